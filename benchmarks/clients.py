@@ -46,6 +46,9 @@ _CLIENTS: Final = {
     "boto3-s3": "s3_peers:boto3_upload",
     "obstore-s3": "s3_peers:obstore_put",
     "awscrt-s3": "s3_peers:awscrt_upload",
+    "floor-move": "moves:floor",
+    "aioglacier-move": "moves:ours",
+    "boto3-move": "moves:boto3_threads",
 }
 
 #: Commands run as processes and have no clock inside. The AWS CLI has no command that

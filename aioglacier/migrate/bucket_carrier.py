@@ -23,12 +23,12 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import GIB, MIB, S3
 from aioglacier.core.models import UploadId
-from aioglacier.core.planning import part_ranges, smallest_part_size
+from aioglacier.core.planning import smallest_part_size
 from aioglacier.core.s3.objects import ObjectSettings
 from aioglacier.files.crashpoints import passing
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.migrate.class_rules import choose_class
-from aioglacier.migrate.job_bytes import JobBytes
+from aioglacier.migrate.job_bytes import JobBytes, send_output
 from aioglacier.migrate.move_manifest import write_line
 from aioglacier.migrate.object_metadata import checksum_of, find_difference, metadata_of
 from aioglacier.migrate.proven_store import ProvenStore
@@ -148,20 +148,8 @@ class BucketCarrier:
             async with engine:
                 if moved.upload_id is not None:
                     engine.resume(UploadId(moved.upload_id), {})
-                for byte_range in part_ranges(archive.size, part_size):
-                    number = byte_range.start // part_size
-                    if number + 1 in known:
-                        engine.skip(byte_range.size, hashes[number].tree_hash)
-                        continue
-                    buffer = await engine.acquire()
-                    try:
-                        with engine.stops_on_failure():
-                            await source.fill(byte_range, buffer.view[: byte_range.size])
-                    except BaseException:
-                        engine.discard(buffer)
-                        raise
-                    engine.submit(buffer, byte_range.size)
-                await engine.finish()
+                there = {number - 1: hashes[number - 1].tree_hash for number in known}
+                await send_output(engine, source, archive.size, there)
             passing("object made")
             head = await target.head(moved.name)
         parts = await self._moves.list_parts(moved)

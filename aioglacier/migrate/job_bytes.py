@@ -6,18 +6,24 @@ that the vault's answer promises before it sends the part.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.download.retrieval_source import choose_piece_size, open_piece
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aioglacier.transfer.download.retrieval_source import GlacierOutput
     from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.upload.engine import UploadEngine
+
+A = TypeVar("A")
 
 
 class JobBytes:
@@ -65,6 +71,27 @@ class JobBytes:
         known = [hash_ for hash_ in hashes if hash_ is not None]
         # Pieces are nodes of the tree, so their hashes make that of the part.
         self.promised[byte_range.start] = combine(known) if len(known) == len(hashes) else None
+
+
+async def send_output(engine: UploadEngine[A], source: JobBytes, size: int, there: Mapping[int, bytes]) -> A:
+    """Send a job's output through an engine, part by part, and return what became of it.
+
+    ``there`` are the tree hashes of the parts that the bucket has, by index; they are not fetched.
+    """
+    for byte_range in part_ranges(size, engine.part_size):
+        tree_hash = there.get(byte_range.start // engine.part_size)
+        if tree_hash is not None:
+            engine.skip(byte_range.size, tree_hash)
+            continue
+        buffer = await engine.acquire()
+        try:
+            with engine.stops_on_failure():
+                await source.fill(byte_range, buffer.view[: byte_range.size])
+        except BaseException:
+            engine.discard(buffer)
+            raise
+        engine.submit(buffer, byte_range.size)
+    return await engine.finish()
 
 
 def _ignore(moved: int) -> None:
