@@ -126,6 +126,10 @@ class Command(click.Command):
                 session.require_local()
             if self.resumes:
                 session.resume = session.same_command()
+            if self.moves and Configuration.of(ctx).hooks:
+                from aioglacier.cli.program.around_run import begin_run  # noqa: PLC0415  # rarely needed
+
+                begin_run(ctx)
             return self._call(ctx, session)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # so that the message can say whose help to read

@@ -27,6 +27,7 @@ class Settings:
     Attributes:
         local: A folder that holds a local Glacier to use instead of AWS.
         config_section: The table of the configuration file that counts.
+        metrics_file: A file that gets the figures of a run that moves bytes, for Prometheus.
         log_file: A file that gets notices, warnings, errors and logs, at its end.
         catalog: The file of the catalog, or the URL of its database; ``None`` is the usual file.
     """
@@ -42,6 +43,7 @@ class Settings:
     bandwidth: int | RateSchedule | None = None
     allow_insecure: bool = False
     config_section: str | None = None
+    metrics_file: str | None = None
     log_file: str | None = None
     json: bool = False
     quiet: bool = False
@@ -134,6 +136,11 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--log-file",
             metavar="FILE",
             help="Also write progress, notices, results and errors to the end of FILE, with their times.",
+        ),
+        option(
+            "--metrics-file",
+            metavar="FILE",
+            help="At the end of what moves bytes, write its figures to FILE, for Prometheus' node exporter.",
         ),
         option(
             "--quiet",

@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import name_origin, refuse_empty
+from aioglacier.cli.program.command import Command, name_origin, refuse_empty
 from aioglacier.cli.program.configuration import Configuration, option_name, settable, take_variables
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import add_next_step, failure_of, tell
@@ -192,6 +193,7 @@ def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = Non
         from click.shell_completion import shell_complete  # noqa: PLC0415  # slow, and only shells need it
 
         return shell_complete(root, {}, "aioglacier", _COMPLETION, instruction)
+    started = time.time()
     ctx: click.Context | None = None
     code = int(Exit.OTHER)
     try:
@@ -204,12 +206,26 @@ def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = Non
     except BaseException as error:  # noqa: BLE001  # every error ends in one line
         code = int(_report(error, ctx, arguments))
     session = ctx.obj if ctx is not None and isinstance(ctx.obj, Session) else None
+    if session is not None:
+        code = _end(session, code, started)
     output = session.output if session is not None else Output()
     try:
         output.flush()
     except OSError as error:
         code = code or int(tell(output, failure_of(error)))
     return code
+
+
+def _end(session: Session, code: int, started: float) -> int:
+    """Do what the configuration asks for after a run that moves bytes."""
+    command = session.context.command
+    if not isinstance(command, Command) or not command.moves:
+        return code
+    if session.settings.metrics_file is None and not Configuration.of(session.context).hooks:
+        return code
+    from aioglacier.cli.program.around_run import end_run  # noqa: PLC0415  # rarely needed
+
+    return end_run(session.context, session, code, started)
 
 
 def _report(error: BaseException, ctx: click.Context | None, arguments: Sequence[str]) -> Exit:

@@ -69,6 +69,11 @@ class Session:
         self.begins_catalog = False
         self.safe: Callable[[], str] = lambda: ""
 
+    @property
+    def context(self) -> click.Context:
+        """The parsed command line."""
+        return self._ctx
+
     def same_command(self, **changes: Any) -> str | None:
         """Return this command line again, see ``resume_command``; ``None`` if it read ids from a pipe."""
         if self._ctx.params.get("file") == "-":

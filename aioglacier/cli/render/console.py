@@ -31,6 +31,7 @@ class Output:
         is_quiet: Whether only results and errors are printed.
         is_silent: Whether results that are not JSON are left out, too.
         log: A file that gets notices, warnings and errors as well, with their times.
+        summary: The last record that sums up a run, as far as there is one.
         is_closed: Whether the reader of standard output went away.
         to_stderr: Whether results go to standard error, because standard output carries an archive.
         show_cursor: Shows the cursor again while a progress display hides it.
@@ -47,6 +48,7 @@ class Output:
         self.is_json = is_json
         self.is_silent = is_silent and not is_json
         self.log = log
+        self.summary: Mapping[str, Any] = {}
         self.is_quiet = is_quiet
         self.is_closed = False
         self.to_stderr = False
@@ -85,6 +87,8 @@ class Output:
         self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str], *, is_last: bool = True
     ) -> None:
         """Print one record, at once or with the last of many."""
+        if record.get("event") == "summary":
+            self.summary = record
         if self.log is not None:
             self._log(as_text(record))
         if not self.is_silent:
