@@ -8,6 +8,7 @@ Worker processes load this module: it imports little (see ``core/tuples.py``).
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 
 from aioglacier.core.tuples import NamedTuple
@@ -74,6 +75,18 @@ def open_unchanged(path: str, identity: FileIdentity) -> int:
         os.close(descriptor)
         raise FileChangedError(difference)
     return descriptor
+
+
+def make_block(size: int) -> memoryview:
+    """Return memory that a file is read into at the least cost, of ``size`` bytes, at least one.
+
+    It is whole pages, of this process alone. A large bytearray begins 16 bytes behind the start of a page,
+    and the CPU then takes loads from the file's pages for the bytes just stored (4 KiB aliasing): a cached
+    GiB cost 0.6 s of CPU, and costs 0.14 s.
+    """
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return memoryview(mmap.mmap(-1, size))
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def fill(view: memoryview, descriptor: int, offset: int) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import mmap
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aioglacier.files import reading
-from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_unchanged
+from aioglacier.files.reading import FileChangedError, FileIdentity, fill, make_block, open_unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +89,11 @@ def test_a_disk_gets_more_than_one_try(
         else:
             with pytest.raises(OSError, match="Input/output"):
                 fill(view, file.fileno(), 0)
+
+
+@pytest.mark.parametrize("size", [1, 5000, 1024 * 1024])
+def test_a_block_is_whole_pages(size: int) -> None:
+    """It begins where a page does, as the pages of a file do."""
+    block = make_block(size)
+    assert len(block) == size
+    assert ctypes.addressof(ctypes.c_char.from_buffer(block)) % mmap.PAGESIZE == 0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from anyio import to_thread
 
-from aioglacier.files.reading import FileChangedError, FileIdentity, FileRange, fill
+from aioglacier.files.reading import FileChangedError, FileIdentity, FileRange, fill, make_block
 from aioglacier.files.unreadable import source_changed, source_unreadable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class FileSlices:
 
     def __init__(self, body: FileRange) -> None:
         self._body = body
-        self._block = memoryview(bytearray(min(_BLOCK_SIZE, body.nbytes)))
+        self._block = make_block(min(_BLOCK_SIZE, body.nbytes) or 1)
         self._start = self._stop = 0
         self._is_nowait_known = _NOWAIT != 0
 

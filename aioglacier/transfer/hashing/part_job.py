@@ -14,7 +14,7 @@ from _thread import _local  # threading.local, without the rest of threading
 
 from aioglacier.core.treehash import PartHasher
 from aioglacier.core.tuples import NamedTuple
-from aioglacier.files.reading import FileIdentity, fill, open_unchanged
+from aioglacier.files.reading import FileIdentity, fill, make_block, open_unchanged
 
 TYPE_CHECKING = False
 
@@ -102,6 +102,6 @@ def _cut(length: int, view: memoryview | None) -> Iterator[tuple[int, memoryview
 def _block() -> memoryview:
     """Return the block of this thread."""
     if not hasattr(_blocks, "view"):
-        _blocks.view = memoryview(bytearray(_BLOCK_SIZE))
+        _blocks.view = make_block(_BLOCK_SIZE)
     view: memoryview = _blocks.view
     return view

@@ -22,6 +22,7 @@ from aioglacier.cli.render.escaping import escape
 from aioglacier.core.errors import SourceChangedError
 from aioglacier.core.limits import LEAF_SIZE, MIB
 from aioglacier.core.treehash import TreeHash, combine_leaves
+from aioglacier.files.reading import make_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,7 @@ def _hash_stream(fd: int) -> tuple[int, bytes]:
 
 def _hash_leaves(fd: int, size: int) -> bytes:
     def stretch(start: int) -> bytes:
-        leaf = memoryview(bytearray(LEAF_SIZE))
+        leaf = make_block(LEAF_SIZE)
         leaves = bytearray()
         for offset in range(start, min(start + _STRETCH, size), LEAF_SIZE):
             length = min(LEAF_SIZE, size - offset)
