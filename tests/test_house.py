@@ -112,6 +112,7 @@ MAX_FILES = 15
 MIRRORED = {
     "account",
     "answers",
+    "arguments",
     "archives",
     "caller",
     "inventory",

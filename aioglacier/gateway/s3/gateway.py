@@ -13,7 +13,6 @@ Paths are those below the bucket: it stands before them, or in the host's name.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
 
 from aioglacier.core.errors import (
     BucketIsYoursError,
@@ -26,12 +25,18 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import S3
 from aioglacier.core.models import Tier
-from aioglacier.core.s3.object_checks import check_restore, check_settings
 from aioglacier.core.spending import Charge
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Rule
-from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text, write_date
-from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD
+from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text
 from aioglacier.gateway.s3 import answers, documents
+from aioglacier.gateway.s3.arguments import (
+    BODY_CHECKSUM,
+    SETTINGS,
+    write_restore_request,
+    write_switch,
+    write_unless_overwriting,
+    write_whole_checksum,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,76 +59,12 @@ if TYPE_CHECKING:
         UploadedObjectPart,
     )
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.contract.operation import Arguments, Writer
+    from aioglacier.gateway.contract.operation import Arguments
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Output, Progress
-
-
-def _setting(name: str, write: Any = str) -> Writer:
-    """Return the writer of one of an object's settings, which leaves out what is not set."""
-
-    def written(arguments: Arguments) -> Any:
-        value = getattr(arguments["settings"], name)
-        return None if value is None else write(value)
-
-    return written
-
-
-def _on(value: bool) -> str:  # a writer of one value
-    return "true" if value else "false"
-
-
-def _unless_overwriting(arguments: Arguments) -> str | None:
-    return None if arguments.get("overwrite") else "*"
-
-
-def _body_checksum(arguments: Arguments) -> dict[str, str]:
-    checksum = answers.checksum_of(arguments["hashes"])
-    return {answers.checksum_header(checksum.algorithm): documents.write_checksum(checksum)}
-
-
-def _whole_checksum(arguments: Arguments) -> dict[str, str]:
-    """Write the checksum of the whole object, if it is one; one of the parts' checksums is compared after."""
-    checksum: ObjectChecksum | None = arguments.get("checksum")
-    if checksum is None:
-        return {}
-    if checksum.parts is not None:
-        return {"x-amz-checksum-type": "COMPOSITE"}
-    return {
-        "x-amz-checksum-type": "FULL_OBJECT",
-        answers.checksum_header(checksum.algorithm): documents.write_checksum(checksum),
-    }
 
 
 def _charge_restore(arguments: Arguments) -> Charge:
     return Charge(tier=arguments.get("tier") or Tier.STANDARD, retrieved=arguments.get("size"))
-
-
-def _restore_request(arguments: Arguments) -> bytes:
-    tier, days = arguments.get("tier"), arguments["days"]
-    check_restore(tier, days, arguments.get("storage_class"))
-    return documents.write_restore(days, tier).encode()
-
-
-#: Headers of a new object. A writer that returns a mapping gives one header for each item, and the name of
-#: its column begins theirs.
-_SETTINGS: Final[Mapping[str, Writer]] = {
-    "x-amz-storage-class": lambda arguments: str(check_settings(arguments["settings"]).storage_class),
-    "x-amz-meta-": _setting("metadata", dict),
-    "x-amz-tagging": _setting("tags", lambda tags: urlencode(tags, quote_via=quote) or None),
-    "Content-Type": _setting("content_type"),
-    "x-amz-server-side-encryption": _setting("encryption"),
-    "x-amz-server-side-encryption-aws-kms-key-id": _setting("kms_key"),
-    "x-amz-server-side-encryption-bucket-key-enabled": _setting("uses_bucket_key", _on),
-    "x-amz-object-lock-mode": _setting("lock_mode"),
-    "x-amz-object-lock-retain-until-date": _setting("locked_until", write_date),
-    "x-amz-object-lock-legal-hold": _setting("is_held", lambda is_held: "ON" if is_held else "OFF"),
-}
-
-#: Headers of a body: its checksum, and the hash that is signed, which is the same 32 bytes with SHA-256.
-_BODY: Final[Mapping[str, Writer]] = {
-    PAYLOAD_HASH_HEADER: lambda arguments: arguments["hashes"].payload_hash.hex() or UNSIGNED_PAYLOAD,
-    "": _body_checksum,
-}
 
 
 def _pins(head: ObjectHead) -> Arguments:
@@ -167,7 +108,7 @@ class S3Gateway(Performer):
         "CreateBucket",
         "PUT ",
         nothing,
-        headers={"x-amz-bucket-object-lock-enabled": argument("has_object_lock", _on)},
+        headers={"x-amz-bucket-object-lock-enabled": argument("has_object_lock", write_switch)},
         document=lambda arguments: documents.write_location(arguments["region"]).encode(),
         rule=Rule(shown_by=BucketIsYoursError),
     )
@@ -219,7 +160,7 @@ class S3Gateway(Performer):
         "PutObject",
         "PUT {key}",
         answers.stored_whole,
-        headers={**_SETTINGS, **_BODY, "If-None-Match": _unless_overwriting},
+        headers={**SETTINGS, **BODY_CHECKSUM, "If-None-Match": write_unless_overwriting},
         largest_body=S3.max_body_size,
         missing=BucketNotFoundError,
         # A repetition that finds an object under the key cannot tell whose it is.
@@ -358,7 +299,7 @@ class S3Gateway(Performer):
         "POST {key}?restore",
         answers.is_new,
         query={"versionId": text("version_id")},
-        document=_restore_request,
+        document=write_restore_request,
         missing=ObjectNotFoundError,
         rule=Rule(shown_by=RestoreInProgressError),
         charge=_charge_restore,
@@ -395,7 +336,7 @@ class S3Gateway(Performer):
         "POST {key}?uploads",
         answers.upload_id,
         headers={
-            **_SETTINGS,
+            **SETTINGS,
             "x-amz-checksum-algorithm": argument("algorithm"),
             "x-amz-checksum-type": argument(
                 # SHA-256 has no value of a whole whose parts were hashed one by one.
@@ -420,7 +361,7 @@ class S3Gateway(Performer):
         "PUT {key}",
         answers.stored_part,
         query={"partNumber": argument("number"), "uploadId": text("upload_id")},
-        headers=_BODY,
+        headers=BODY_CHECKSUM,
         largest_body=S3.max_body_size,
         missing=UploadNotFoundError,
         charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes),
@@ -449,8 +390,8 @@ class S3Gateway(Performer):
         query={"uploadId": text("upload_id")},
         headers={
             "x-amz-mp-object-size": argument("size"),
-            "": _whole_checksum,
-            "If-None-Match": _unless_overwriting,
+            "": write_whole_checksum,
+            "If-None-Match": write_unless_overwriting,
         },
         document=lambda arguments: documents.write_completion(
             arguments["parts"], arguments.get("checksum")
