@@ -125,7 +125,7 @@ class Migration:
         self._notices = await target.look()
         await manifest.probe()
         options = self._options
-        async with opened_move(self._context, target.url, options.archives) as move:
+        async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:
             name = names_of if options.names == "description" else _ids
             plan = await make_plan(
                 self._context, move, options.archives, self._budget.prices, options.pace.tier, name=name

@@ -125,8 +125,10 @@ def move(tenant: Tenant, served: Served, chance: random.Random, kills: int) -> C
     words = (VAULT, TARGET, "--storage-class=DEEP_ARCHIVE")
     while True:
         crash_at = f"{chance.choice(POINTS)}:{chance.randrange(1, 12)}" if counts["kills"] < kills else ""
+        started = time.monotonic()
         code, records, err = tenant.migrate(*words, crash_at=crash_at)
         counts["runs"] += 1
+        print(f"exit {code} after {time.monotonic() - started:.0f} s {crash_at}", file=sys.stderr, flush=True)
         if code == -9:
             counts["kills"] += 1
             if counts["kills"] == kills // 2:

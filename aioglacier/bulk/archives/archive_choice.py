@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.bulk.archives.safe_names import safe_name
@@ -46,8 +47,11 @@ class ArchiveOptions:
 
     def settings(self) -> dict[str, Any]:
         """Return the conditions for a record."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "ids"}
-        values["ids"] = None if self.ids is None else len(self.ids)
+        values: dict[str, Any] = {
+            name: getattr(self, name) for name in self.__dataclass_fields__ if name != "ids"
+        }
+        if self.ids is not None:
+            values["ids"] = sha256("\n".join(sorted(self.ids)).encode()).hexdigest()
         return {name: str(value) for name, value in values.items() if value}
 
 

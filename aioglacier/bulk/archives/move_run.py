@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from aioglacier.bulk.path_failures import PathFailures
-from aioglacier.catalog.records import MoveState
+from aioglacier.catalog.records import ArchiveState, MoveState
 from aioglacier.core.errors import (
     AccessDeniedError,
     ArchiveNotFoundError,
@@ -186,8 +186,8 @@ class MoveRun:
 
     async def _ask(self, moved: MovedRecord, refused: list[CostLimitError]) -> bool:
         """Ask for an archive if that is needed; return whether the archive is settled or on its way."""
-        if moved.state is not MoveState.PLANNED:
-            return True
+        if moved.state is not MoveState.PLANNED or moved.archive_state is not ArchiveState.STORED:
+            return True  # an archive that an inventory contradicts by now is not paid for
         try:
             if await self._carrier.is_there(moved):
                 self._progress.there += 1

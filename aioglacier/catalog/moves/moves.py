@@ -88,22 +88,22 @@ class Moves(Records):
 
     # --- the plan
 
+    async def plan_failed(self, move: MoveRecord) -> None:
+        """Plan the archives again that failed."""
+        statement = "UPDATE moved SET state = 'planned', outcome = '' WHERE move = ? AND state = 'failed'"
+        await self._database.write(lambda connection: connection.rows(statement, (move.number,)))
+
     async def forget_planned(self, move: MoveRecord) -> None:
-        """Remove the archives that were only planned, or failed, before another plan is made.
+        """Remove the archives that were only planned, before others are chosen.
 
         One that failed in the middle of an upload stays: its upload goes on.
         """
-        states = (MoveState.PLANNED.value, MoveState.FAILED.value)
+        is_it = "move = ? AND state = 'planned' AND upload_id IS NULL"
 
         def change(connection: Connection) -> None:
-            is_it = f"move = ? AND state IN ({marks(2)}) AND upload_id IS NULL"
             parts = f"DELETE FROM moved_parts WHERE moved IN (SELECT number FROM moved WHERE {is_it})"  # noqa: S608
-            connection.rows(parts, (move.number, *states))
-            connection.rows(f"DELETE FROM moved WHERE {is_it}", (move.number, *states))  # noqa: S608
-            connection.rows(
-                "UPDATE moved SET state = 'planned', outcome = '' WHERE move = ? AND state = 'failed'",
-                (move.number,),
-            )
+            connection.rows(parts, (move.number,))
+            connection.rows(f"DELETE FROM moved WHERE {is_it}", (move.number,))  # noqa: S608
 
         await self._database.write(change)
 

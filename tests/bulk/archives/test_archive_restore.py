@@ -92,6 +92,8 @@ async def test_only_chosen_archives_are_asked_for(old_vault: OldVault, tmp_path:
         await restore(vault, tmp_path / "one", patterns=("*.jpg",), larger=2)
         await restore(vault, tmp_path / "two", ids=[made["a/2.txt"].id])
         await restore(vault, tmp_path / "three", exclude=("/a/",))
+        await restore(vault, tmp_path / "three", patterns=("*.jpg",))  # another choice for the same folder
+        (tmp_path / "three" / "a" / "1.jpg").unlink()
         for options in ({"patterns": ("*.png",)}, {"ids": ["x"]}, {"larger": 9}):
             with pytest.raises(ConfigurationError):
                 await restore(vault, tmp_path / "four", **options)

@@ -55,6 +55,9 @@ async def test_states_and_facts_come_back(tmp_path: Path) -> None:
         assert (await catalog.moves.totals(move))[MoveState.READY] == (1, 5)
         assert await catalog.moves.failures(move) == {"TargetError": (1, 5)}
         assert await catalog.moves.asked_by_hour(move, NOON - timedelta(days=1)) == [(NOON, 5)]
+        await catalog.moves.plan_failed(move)
+        assert await catalog.moves.failures(move) == {}
+        assert len(await listed(catalog, move, MoveState.PLANNED)) == 2
         await catalog.moves.forget_planned(move)
         assert [moved.number for moved in await listed(catalog, move)] == [one.number]
         assert three.state is MoveState.PLANNED
