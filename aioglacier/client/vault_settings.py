@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class _Setting:
     def __init__(self, context: VaultContext) -> None:
-        self._gateway = context.gateway
+        self._gateway = context.gateway  # with a catalog it is the one that records
         self._vault = context.name
 
     def __repr__(self) -> str:

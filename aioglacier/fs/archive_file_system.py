@@ -107,7 +107,7 @@ class ArchiveFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         else:
             prefix = f"{folder}/" if folder else ""
             found = _children(path, prefix, self._call(self._list, place, prefix))
-            if not found and folder:
+            if not found and folder:  # fsspec lists a file as itself
                 found = [self.info(path)]
         return found if detail else [info["name"] for info in found]
 
@@ -136,7 +136,7 @@ class ArchiveFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
     def mkdir(self, path: str, *_arguments: Any, **_options: Any) -> None:
         """Make a place; a folder in it exists once an archive is in it."""
         place, _, folder = self._strip_protocol(path).partition("/")
-        if place and not folder:
+        if place and not folder:  # folders are made by the names in them
             self._call(self._make_place, place)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -154,7 +154,7 @@ class ArchiveFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         """Delete an archive, for good."""
         place, _, _ = self._strip_protocol(path).partition("/")
         info = self.info(path)
-        if info["type"] == "file":
+        if info["type"] == "file":  # a folder ends with its last file
             self._call(self._delete, place, info)
 
     def rm(self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None) -> None:
@@ -179,6 +179,7 @@ class ArchiveFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         if not name:
             raise IsADirectoryError(path)
         if mode in {"wb", "xb"}:
+            # Before bytes are taken; a bucket refuses at the end as well.
             if mode == "xb" and self.exists(path):
                 raise FileExistsError(path)
             portal = self._open_portal()

@@ -99,7 +99,7 @@ class Restore:
             name = self._url
             pause = notices.waiter(name, POLL_BESIDE_NOTICES_SECONDS)
         states = self._context.restores
-        states.begin(self._whole_key)
+        states.begin(self._whole_key)  # waits for many keys share one list of the bucket
         try:
             with self._context.naming(self.key):
                 return await wait_until_done(
@@ -206,6 +206,7 @@ class Restore:
         head = await self._head()
         if is_readable(head):
             return head
+        # The copy has expired, or none was ever asked for.
         if head.restore is None or not head.restore.is_ongoing:
             raise not_retrieved(self.bucket, head)
         return None
@@ -249,7 +250,7 @@ class Restore:
 
     async def _renew(self) -> None:
         """Restore the object again, because its copy has expired; many readers ask once."""
-        async with self._renewing:
+        async with self._renewing:  # readers of several ranges find the copy gone at once
             head = await self._head()
             if not is_readable(head):
                 await ask_for_restore(self._context, head, days=self._days, tier=self._tier)
@@ -271,6 +272,7 @@ def is_readable(head: ObjectHead) -> bool:
 async def ask_for_restore(context: BucketContext, head: ObjectHead, *, days: int, tier: Tier) -> bool:
     """Ask for a copy of an object that lives for ``days``; return whether a restore began."""
     gateway = context.gateway
+    # There the object moves back, and no copy is made.
     takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING
     try:
         is_new = await gateway.restore_object(

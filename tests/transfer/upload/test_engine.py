@@ -327,9 +327,6 @@ def unavailable() -> TemporaryServiceError:
     return TemporaryServiceError("not now", operation="", code="ServiceUnavailableException", status=503)
 
 
-# --- parts that fail
-
-
 async def test_the_first_failure_stops_the_others_and_is_raised_alone(
     store: MemoryStore, resources: TransferResources
 ) -> None:

@@ -87,7 +87,7 @@ async def _resume(
     if dry_run:
         await _plan(session, of, upload_id, source, spending.prices(glacier))
         return
-    is_pipe = source == STDIN
+    is_pipe = source == STDIN  # it cannot be read again, so no later run can report its archive
     budget = spending.budget(glacier)
     async with of.spending(budget), of.lock_upload(upload_id, None if is_pipe else source):
         upload = await of.prepare_resume(
@@ -107,6 +107,7 @@ async def _plan(session: Session, vault: Vault, upload_id: str, source: str, pri
     size = None if source == STDIN else os.stat(source).st_size  # noqa: PTH116  # of any bytes
     upload = await vault.unfinished_upload(upload_id)
     record = upload_record(vault.name, await upload.look_up())
+    # A file that is too short fails with a better error.
     missing = None if size is None else max(0, size - record["sent"])
     cost = math.nan
     if missing is not None:

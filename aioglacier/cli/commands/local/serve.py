@@ -110,8 +110,10 @@ def command(session: Session, directory: str, **given: Any) -> int:
 def _read_secret(given: dict[str, Any], file: str | None) -> None:
     secret = given["secret_access_key"]
     if file is not None:
+        # One in the environment gives way to the file.
         if os.environ.get(_SECRET_VARIABLE) != secret and secret is not None:
             raise click.UsageError("give the secret once: as an option, in the environment, or in a file")
+        # Editors end the line.
         secret = next(iter(Path(file).read_text(encoding="utf-8").splitlines()), "").strip()
     given["secret_access_key"] = secret or None
     if (given["access_key_id"] is None) != (given["secret_access_key"] is None):

@@ -72,7 +72,7 @@ def recover(
                 f"the catalog has no archive of vault {vault} that 'sync' made and that is on no record; "
                 f"'aioglacier inventory {vault}' reads the service's list into it"
             )
-        if plan.jobs:
+        if plan.jobs:  # the ends of bundles may be there from an earlier run
             what = f"start {show_count(plan.jobs, 'job')} for {show_size(plan.retrieved)} or more"
             confirm_expedited(session, spending, plan.cost, prices, what)
         await recovery.run()
@@ -129,7 +129,7 @@ def _report(
         **cost_record(prices, done.cost),
     }
     session.output.record(record, _text)
-    if done.damaged:
+    if done.damaged:  # before all else: bytes were lost
         return Exit.INTEGRITY
     return Exit.SOME_FAILED if done.homeless or done.outdated or plan.unnamed else Exit.DONE
 

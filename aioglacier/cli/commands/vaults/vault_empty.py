@@ -84,7 +84,7 @@ async def _plan(session: Session, vault: Vault, cost: Record, note: str) -> int:
 
 
 async def _empty(session: Session, vault: Vault, budget: Budget) -> int:
-    before = await vault.describe()
+    before = await vault.describe()  # its numbers are those of the list that is deleted
     emptying = vault.prepare_emptying()
     if before.inventoried is not None:  # the service has no list of the vault before its first inventory
         job, description = await inventory_job(session, vault, budget)
@@ -102,7 +102,7 @@ async def _empty(session: Session, vault: Vault, budget: Budget) -> int:
             await emptying.run(archives)
         for archive_id, error in emptying.failures:
             tell(session.output, failure_of(error, item=archive_id))
-    after = await vault.describe()
+    after = await vault.describe()  # it may have had an inventory meanwhile
     counts = emptying.snapshot()
     record = {
         "name": vault.name,
