@@ -1,4 +1,4 @@
-"""Clients of S3, unchanged, against the local server: ``aws s3``, s5cmd, rclone and obstore."""
+"""Clients of S3, unchanged, against the local server: ``aws s3``, s5cmd, rclone, obstore and awscrt."""
 
 from __future__ import annotations
 
@@ -143,3 +143,39 @@ async def test_obstore_writes_streams(client: Any, local_glacier: ServedGlacier)
     assert client.get_object(Bucket="museum", Key="k")["Body"].read() == DATA
     with pytest.raises(obstore.exceptions.AlreadyExistsError):
         await obstore.put_async(store, "k", b"x", mode="create")
+
+
+@pytest.mark.parametrize("algorithm", ["SHA256", "CRC64NVME"])
+def test_awscrts_client_uploads_in_parts(
+    client: Any, source: Path, local_glacier: ServedGlacier, algorithm: str
+) -> None:
+    """The client below boto3's CRT transfers sends parts with checksums in trailers."""
+    pytest.importorskip("awscrt")
+    from awscrt import auth, http, io, s3  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415
+
+    group = io.EventLoopGroup(1)
+    crt = s3.S3Client(
+        bootstrap=io.ClientBootstrap(group, io.DefaultHostResolver(group)),
+        region=local_glacier.region,
+        tls_mode=s3.S3RequestTlsMode.DISABLED,
+        credential_provider=auth.AwsCredentialsProvider.new_static(
+            local_glacier.access_key_id, local_glacier.secret_access_key
+        ),
+        part_size=5 * MIB,
+        multipart_upload_threshold=5 * MIB,
+    )
+    host = local_glacier.url.removeprefix("http://")
+    headers = http.HttpHeaders(
+        [("host", host), ("content-length", str(len(DATA))), ("x-amz-storage-class", "GLACIER")]
+    )
+    crt.make_request(
+        type=s3.S3RequestType.PUT_OBJECT,
+        request=http.HttpRequest("PUT", "/museum/k", headers),
+        send_filepath=str(source),
+        checksum_config=s3.S3ChecksumConfig(
+            algorithm=getattr(s3.S3ChecksumAlgorithm, algorithm), location=s3.S3ChecksumLocation.TRAILER
+        ),
+    ).finished_future.result(60)
+    head = client.head_object(Bucket="museum", Key="k", ChecksumMode="ENABLED")
+    assert (head["ContentLength"], head["StorageClass"]) == (len(DATA), "GLACIER")
+    assert f"Checksum{algorithm}" in head
