@@ -437,8 +437,10 @@ class RecordedBucket(OpenBucket):
         """
         record = await self.records.uploads.find(upload_id)
         upload, parts = await self.list_object_parts(await self.find_upload_key(upload_id), upload_id)
-        recorded = record.part_size if record is not None else None
-        size = choose_resumed_part_size(parts, record.size if record else None, recorded, upload_id)
+        # One part alone, the last of an upload of unknown size, tells nothing.
+        size = (
+            record.part_size if record is not None else choose_resumed_part_size(parts, None, None, upload_id)
+        )
         return _describe(upload, size), parts_by_offset(parts, size)
 
     async def list_candidates(self, options: UploadOptions) -> AsyncIterator[UploadDescription]:
