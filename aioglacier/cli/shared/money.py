@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
     from aioglacier.core.prices import Prices
+    from aioglacier.core.s3.objects import StorageClass
     from aioglacier.core.spending import Budget
 
 _TIER: Final = click.option(
@@ -46,21 +47,21 @@ class Spending:
     max_cost: float | None
     price_list: str | None
 
-    def prices(self, glacier: Glacier) -> Prices:
-        """Load the prices of the connection's region."""
-        return self.prices_of(glacier.region)
+    def prices(self, glacier: Glacier, storage_class: StorageClass | None = None) -> Prices:
+        """Load the prices of the connection's region, of vaults or of a storage class."""
+        return self.prices_of(glacier.region, storage_class)
 
-    def prices_of(self, region: str | None) -> Prices:
+    def prices_of(self, region: str | None, storage_class: StorageClass | None = None) -> Prices:
         """Load the prices of a region; all are unknown without one."""
         from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
 
-        return load_prices(region or "", self.price_list)
+        return load_prices(region or "", self.price_list, storage_class=storage_class)
 
-    def budget(self, glacier: Glacier) -> Budget:
+    def budget(self, glacier: Glacier, storage_class: StorageClass | None = None) -> Budget:
         """Return the budget of the command, by the prices of the connection's region."""
         from aioglacier.core.spending import Budget  # noqa: PLC0415  # not needed for help
 
-        return Budget(self.prices(glacier), self.max_cost)
+        return Budget(self.prices(glacier, storage_class), self.max_cost)
 
 
 def _fold(given: dict[str, Any]) -> None:

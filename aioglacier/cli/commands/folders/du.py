@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import COUNT, VAULT
+from aioglacier.cli.program.parameters import COUNT
 from aioglacier.cli.render.sizes import show_short_size
 from aioglacier.cli.render.table import SIZE, Column, Table
 from aioglacier.cli.shared.folder_listing import IN_FOLDER, Folder, no_such_path, path_within
+from aioglacier.cli.shared.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -24,24 +25,24 @@ _FILES: Final = Column("FILES", 9, 7, is_number=True)
 
 
 @make_command("du")
-@VAULT
+@PLACE
 @click.argument("path", required=False)
 @click.option("--depth", type=COUNT, default=1, metavar="N", help="Print folders N levels down. Default: 1.")
 @IN_FOLDER
 async def command(
-    session: Session, catalog: Catalog, vault: str, path: str | None, depth: int, folder: Folder
+    session: Session, catalog: Catalog, place: str, path: str | None, depth: int, folder: Folder
 ) -> None:
-    """Add up the sizes of the files in each folder within a folder that 'sync' keeps in VAULT.
+    """Add up the sizes of the files in each folder within a folder that 'sync' keeps in PLACE.
 
     Each folder counts what is in the folders below it, and is printed after them. Sizes are those of the
     files, before compression and encryption; a hard link counts as nothing. The service is not asked.
     """
     path = path or ""
-    tree, run = await folder.find(session, catalog, vault)
+    tree, run = await folder.find(session, catalog, place)
     name = path_within(tree, path)
     below = name + b"/" if name else b""
     if below and await catalog.entries.stored_at(tree, below, run) is None:
-        raise no_such_path(session, tree, vault, path)
+        raise no_such_path(session, tree, place, path)
     between = (below, below[:-1] + b"0") if below else None  # "0" comes after "/"
     sums = FolderSums(below, depth)
     line = _line_of(Table(session.output, SIZE, _FILES, last="FOLDER"))

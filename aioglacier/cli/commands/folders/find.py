@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
-from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.shared.folder_listing import EXCLUDE, IN_FOLDER, LONG, Folder, of_files, print_paths
+from aioglacier.cli.shared.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,7 +27,7 @@ def _fold(given: dict[str, Any]) -> None:
 
 
 @make_command("find")
-@VAULT
+@PLACE
 @click.argument("patterns", metavar="PATTERN...", nargs=-1, required=True)
 @EXCLUDE
 @of_files
@@ -35,16 +35,16 @@ def _fold(given: dict[str, Any]) -> None:
 @LONG
 @folding(_fold)
 async def command(
-    session: Session, catalog: Catalog, vault: str, folder: Folder, options: SelectionOptions, is_long: bool
+    session: Session, catalog: Catalog, place: str, folder: Folder, options: SelectionOptions, is_long: bool
 ) -> None:
-    """Find paths in a folder that 'sync' keeps in VAULT.
+    """Find paths in a folder that 'sync' keeps in PLACE.
 
     PATTERN is as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; what is in a folder that matches is
     found, too. The service is not asked. "restore" takes the same patterns and options.
     """
     from aioglacier.bulk.restore.selection import Selection  # noqa: PLC0415  # not needed for help
 
-    tree, run = await folder.find(session, catalog, vault)
+    tree, run = await folder.find(session, catalog, place)
     found = _matching(catalog.entries.stored(tree, run), Selection(options))
     await print_paths(session, tree, found, is_long=is_long)
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.sizes import show_count, show_short_size
 from aioglacier.cli.render.table import SIZE, Column, Table
+from aioglacier.cli.shared.places import PLACE
 from aioglacier.cli.shared.vault_lookup import require_key
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ _COLUMNS: Final = (Column("TIME", 20, 20), Column("STATE", 9, 0), Column("PATHS"
 
 
 @make_command("snapshots")
-@VAULT
-async def command(session: Session, catalog: Catalog, vault: str) -> None:
-    """List the runs of 'sync' to VAULT: each is a state of its folder that can be listed and restored.
+@PLACE
+async def command(session: Session, catalog: Catalog, place: str) -> None:
+    """List the runs of 'sync' to PLACE: each is a state of its folder that can be listed and restored.
 
     "restore --at TIME", "ls --at TIME", "find --at TIME" and "du --at TIME" take the TIME that is printed.
     PATHS and SIZE are what a run archived. A run that was stopped has what it archived until then.
     """
-    key = await require_key(session, catalog, vault)
+    key = await require_key(session, catalog, place)
     text = _line_of(Table(session.output, *_COLUMNS, last="FOLDER"))
     count = 0
     for tree in await catalog.trees.list(key):

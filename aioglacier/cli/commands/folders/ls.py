@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.shared.folder_listing import (
     IN_FOLDER,
     LONG,
@@ -16,6 +15,7 @@ from aioglacier.cli.shared.folder_listing import (
     path_within,
     print_paths,
 )
+from aioglacier.cli.shared.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 
 @make_command("ls")
-@VAULT
+@PLACE
 @click.argument("path", required=False)
 @IN_FOLDER
 @LONG
 async def command(
-    session: Session, catalog: Catalog, vault: str, path: str | None, folder: Folder, is_long: bool
+    session: Session, catalog: Catalog, place: str, path: str | None, folder: Folder, is_long: bool
 ) -> None:
-    """List the folder PATH within a folder that 'sync' keeps in VAULT; without PATH, its top.
+    """List the folder PATH within a folder that 'sync' keeps in PLACE; without PATH, its top.
 
     Only what is stored is listed: the newest version of each path whose archive is proven. The service is
-    not asked. "restore VAULT DIR PATH" brings a path back.
+    not asked. "restore PLACE DIR PATH" brings a path back.
     """
     path = path or ""
-    tree, run = await folder.find(session, catalog, vault)
+    tree, run = await folder.find(session, catalog, place)
     name = path_within(tree, path)
     below = name + b"/" if name else b""
     itself = await catalog.entries.stored_at(tree, below, run) if below else None
     if itself is None and name:
         itself = await catalog.entries.stored_at(tree, name, run)
         if itself is None:
-            raise no_such_path(session, tree, vault, path)
+            raise no_such_path(session, tree, place, path)
         await print_paths(session, tree, _one(itself), is_long=is_long)
         return
     await print_paths(session, tree, catalog.entries.children(tree, below, run), is_long=is_long)

@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, VAULT, flag
+from aioglacier.cli.program.parameters import AT_ONCE, SIZE, flag
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
@@ -18,6 +18,7 @@ from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, moving, summarize, tell_failures, telling
 from aioglacier.cli.shared.folder_listing import AT, EXCLUDE, FOLDER, of_files
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
+from aioglacier.cli.shared.places import PLACE, class_of
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ def _fold_waiting(given: dict[str, Any]) -> None:
     given["waits"] = not given.pop("no_wait")
 
 
-@make_command("restore", short_help="Bring a folder back from a vault, or some of it.", resumes=True)
-@VAULT
+@make_command(
+    "restore", short_help="Bring a folder back from a vault or a bucket, or some of it.", resumes=True
+)
+@PLACE
 @click.argument("directory", metavar="DIR")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @FOLDER
@@ -59,6 +62,9 @@ def _fold_waiting(given: dict[str, Any]) -> None:
 @RETRIEVING
 @IDENTITY
 @flag("--overwrite", "Replace files that are there and differ.")
+@click.option(
+    "--days", type=AT_ONCE, metavar="N", help="How long restored copies live in a bucket. Default: 3."
+)
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
 @folding(_fold_waiting, flag("--no-wait", "Start jobs, fetch what is ready, and leave the rest for later."))
 @flag(
@@ -70,7 +76,7 @@ def _fold_waiting(given: dict[str, Any]) -> None:
 async def command(
     session: Session,
     glacier: Glacier,
-    vault: str,
+    place: str,
     directory: str,
     options: RestoreOptions,
     archives: ArchiveOptions,
@@ -79,7 +85,10 @@ async def command(
     is_archives: bool,
     dry_run: bool,
 ) -> int:
-    """Bring what 'sync' archived in VAULT back, into DIR; or archives that other programs made.
+    """Bring what 'sync' archived in PLACE back, into DIR; or archives that other programs made.
+
+    PLACE is a vault, or s3://BUCKET[/PREFIX]. Objects in GLACIER and DEEP_ARCHIVE are restored whole, and
+    their copies live for --days.
 
     PATTERN says what, as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; without any, all of it. Of
     bundles only the ranges that are needed are retrieved. Jobs that are there already are used.
@@ -92,20 +101,24 @@ async def command(
     With --archives, PATTERN is about the names that archives have by their descriptions in the inventory,
     whichever program wrote them, and they come back under those names. Read the inventory first.
     """
-    if is_archives or await _has_no_folder(glacier.vault(vault), options, archives):
+    opened = glacier.place(place)
+    is_vault = not place.startswith("s3://")
+    if is_archives and not is_vault:
+        raise click.UsageError("--archives is about vaults; 'download' brings objects of a bucket")
+    if is_archives or (is_vault and await _has_no_folder(glacier.vault(place), options, archives)):
         return await _restore_archives(
-            session, glacier, vault, directory, options, archives, pace, spending, is_dry_run=dry_run
+            session, glacier, place, directory, options, archives, pace, spending, is_dry_run=dry_run
         )
     from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415  # not needed for help
 
-    budget = spending.budget(glacier)
+    budget = spending.budget(glacier, await class_of(opened))
     prices = budget.prices
-    restore = FolderRestore(glacier.vault(vault), directory, budget, options)
+    restore = FolderRestore(opened, directory, budget, options)
     if dry_run:
         plan = await restore.plan()
         record = {
             "event": "plan",
-            "vault": vault,
+            "vault": place,
             "target": directory,
             "files": plan.files,
             "size": plan.size,
@@ -132,7 +145,7 @@ async def command(
     for sentence in restore.notices:
         session.output.warn(sentence)
     cost = cost_record(prices, done.cost)
-    summarize(session, done, cost, started, _text, vault=vault, target=directory)
+    summarize(session, done, cost, started, _text, vault=place, target=directory)
     if done.failed:
         return Exit.SOME_FAILED
     return Exit.NOT_YET if done.jobs_left else Exit.DONE

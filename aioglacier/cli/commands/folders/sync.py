@@ -1,4 +1,4 @@
-"""``aioglacier sync``: a folder to a vault."""
+"""``aioglacier sync``: a folder to a vault or a bucket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, VAULT, flag
+from aioglacier.cli.program.parameters import SIZE, flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
@@ -26,6 +26,7 @@ from aioglacier.cli.shared.folder_events import (
     telling,
 )
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
+from aioglacier.cli.shared.places import PLACE, STORAGE_CLASS, open_for_writing
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
@@ -64,9 +65,12 @@ def _fold(given: dict[str, Any]) -> None:
     given["options"] = options
 
 
-@make_command("sync", short_help="Take a folder to a vault: what is new or has changed.", resumes=True)
+@make_command(
+    "sync", short_help="Take a folder to a vault or a bucket: what is new or has changed.", resumes=True
+)
 @click.argument("directory", metavar="DIR")
-@VAULT
+@PLACE
+@STORAGE_CLASS
 @click.option(
     "--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as in a .gitignore."
 )
@@ -91,7 +95,11 @@ def _fold(given: dict[str, Any]) -> None:
     type=SIZE,
     help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
 )
-@click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
+@click.option(
+    "--bundle-size",
+    type=SIZE,
+    help="Where a bundle of small files ends. Default: 4GiB; 256MiB in GLACIER and DEEP_ARCHIVE.",
+)
 @HOST
 @flag("--dry-run", "Print what would be done and cost; ask nothing of the service.")
 @SPENDING
@@ -100,12 +108,15 @@ async def command(
     session: Session,
     glacier: Glacier,
     directory: str,
-    vault: str,
+    place: str,
+    storage_class: str | None,
     options: SyncOptions,
     spending: Spending,
     dry_run: bool,
 ) -> int:
-    """Archive what is new or has changed in the folder DIR since the last time, in VAULT.
+    """Archive what is new or has changed in the folder DIR since the last time, in PLACE.
+
+    PLACE is a vault, or s3://BUCKET[/PREFIX] with the storage class of what is written.
 
     Files of up to 16 MiB are packed into bundles, which are tar archives; larger ones are archives by
     themselves. Which is where is in the catalog; 'restore' brings all of it back, or some of it, also as it
@@ -123,20 +134,22 @@ async def command(
     import asyncio  # noqa: PLC0415  # not needed for help
 
     from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
+    from aioglacier.client.buckets.bucket import Bucket  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
     from aioglacier.core.prices import rounded  # noqa: PLC0415
 
-    budget = spending.budget(glacier)
+    opened = open_for_writing(glacier, place, storage_class)
+    budget = spending.budget(glacier, opened.storage_class if isinstance(opened, Bucket) else None)
     prices = budget.prices
     if dry_run or budget.limit is not None:  # only a plan tells the cost before anything is sent
-        sync = FolderSync(glacier.vault(vault), directory, options)
+        sync = FolderSync(opened, directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):
             plan = await sync.plan()
         cost = prices.uploads(plan.requests) + prices.storing(plan.sent, plan.bundles + plan.big_files)
         if dry_run:
             record = {
                 "event": "plan",
-                "vault": vault,
+                "vault": place,
                 "folder": os.path.realpath(directory),  # noqa: ASYNC240  # one link, at the end
                 **snapshot_record(plan),
                 **cost_record(prices, cost),
@@ -145,7 +158,7 @@ async def command(
             session.output.record(record, _plan_text)
             return Exit.SOME_FAILED if plan.failed else Exit.DONE
         budget.check(cost, "this sync")
-    sync = FolderSync(glacier.vault(vault), directory, options)
+    sync = FolderSync(opened, directory, options)
     session.safe = lambda: _safe(sync)
     speed = Speed(is_resume=False)
     started = time.monotonic()
@@ -156,7 +169,7 @@ async def command(
         session.output.warn(sentence)
     async with telling(session, sync.snapshot, lambda: _state(sync, speed)):
         with session.stopper.draining(lambda: loop.call_soon_threadsafe(sync.drain, DRAIN_SECONDS)):
-            async with glacier.vault(vault).spending(budget):
+            async with opened.context.spending(budget):
                 done = await sync.run()
     session.safe = lambda: ""
     tell_failures(session, sync.failures, done.failed)
@@ -169,11 +182,11 @@ async def command(
             f"{show_count(sync.held_back, 'path')} on record, {what} are gone. They were not recorded as "
             "removed: the disk may not be mounted. Use --accept-removals if they are removed"
         )
-    summarize(session, done, cost_record(prices, budget.cost), started, _text, vault=vault)
+    summarize(session, done, cost_record(prices, budget.cost), started, _text, vault=place)
     undecided = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
     if undecided or sync.unknown:
         session.output.warn(
-            f"'aioglacier inventory {vault}' tells what became of archives whose outcome is unknown, in some "
+            f"'aioglacier inventory {place}' tells what became of archives whose outcome is unknown, in some "
             "days at the latest; then run this again"
         )
     if done.failed > undecided or sync.held_back:

@@ -9,12 +9,13 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import COUNT, VAULT, flag
+from aioglacier.cli.program.parameters import COUNT, flag
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, summarize, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
+from aioglacier.cli.shared.places import PLACE, class_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def _fold(given: dict[str, Any]) -> None:
 
 @make_command("verify", resumes=True)
 @click.argument("directory", metavar="DIR")
-@VAULT
+@PLACE
 @flag("--quick", "Compare sizes and times only; read no file.")
 @click.option(
     "--sample",
@@ -54,17 +55,17 @@ async def command(
     session: Session,
     glacier: Glacier,
     directory: str,
-    vault: str,
+    place: str,
     options: VerifyOptions,
     spending: Spending,
     dry_run: bool,
 ) -> int:
-    """Compare the folder DIR with what 'sync' archived of it in VAULT.
+    """Compare the folder DIR with what 'sync' archived of it in PLACE.
 
     Every file is read and compared with its hash on record; the archives on record are compared with the
-    inventories that 'inventory VAULT' has read; and with --sample some of the archives' bytes with what they
-    were when they were sent. With --identity the encrypted files that lie whole in the sample are decrypted
-    and compared too, which shows that the key is the right one.
+    inventories that 'inventory VAULT' has read, or with a list of a bucket's objects; and with --sample some
+    of the archives' bytes with what they were when they were sent. With --identity the encrypted files that
+    lie whole in the sample are decrypted and compared too, which shows that the key is the right one.
 
     Each finding is printed. A folder that has only changed since is exit code 3; a file that has rotted on
     this disk, or an archive that is not what it should be, is exit code 4.
@@ -72,13 +73,14 @@ async def command(
     from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
 
-    budget = spending.budget(glacier)
+    opened = glacier.place(place)
+    budget = spending.budget(glacier, await class_of(opened))
     prices = budget.prices
-    verify = FolderVerify(glacier.vault(vault), directory, budget, options)
+    verify = FolderVerify(opened, directory, budget, options)
     if dry_run:
         record = {
             "event": "plan",
-            "vault": vault,
+            "vault": place,
             "folder": directory,
             "jobs": options.sample,
             **cost_record(prices, verify.sample_cost()),
@@ -95,7 +97,7 @@ async def command(
         record = {"event": "finding", "trouble": finding.trouble.value, "what": finding.what}
         session.output.record(record, _finding_text, is_last=False)
     cost = cost_record(prices, done.cost)
-    summarize(session, done, cost, started, _text, vault=vault, folder=directory)
+    summarize(session, done, cost, started, _text, vault=place, folder=directory)
     if any(finding.trouble in SERIOUS for finding in verify.findings):
         return Exit.INTEGRITY
     return Exit.SOME_FAILED if verify.findings else Exit.DONE

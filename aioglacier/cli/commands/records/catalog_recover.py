@@ -8,11 +8,11 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
+from aioglacier.cli.shared.places import PLACE, class_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from aioglacier.core.prices import Prices
 
 
-@make_command("recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True)
-@VAULT
+@make_command(
+    "recover", short_help="Fill a new catalog from the bundles of a vault or a bucket.", resumes=True
+)
+@PLACE
 @click.option(
     "--folder",
     metavar="PATH",
@@ -39,15 +41,16 @@ if TYPE_CHECKING:
 @DRY_RUN
 def recover(
     session: Session,
-    vault: str,
+    place: str,
     folder: str | None,
     spending: Spending,
     identities: Identities | None,
     dry_run: bool,
 ) -> Ending:
-    """Fill a new catalog with what 'sync' took to VAULT, so that 'restore' works again.
+    """Fill a new catalog with what 'sync' took to PLACE, so that 'restore' works again.
 
-    Run 'inventory VAULT' first. The index of each bundle that is not on record is read from its last MiBs:
+    Run 'inventory VAULT' first; a bucket lists its objects at once, and their sidecars cost no restore. The
+    index of each bundle that is not on record is read from its last MiBs:
     these are paid jobs of some hours. You can stop the command; run it again to go on.
 
     Files that were removed from the folder before the catalog was lost are there again: only the catalog
@@ -62,21 +65,23 @@ def recover(
     async def run(glacier: Glacier) -> int:
         from aioglacier.bulk.recover import FolderRecovery  # noqa: PLC0415
 
-        prices = spending.prices(glacier)
-        recovery = FolderRecovery(glacier.vault(vault), spending.budget(glacier), options)
+        opened = glacier.place(place)
+        budget = spending.budget(glacier, await class_of(opened))
+        prices = budget.prices
+        recovery = FolderRecovery(opened, budget, options)
         if dry_run:
-            return _tell(session, vault, await recovery.plan(), prices)
+            return _tell(session, place, await recovery.plan(), prices)
         plan = await recovery.plan()
         if not plan.bundles and not plan.files:
             session.output.note(
-                f"the catalog has no archive of vault {vault} that 'sync' made and that is on no record; "
-                f"'aioglacier inventory {vault}' reads the service's list into it"
+                f"the catalog has no archive of {place} that 'sync' made and that is on no record. "
+                f"'aioglacier inventory {place}' reads a vault's list into it"
             )
         if plan.jobs:  # the ends of bundles may be there from an earlier run
             what = f"start {show_count(plan.jobs, 'job')} for {show_size(plan.retrieved)} or more"
             confirm_expedited(session, spending, plan.cost, prices, what)
         await recovery.run()
-        return _report(session, vault, recovery, plan, prices)
+        return _report(session, place, recovery, plan, prices)
 
     return run
 
