@@ -88,11 +88,16 @@ class BucketPlace:
         """See ``FolderPlace``."""
         return sum(not key.endswith(SIDECAR_SUFFIX) for key in self.objects)
 
-    @property
-    def wants_sidecars(self) -> bool:
+    async def count_strays(self) -> int:
         """See ``FolderPlace``."""
-        bare = (key for key in self.objects if not key.endswith(SIDECAR_SUFFIX))
-        return not all(self.has_sidecar(ArchiveId(key)) for key in bare)
+        uploads = self.context.catalog.uploads
+        return sum([not await uploads.is_known(each.id) async for each in self.context.list_uploads()])
+
+    @property
+    def bare(self) -> set[ArchiveId]:
+        """See ``FolderPlace``."""
+        archives = (ArchiveId(key) for key in self.objects if not key.endswith(SIDECAR_SUFFIX))
+        return {archive_id for archive_id in archives if not self.has_sidecar(archive_id)}
 
     def retriever(self, tier: Tier, days: int = 1) -> ObjectRetriever:
         """See ``FolderPlace``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Collection, Container, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import Archive, ArchiveId, ObjectTarget, Tier
@@ -116,6 +116,10 @@ class FolderPlace(Protocol):
         """Return how many archives are there, ``None`` if that may not be known."""
         ...
 
+    async def count_strays(self) -> int:
+        """Return how many unfinished uploads are on no record, and stay until somebody aborts them."""
+        ...
+
     @property
     def recovery(self) -> str:
         """The commands that rebuild a lost catalog."""
@@ -126,12 +130,12 @@ class FolderPlace(Protocol):
         ...
 
     @property
-    def wants_sidecars(self) -> bool:
-        """Whether a kill may have left out sidecars, by what the last look has shown."""
+    def bare(self) -> Collection[ArchiveId]:
+        """The archives whose sidecars a kill has left out, at the last look."""
         ...
 
     def has_sidecar(self, archive_id: ArchiveId) -> bool:
-        """Whether an archive has a sidecar, by the same."""
+        """Whether an archive had a sidecar at the last look."""
         ...
 
     async def read_sidecar(self, archive_id: ArchiveId) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import AccessDeniedError
 from aioglacier.core.limits import MIB
-from aioglacier.core.models import JobStatus
+from aioglacier.core.models import ArchiveId, JobStatus
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
-    from aioglacier.core.models import Archive, ArchiveId, Tier
+    from aioglacier.core.models import Archive, Tier
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
@@ -30,7 +30,7 @@ class VaultPlace:
     """See ``FolderPlace``."""
 
     bundle_size: Final = BUNDLE_SIZE
-    wants_sidecars: Final = False
+    bare: Final = frozenset[ArchiveId]()
 
     def __init__(self, vault: Vault) -> None:
         self.context = vault.context.recorded()
@@ -46,6 +46,10 @@ class VaultPlace:
         with suppress(AccessDeniedError):
             return (await self.context.gateway.describe_vault(self.context.name)).archive_count
         return None
+
+    async def count_strays(self) -> int:
+        """See ``FolderPlace``; a vault removes unfinished uploads after a day."""
+        return 0
 
     def retriever(self, tier: Tier, days: int = 1) -> JobRetriever:
         """See ``FolderPlace``; a job's output lives a day."""

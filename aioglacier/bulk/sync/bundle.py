@@ -170,15 +170,15 @@ async def keep_missing_sidecars(place: FolderPlace, tree: TreeRecord, recipients
 
     That of an encrypted bundle waits for a run that has recipients.
     """
-    catalog, key = place.context.catalog, place.context.key
-    for upload in await catalog.entries.uploads_of(tree) if place.wants_sidecars else ():
+    catalog, key, bare = place.context.catalog, place.context.key, place.bare
+    for upload in await catalog.entries.uploads_of(tree) if bare else ():
         archive_id = (await catalog.uploads.get(upload)).archive_id
         found = await catalog.archives.get(key, archive_id) if archive_id is not None else None
         if found is None or found.state is not ArchiveState.STORED:
             continue
         bundle = await catalog.bundles.get(upload) or BundleRecord(upload, "file", None, None)
         is_sealed = bundle.encryption is not None
-        if place.has_sidecar(found.archive.id) or (is_sealed and recipients is None):
+        if found.archive.id not in bare or (is_sealed and recipients is None):
             continue
         async with place.open_sidecar(bundle.compression, bundle.encryption) as sidecar:
             if bundle.format == "tar":

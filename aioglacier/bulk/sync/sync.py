@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
+    from aioglacier.recorded.place_context import RecordedPlace
 
 
 class FolderSync:
@@ -48,12 +49,15 @@ class FolderSync:
         self.unmounted: list[bytes] = []
         self._options = options or SyncOptions()
         self._place = as_folder_place(place)
-        self._context = self._place.context
         self._root = os.path.realpath(os.fsdecode(directory))
         self._stages = Stages(self._place, self._root, self._options)
         self._held_back: list[Known] = []
         self._run: tuple[TreeRecord, RunNumber] | None = None
         self._is_prepared = False
+
+    @property
+    def _context(self) -> RecordedPlace:
+        return self._place.context
 
     @property
     def failures(self) -> list[PathFailure]:
@@ -93,6 +97,11 @@ class FolderSync:
         await self._place.look()  # what is on record and is not there counts no more
         await self._note_unknown_archives()
         await self._note_other_machines()
+        if strays := await self._place.count_strays():
+            self.notices.append(
+                f"{self._context.name!r} has {strays:,} unfinished uploads on no record, which are kept and "
+                f"billed until they are aborted; 'aioglacier uploads list {self._context.name}' lists them"
+            )
         self._is_prepared = True
 
     async def run(self) -> SyncSnapshot:
@@ -112,8 +121,10 @@ class FolderSync:
         async with catalog.lock_source(context.key, self._root):  # two runs would send the same files
             await self._check_encryption()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
+            is_settling = bool(await catalog.bundles.unfinished(tree))
             self.unknown = await settle_folder(context, tree)  # or its leftovers look like content
-            await keep_missing_sidecars(self._place, tree, self._options.recipients)
+            if is_settling:
+                await self._place.look()  # what was settled now may lack its sidecar
             run = await catalog.runs.begin(tree, "sync", self._settings())
             try:
                 await self._stages.run(tree, run)
@@ -126,6 +137,7 @@ class FolderSync:
             else:
                 self._stages.look.list_failures(self._stages.failures)
                 await self._note_plain_copies(tree)
+                await keep_missing_sidecars(self._place, tree, self._options.recipients)
                 await self._hold_back(tree)
                 await self._end(tree, run, "")
         return self.snapshot()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -38,6 +40,7 @@ from tests.bulk.conftest import (
     restore,
     troubles,
 )
+from tests.bulk.test_kills import POINTS, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -241,3 +244,70 @@ async def test_one_member_costs_a_range_or_the_restore_of_its_bundle(place: Plac
     assert 4096 < counted.sent <= 3 * MIB
     assert (retrieval.byte_range is None) == (place.storage_class == "DEEP_ARCHIVE")
     assert done.jobs_started == (place.storage_class == "DEEP_ARCHIVE")
+
+
+async def test_a_copy_that_has_expired_is_restored_again(tmp_path: Path) -> None:
+    """A restore that comes back too late asks once more, and then ends exact."""
+    tree = make_tree(tmp_path / "tree", files=3)
+    async with (
+        LocalGlacier(tmp_path / "server", job_delay=3600) as server,
+        Catalog.open(tmp_path / "late.db") as catalog,
+        aioglacier.connect(
+            endpoint_url=server.url,
+            s3_endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            catalog=catalog,
+            hash_in="threads",
+        ) as glacier,
+    ):
+        bucket = await glacier.create_bucket("folders", "DEEP_ARCHIVE")
+        await FolderSync(bucket, tree).run()
+
+        async def run() -> tuple[int, int]:
+            options = RestoreOptions(waits=False, days=1)
+            found = FolderRestore(bucket, tmp_path / "back", Budget(PRICES), options)
+            done = await found.run()
+            assert found.failures == []
+            return done.jobs_started, done.jobs_left
+
+        assert await run() == (1, 1)
+        assert await run() == (0, 1)  # it goes on, and is not asked for again
+        await server.advance(timedelta(days=3))
+        assert await run() == (1, 1)
+        await server.advance(timedelta(hours=2))
+        assert await run() == (0, 0)
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_an_upload_on_no_record_is_said(place: Place, tree: Path) -> None:
+    """S3 keeps and bills it for ever, so a sync names its number and the command that lists it."""
+    async with behind_our_back(place) as bucket:
+        with suppress(ZeroDivisionError):
+            async with bucket.open_writer("stray", keep_unfinished=True) as writer:
+                await writer.write(bytes(9 * MIB))
+                1 / 0  # noqa: B018  # the block fails
+    async with place.bucket() as bucket:
+        sync = FolderSync(bucket, tree)
+        await sync.prepare()
+    assert any("1 unfinished upload" in notice and "uploads list" in notice for notice in sync.notices)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", [point for point in POINTS if point != "part sent:3"])
+async def test_a_sync_killed_at_any_point_is_made_good_by_the_next(tmp_path: Path, point: str) -> None:
+    """One bundle and one file with their sidecars are there in the end, no upload is open."""
+    place = Place(tmp_path, "GLACIER_IR")
+    tree = make_tree(tmp_path / "tree", files=4)
+    (tree / "sparse").unlink()
+    (tree / "big").write_bytes(os.urandom(9000))
+    async with behind_our_back(place):
+        pass
+    words = ("sync", "--storage-class=GLACIER_IR", "--bundle-up-to=8KiB", tree, "s3://folders/below")
+    assert run(place, *words, crash_at=point) == -signal.SIGKILL
+    assert run(place, *words) == 0
+    assert len(await objects(place)) == 4
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
+    assert (await place.sync(tree, largest_member=8192)).requests == 0
