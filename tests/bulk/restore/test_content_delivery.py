@@ -1,39 +1,140 @@
-"""Members of bundles on their way to their places."""
+"""Members of a bundle are read in runs, and placed whatever happens to their neighbours."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aioglacier.bulk.restore.selection import SelectionOptions
-from tests.bulk.conftest import write
+import pytest
+
+from aioglacier.bulk.formats import tar
+from aioglacier.bulk.restore import content_delivery
+from aioglacier.bulk.restore.content_delivery import ContentDelivery
+from aioglacier.bulk.restore.placer import Placer
+from aioglacier.bulk.restore.restore_progress import RestoreProgress
+from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
+from aioglacier.core.errors import IntegrityError
+from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.bulk.conftest import Place
-
-KIB = 1024
-
-
-async def test_shared_members_and_several_batches_come_back(place: Place, tmp_path: Path) -> None:
-    """Members are read 500 at a time, and one that several paths share comes to all of them."""
-    content = os.urandom(200 * KIB)
-    files = {f"f{number:03}": b"%d" % (number % 300) for number in range(505)}
-    tree = write(tmp_path / "tree", {"a": content, **files, "z": content})
-    await place.sync(tree)
-    await place.restore(tmp_path / "back")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == {
-        path.name: path.read_bytes() for path in tree.iterdir()
-    }
+    from aioglacier.bulk.restore.folder_version import FolderVersion
+    from aioglacier.transfer.download.reader import ArchiveReader
 
 
-async def test_a_long_gap_between_members_is_skipped(place: Place, tmp_path: Path) -> None:
-    """Only the bytes that are meant are kept in memory; both ends of a bundle come back."""
-    tree = write(tmp_path / "tree", {"a": b"first", "b": os.urandom(300 * KIB), "c": b"last"})
-    await place.sync(tree)
-    await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=("a", "c")))
-    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == {
-        "a": b"first",
-        "c": b"last",
-    }
+class Bundle:
+    """Members of a bundle, read as an ``ArchiveReader`` is: at most so many bytes at once.
+
+    Attributes:
+        members: The records of the members.
+        data: The bundle.
+        fails_at: Where reading raises an error.
+    """
+
+    def __init__(self) -> None:
+        self.members: list[StoredEntry] = []
+        self.data = b""
+        self.fails_at = 1 << 62
+        self._position = 0
+
+    def add(self, path: bytes, content: bytes) -> None:
+        """Append a member."""
+        member = tar.member_header(path, size=len(content)) + content + tar.padding(len(content))
+        self.point(path, content, len(self.data), len(member))
+        self.data += member
+
+    def point(self, path: bytes, content: bytes, position: int, stored: int) -> None:
+        """Record a path whose content is a member that is there."""
+        facts = Entry(1, path, 1, "file", len(content), 0, 0, 0, 0, 0o644, os.geteuid(), os.getegid())
+        entry = facts._replace(content_hash=tree_hash(content), position=position, stored=stored)
+        self.members.append(StoredEntry(entry, None, 0, None, None, is_older=False))
+
+    async def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        if self._position >= self.fails_at:
+            raise IntegrityError("a piece is damaged", expected=b"", actual=b"")
+        block = self.data[self._position : self._position + min(size, 3000)]
+        self._position += len(block)
+        return block
+
+    async def pages(self) -> AsyncIterator[list[StoredEntry]]:
+        """Yield the records, three at a time."""
+        for at in range(0, len(self.members), 3):
+            yield self.members[at : at + 3]
+
+
+class Everything:
+    """A version of a folder of which every path is meant."""
+
+    def paths_of(self, entry: Entry) -> list[bytes]:
+        """Return the path itself."""
+        return [entry.path]
+
+
+async def deliver(bundle: Bundle, target: Path) -> RestoreProgress:
+    """Put the members into a folder."""
+    progress = RestoreProgress()
+    delivery = ContentDelivery(None, cast("FolderVersion", Everything()), progress)
+    placer = Placer(os.fsencode(target), overwrite=False)
+    try:
+        await delivery.deliver_members(cast("ArchiveReader", bundle), 0, bundle.pages(), placer)
+    finally:
+        placer.close()
+    return progress
+
+
+def found(target: Path) -> dict[str, bytes]:
+    """Return the files in a folder with their contents."""
+    return {path.name: path.read_bytes() for path in target.iterdir()}
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 500])
+async def test_members_come_back_in_runs_of_any_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Also those that share their content, and those behind bytes that nothing is needed of."""
+    monkeypatch.setattr(content_delivery, "_MEMBERS_AT_ONCE", at_once)
+    bundle = Bundle()
+    expected = {f"f{number}": b"%d" % number * 1000 * (number + 1) for number in range(8)}
+    for name, content in expected.items():
+        bundle.add(name.encode(), content)
+        if name == "f3":
+            last = bundle.members[-1].entry
+            for twin in ("t0", "t1", "t2"):
+                bundle.point(twin.encode(), content, last.position or 0, last.stored or 0)
+        if name == "f5":
+            bundle.data += bytes(200_000)  # deleted since
+    progress = await deliver(bundle, tmp_path)
+    twins = dict.fromkeys(("t0", "t1", "t2"), expected["f3"])
+    assert found(tmp_path) == expected | twins
+    assert (progress.restored, progress.failures.count) == (11, 0)
+    assert progress.fetched == len(bundle.data)
+
+
+async def test_a_damaged_member_costs_no_other(tmp_path: Path) -> None:
+    """It is reported by its path, and so is one whose record lies past the end of the bundle."""
+    bundle = Bundle()
+    for name in (b"a", b"b", b"c"):
+        bundle.add(name, name * 2000)
+    at = (bundle.members[1].entry.position or 0) + 600
+    bundle.data = bundle.data[:at] + b"x" + bundle.data[at + 1 :]
+    bundle.point(b"d", b"d", len(bundle.data) + 512, 1024)
+    progress = await deliver(bundle, tmp_path)
+    assert found(tmp_path) == {"a": b"a" * 2000, "c": b"c" * 2000}
+    assert [failure.path for failure in progress.failures.kept] == [b"b", b"d"]
+
+
+async def test_what_was_read_before_a_failure_is_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error follows, and the rest is for another retrieval."""
+    monkeypatch.setattr(content_delivery, "_MEMBERS_AT_ONCE", 1)
+    bundle = Bundle()
+    for name in (b"a", b"b", b"c"):
+        bundle.add(name, name * 2000)
+    bundle.fails_at = (bundle.members[1].entry.position or 0) + 1
+    with pytest.raises(IntegrityError, match="a piece is damaged"):
+        await deliver(bundle, tmp_path)
+    assert found(tmp_path).keys() == {"a", "b"}
