@@ -38,6 +38,9 @@ MIB: Final = 1024 * 1024
 VAULT: Final = "old"
 TARGET: Final = "s3://museum/old"
 
+#: One run of the program may take so long.
+_LONGEST_SECONDS: Final = 7200
+
 #: Where a run is killed, and how often each point is passed at most before.
 POINTS: Final = (
     "job initiated", "job id recorded", "move initiated", "part moved", "move completing", "object made",
@@ -77,8 +80,13 @@ class Tenant:
         }
         options = [f"--endpoint-url={self._served.url}", "--region=us-east-1", "--json", "--quiet"]
         options += [f"--catalog={self._folder / 'catalog.db'}"]
-        code, out, err = forks().run([*options, *words], cwd=self._folder, env=environment)
-        return code, [json.loads(line) for line in out.splitlines()], err.decode()
+        with forks().start([*options, *words], cwd=self._folder, env=environment) as process:
+            try:
+                out, err = process.communicate(timeout=_LONGEST_SECONDS)
+            finally:
+                process.kill()
+        records = [json.loads(line) for line in (out or b"").splitlines()]
+        return process.returncode or 0, records, (err or b"").decode()
 
     def migrate(self, *words: str, crash_at: str = "") -> tuple[int, list[dict[str, Any]], str]:
         """Run ``migrate`` for the vault and the bucket."""
