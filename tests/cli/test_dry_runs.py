@@ -6,20 +6,22 @@ Each command is in one of the two tables. A new one that is in neither fails her
 from __future__ import annotations
 
 import json
+import numbers
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import pytest
 
+import aioglacier.cli
 from aioglacier.cli.program.main import root
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -168,11 +170,70 @@ def test_every_command_answers_in_json() -> None:
     assert [name for name, command in commands(root) if "--json" not in options(command)] == []
 
 
+SCHEMA = json.loads((Path(aioglacier.cli.__file__).parent / "records.schema.json").read_text())
+TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "number": numbers.Real,
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+    "object": dict,
+}
+
+
+def faults_of(value: Any, schema: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a value by the words of JSON Schema that ours has."""
+    if "$ref" in schema:
+        return faults_of(value, SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+    kinds = schema.get("type", list(TYPES))
+    classes = tuple(TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    faults = [] if isinstance(value, classes) else [f"{value!r} is none of {kinds}"]
+    if "const" in schema and value != schema["const"]:
+        faults.append(f"{value!r} is not {schema['const']!r}")
+    faults += [f"{name} is missing" for name in schema.get("required", ()) if name not in value]
+    for each in schema.get("allOf", ()):
+        faults += faults_of(value, each)
+    for name, inner in schema.get("properties", {}).items():
+        if name in value:
+            faults += [f"{name}: {fault}" for fault in faults_of(value[name], inner)]
+    return faults
+
+
+class Checked(Cli):
+    """The program, of which every record is held against the schema."""
+
+    seen: ClassVar[set[str]] = set()
+    command_name = ""
+
+    def judge(self, actual: int, out: bytes, err: bytes, code: int) -> Done:
+        """See ``Cli.judge``."""
+        done = super().judge(actual, out, err, code)
+        for record in done.records if "--json" in self.arguments else []:
+            name = f"{self.command_name} {record.get('event', '')}".strip()
+            if name in SCHEMA["properties"]:
+                assert faults_of(record, SCHEMA["properties"][name]) == [], name
+                self.seen.add(name)
+        return done
+
+    def __call__(self, *arguments: str, **settings: Any) -> Done:
+        """See ``Cli``."""
+        words = [word for word in arguments if not word.startswith("-")]
+        found = (" ".join(words[:count]) for count in (3, 2, 1))
+        known = {name for name, _ in commands(root)}
+        self.command_name = next((name for name in found if name in known), "")
+        if {"--manifest", "--output=inventory.json"} & set(arguments):
+            self.command_name = ""  # what these print is in no schema
+        if self.command_name == "upload" and "--dry-run" in arguments:
+            self.command_name = "upload dry-run"
+        return super().__call__(*arguments, **settings)
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, dict[str, str]]:
     """The program on a local Glacier that has one of everything, and the ids of it."""
     folder = tmp_path_factory.mktemp("house")
-    program = Cli(folder, ("--local", "glacier", "--json"))
+    program = Checked(folder, ("--local", "glacier", "--json"))
     (folder / "film").write_bytes(os.urandom(3 * MIB))
     (folder / "policy.json").write_text(json.dumps(POLICY))
     (folder / "tree").mkdir()
@@ -229,6 +290,23 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(house: tuple[Cli,
             assert "nothing was done" in people(*words, stdin=b"").text, name
     assert everything(program) == before
     assert files_of(program.folder) == files
+
+
+def test_records_are_as_the_schema_says(house: tuple[Cli, dict[str, str]]) -> None:
+    """Every record of the runs so far and of the commands for folders keeps the schema."""
+    program, _ = house
+    for words in ("ls photos", "find photos *", "du photos", "snapshots photos", "config show"):
+        assert program(*words.split()).records
+    program("restore", "photos", "back")
+    program("verify", "tree", "photos")
+    program("inventory", "photos")
+    program("vault", "show", "photos")
+    events = ("plan", "summary", "progress", "dry-run")
+    named = {name.removesuffix(f" {event}") for name in SCHEMA["properties"] for event in events}
+    there = {name for name, _ in commands(root)}
+    assert {name for name in named if not name.endswith(events)} - {"error"} <= there
+    least = {"list", "ls", "find", "du", "snapshots", "sync summary", "restore summary", "verify summary"}
+    assert least | {"upload", "download", "inventory", "jobs list", "vault show"} <= Checked.seen
 
 
 def files_of(folder: Path) -> list[str]:
