@@ -58,7 +58,8 @@ _PROGRAMS: Final = {
     "s5cmd-s3": "s5cmd --no-verify-ssl cp --concurrency {task.concurrency} --part-size {mib} "
     "{task.path} s3://bucket/k",
     "rclone-s3": "rclone copyto --config= --retries=1 --low-level-retries=1 --no-check-certificate "
-    "--s3-no-check-bucket --s3-no-head --s3-use-multipart-etag=false --s3-upload-cutoff={mib}Mi "
+    "--multi-thread-streams=0 --s3-no-check-bucket --s3-no-head --s3-use-multipart-etag=false "
+    "--s3-upload-cutoff={mib}Mi "
     "--s3-chunk-size={mib}Mi --s3-upload-concurrency={task.concurrency} --ignore-checksum --ignore-times "
     '{task.path} :s3,provider=Other,env_auth=true,endpoint="{task.url}":bucket/k',
     "aioglacier-cli": "aioglacier --endpoint-url {task.url} --region us-east-1 "
