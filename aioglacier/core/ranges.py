@@ -14,6 +14,7 @@ an archive of ``n`` leaves and a range of leaves [p, q) that is so when
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.limits import LEAF_SIZE
@@ -30,7 +31,7 @@ class ByteRange:
     stop: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start < self.stop:
+        if not 0 <= index(self.start) < index(self.stop):  # a float would end up in a header
             raise ValueError(f"a byte range needs 0 <= start < stop, not {self.start} and {self.stop}")
 
     @property

@@ -90,7 +90,9 @@ async def test_all_ways_of_reading_give_the_same(resources: TransferResources) -
         assert await reader.read() == BYTES[5:50]
 
 
-@pytest.mark.parametrize("byte_range", [(5, 5), (6, 5), (-1, 5), (SIZE, SIZE + 1), (1, 2, 3), 7, ("a", "b")])
+@pytest.mark.parametrize(
+    "byte_range", [(5, 5), (6, 5), (-1, 5), (SIZE, SIZE + 1), (1, 2, 3), 7, ("a", "b"), (0.0, 5)]
+)
 async def test_ranges_that_are_none_are_refused(byte_range: object, resources: TransferResources) -> None:
     """Nothing is asked for that is not there."""
     output = MemoryOutput(BYTES)
