@@ -33,6 +33,25 @@ def test_an_include_with_a_path_reaches_into_an_excluded_folder(path: bytes, is_
     assert path_filter.excludes_within(path) is is_out
 
 
+@pytest.mark.parametrize(
+    ("include", "folder", "leads"),
+    [
+        ("/cache/*/keep", b"cache/", True),
+        ("/cache/*/keep", b"cache/a/", True),
+        ("/cache/*/keep", b"cache/a/keep/", False),
+        ("/cache/*/keep", b"other/", False),
+        ("/cache/**/keep", b"cache/", True),
+        ("/cache/**/keep", b"cache/a/b/", True),
+        ("*.md", b"cache/", False),
+    ],
+)
+def test_only_folders_on_the_way_to_an_include_are_looked_into(
+    include: str, folder: bytes, leads: bool
+) -> None:
+    """A folder that an include names itself, or that none can reach, is left out as a whole."""
+    assert PathFilter(["/cache/", "/other/"], [include]).leads_on(folder) is leads
+
+
 async def test_an_included_file_of_an_excluded_folder_is_archived(place: Place, tmp_path: Path) -> None:
     """Nothing else of the folder is; what was archived before stays on record."""
     tree = tmp_path / "tree"
@@ -66,6 +85,8 @@ def test_each_pattern_of_a_selection_is_noticed() -> None:
         (["/b/a*.jpg", "a/x"], (b"a/x", b"b/b")),
         (["/a b /"], (b"a b /", b"a b 0")),
         (["/a/b  ", "!/z"], (b"a/b", b"a/c")),
+        (["/a/X "], (b"a/X", b"a/Y")),
+        (["/a/bX"], (b"a/bX", b"a/bY")),
         (["/a\udcff"], (b"a\xff", b"b")),
         (["a/", "/b/c"], None),
         (["*.jpg"], None),

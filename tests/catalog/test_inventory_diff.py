@@ -94,6 +94,17 @@ def test_one_in_json_and_one_in_csv(tmp_path: Path) -> None:
     assert differences(tmp_path, as_csv(archives), as_json(archives[:-1])) == [("removed", archives[-1].id)]
 
 
+def test_a_removed_archive_is_told_whole(tmp_path: Path) -> None:
+    """With its vault, size, date and description, as the older list has it."""
+    one = changed(archive(1), description="caf\u00e9")
+    paths = tmp_path / "older", tmp_path / "newer"
+    paths[0].write_text(as_json([one, archive(2)]))
+    paths[1].write_text(as_json([archive(2)]))
+    ((found,),) = compare(*map(InventoryDocument, paths))
+    assert found.change is Change.REMOVED
+    assert found.archive == one
+
+
 def test_an_archive_listed_twice_counts_once(tmp_path: Path) -> None:
     """In the older, in the newer, and where it is new."""
     one, two, new = archive(1), archive(2), archive(3)

@@ -30,6 +30,7 @@ async def test_an_interrupted_file_goes_on(house: House) -> None:
         archive = await upload.run()
     assert archive.tree_hash == tree_hash(data(SIZE))
     assert [each async for each in house.vault.uploads()] == []
+    assert not (await house.catalog.uploads.get(left.number)).is_told  # a run that is killed now reports it
 
 
 async def test_another_part_size_or_description_is_refused(house: House) -> None:
@@ -63,10 +64,11 @@ async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
 
 async def test_an_upload_that_expired_begins_anew(house: House) -> None:
     """An expired upload starts again and shows how many bytes are sent again (SV-12)."""
-    await house.left_behind()
+    left = await house.left_behind()
     await house.server.advance(25 * 3600)
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
         assert upload.history.expired is not None
+        assert upload.history.expired.record.number == left.number
         assert upload.history.expired.size == 5 * MIB
         assert upload.is_new
         archive = await upload.run()

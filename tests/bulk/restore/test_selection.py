@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.bulk.restore.selection import Selection, SelectionOptions
+from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import ConfigurationError
 from tests.bulk.conftest import picture
 
@@ -38,3 +40,39 @@ async def test_a_pattern_that_nothing_matches_is_an_error(place: Place, tree: Pa
             await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=patterns))
     await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=["empty"]))
     assert (tmp_path / "back" / "empty").is_dir()
+
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def version(path: bytes, kind: str = "file", size: int = 10) -> Entry:
+    """A version of a path, from noon."""
+    noon = int(NOON.timestamp()) * 1_000_000_000
+    return Entry(1, path, 1, kind, size, noon, 0, 0, 0, 0o644, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_chosen"),
+    [
+        ({}, True),
+        ({"exclude": ["*.log"]}, False),
+        ({"exclude": ["*.txt"]}, True),
+        ({"patterns": ["/a/"], "exclude": ["/a/b.log"]}, False),
+        ({"larger": 10, "smaller": 10}, True),
+        ({"larger": 11}, False),
+        ({"smaller": 9}, False),
+        ({"modified_after": NOON, "modified_before": NOON + SECOND}, True),
+        ({"modified_after": NOON + SECOND}, False),
+        ({"modified_before": NOON}, False),
+    ],
+)
+def test_a_file_is_chosen_by_name_size_and_time(options: dict[str, Any], *, is_chosen: bool) -> None:
+    """All bounds but the later time are included, and excluded paths stay out whatever selects them."""
+    assert Selection(SelectionOptions(**options)).selects(version(b"a/b.log")) is is_chosen
+
+
+def test_a_folder_has_no_size_or_time_to_be_chosen_by() -> None:
+    """A question about files is not answered with folders."""
+    assert Selection(SelectionOptions()).selects(version(b"a", "directory"))
+    assert not Selection(SelectionOptions(larger=1)).selects(version(b"a", "directory"))
