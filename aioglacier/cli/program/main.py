@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("local.serve", "Run a local Glacier as a server."),
     "demo": ("local.demo", "Try an archive there and back, without an account."),
     "config": ("local.config", "Show where the values of options come from."),
+    "man-pages": ("local.man_pages", "Write pages for man, made from the help."),
     "completion": ("local.completion", "Print the completion script of bash, zsh or fish."),
 }
 
