@@ -127,6 +127,14 @@ def test_other_part_sizes_are_refused_with_the_nearest(part_size: int, nearest: 
     assert all(str(size) in str(caught.value) for size in nearest)
 
 
+def test_a_part_size_that_is_no_integer_is_in_the_error() -> None:
+    """A float or text of the same size is refused, too."""
+    for wrong in (1048576.0, "1048576"):
+        with pytest.raises(InvalidPartSizeError) as caught:
+            choose_part_size(None, wrong)  # type: ignore[arg-type]
+        assert caught.value.part_size is wrong
+
+
 @given(st.integers(-(2**40), 2**40))
 def test_a_part_size_is_refused_unless_it_is_one_of_the_thirteen(part_size: int) -> None:
     """Nothing else passes, and the nearest sizes named are allowed."""
