@@ -301,3 +301,9 @@ def test_it_works_on_uvloop(tmp_path: Path) -> None:
             )
 
     assert anyio.run(use, backend_options={"use_uvloop": True}) == b"x" * (MIB + 1)
+
+
+async def test_a_server_on_every_address_has_a_url_that_clients_take(tmp_path: Path) -> None:
+    """An address to listen on is none to connect to."""
+    async with LocalGlacier(tmp_path, host="0.0.0.0") as server:  # noqa: S104  # the case
+        assert server.url.startswith("http://127.0.0.1:")
