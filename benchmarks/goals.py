@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: Other clients that send several parts at once.
 PEERS: Final = ("boto3", "boto3+combined", "aiobotocore", "aiobotocore+combined", "glacier_upload")
+S3_PEERS: Final = ("obstore-s3", "obstore-s3+writer", "awscrt-s3", "boto3-s3")
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,29 @@ def _worst_of_peers(key: str) -> Callable[[dict[str, Any]], float]:
         clients = result["clients"]
         best = min(clients[name][key][0] for name in PEERS if name in clients)
         return float(clients["aioglacier+hashlib"][key][0] / best)
+
+    return read
+
+
+def _s3(*, tls: bool) -> Callable[[Results], dict[str, Any]]:
+    return lambda results: results.find("s3_upload", tls=tls, size=GIB)
+
+
+def _over_best_s3_peer(key: str) -> Callable[[dict[str, Any]], float]:
+    def read(result: dict[str, Any]) -> float:
+        clients = result["clients"]
+        best = min(clients[name][key][0] for name in S3_PEERS if name in clients)
+        return float(clients["aioglacier-s3"][key][0] / best)
+
+    return read
+
+
+def _beside_awscrt(key: str) -> Callable[[dict[str, Any]], float]:
+    def read(result: dict[str, Any]) -> float:
+        ours, theirs = (
+            result["clients"][f"{name}-s3+crc64nvme"][key][0] for name in ("aioglacier", "awscrt")
+        )
+        return float(ours / theirs)
 
     return read
 
@@ -339,4 +363,37 @@ GOALS: Final = (
         lambda result: float(result["list"]["memory_grown_mib"]),
     ),
     Goal("longest wait for the loop at a million archives", 20, None, " ms", _catalog, _longest_stall),
+    Goal(
+        "CPU of an upload to S3 with SHA-256 and tree hash, over the floor",
+        1.1,
+        None,
+        "x",
+        _s3(tls=False),
+        _over("floor-s3", "aioglacier-s3", "cpu"),
+    ),
+    Goal(
+        "its CPU, over the best peer's with SHA-256",
+        1,
+        None,
+        "x",
+        _s3(tls=False),
+        _over_best_s3_peer("cpu_s_per_gib"),
+    ),
+    Goal(
+        "its seconds, over the best peer's with SHA-256",
+        1,
+        None,
+        "x",
+        _s3(tls=False),
+        _over_best_s3_peer("wall_s_per_gib"),
+    ),
+    Goal(
+        "CPU of an upload to S3 with CRC64NVME, TLS, over awscrt's",
+        0.8,
+        None,
+        "x",
+        _s3(tls=True),
+        _beside_awscrt("cpu_s_per_gib"),
+    ),
+    Goal("its peak memory, over awscrt's", 0.2, None, "x", _s3(tls=True), _beside_awscrt("peak_mib")),
 )

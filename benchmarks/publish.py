@@ -17,6 +17,7 @@ from typing import Final
 from benchmarks import results
 
 _ON_TLS: Final = "--clients floor floor+native aioglacier aioglacier+hashlib boto3 aiobotocore"
+_CRC: Final = "floor-s3+crc64nvme aioglacier-s3+crc64nvme awscrt-s3+crc64nvme"
 _DOWN: Final = "floor-download floor-download+native aioglacier-download aioglacier-download+threads"
 _WATCHED: Final = (
     "--watched --clients aioglacier-download aioglacier-download+threads aioglacier-download+reader"
@@ -27,6 +28,8 @@ COMMANDS: Final = (
     "upload_cost --peers",
     "upload_cost --peers --tls",
     f"upload_cost --tls --part-size 67108864 {_ON_TLS}",
+    "s3_upload",
+    f"s3_upload --tls --clients {_CRC}",
     "part_sizes --parts 1 4 16 64 256",
     "part_sizes --parts 1024 --clients floor+native aioglacier aioglacier+hashlib boto3",
     "concurrency",

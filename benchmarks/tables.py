@@ -41,6 +41,18 @@ CLIENTS: Final = {
     "aioglacier-download+reader": "aioglacier, through a reader to nowhere",
     "aioglacier-download-cli": "`aioglacier download ... -`, the whole command, to a pipe",
     "boto3-download": "boto3, 4 threads, nothing verified or synced",
+    "floor-s3": "floor: read, SHA-256 and tree hash in one pass, `sendall`; one thread",
+    "floor-s3+crc64nvme": "floor: read, CRC64NVME, `sendall`; one thread",
+    "aioglacier-s3": "**aioglacier**, a file, SHA-256 and tree hash",
+    "aioglacier-s3+writer": "**aioglacier**, a stream, SHA-256 and tree hash",
+    "aioglacier-s3+crc64nvme": "**aioglacier**, a file, CRC64NVME",
+    "obstore-s3": "obstore `put_async`, a file, SHA-256",
+    "obstore-s3+writer": "obstore `open_writer_async`, a stream, SHA-256",
+    "awscrt-s3": "awscrt S3 client, a file, SHA-256",
+    "awscrt-s3+crc64nvme": "awscrt S3 client, a file, CRC64NVME",
+    "boto3-s3": "boto3 `upload_file`, a file, SHA-256",
+    "s5cmd-s3": "s5cmd, the whole command",
+    "rclone-s3": "rclone, the whole command",
 }
 
 
@@ -79,6 +91,11 @@ def upload(part_size: int, *, tls: bool) -> Callable[[Results], str]:
     return lambda results: _costs(
         results.find("upload_cost", part_size=part_size, tls=tls, size=GIB, concurrency=4)
     )
+
+
+def s3_upload(*, tls: bool) -> Callable[[Results], str]:
+    """Uploads to S3 beside floor and peers."""
+    return lambda results: _costs(results.find("s3_upload", tls=tls, size=GIB))
 
 
 def goals(results: Results) -> str:
@@ -458,6 +475,8 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "upload-plain": upload(16 * MIB, tls=False),
     "upload-tls": upload(16 * MIB, tls=True),
     "upload-tls-64": upload(64 * MIB, tls=True),
+    "s3-upload-plain": s3_upload(tls=False),
+    "s3-upload-tls": s3_upload(tls=True),
     "part-sizes": _curve("part_sizes", "part_size", "part size", size_name),
     "concurrency": _curve("concurrency", "concurrency", "at once", str, tls=False),
     "archive-sizes": _curve("archive_sizes", "size", "archive", size_name),
