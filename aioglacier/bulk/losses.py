@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
 
@@ -26,7 +27,7 @@ class Loss(NamedTuple):
 
 
 async def find_losses(
-    vault: Vault, archive_ids: Sequence[ArchiveId] | None = None
+    vault: Vault | Bucket, archive_ids: Sequence[ArchiveId] | None = None
 ) -> AsyncIterator[list[Loss]]:
     """Yield the files that would lose their newest stored version, page by page.
 

@@ -287,6 +287,11 @@ class Archives(Records):
         found = await self._database.read(list_vaults)
         return [key for key in found if key.vault == vault]
 
+    async def bucket_keys(self, bucket: str) -> list[VaultKey]:
+        """Return the places on record in a bucket of this name, one for each prefix."""
+        found, url = await self._database.read(list_vaults), f"s3://{bucket}"
+        return [key for key in found if key.vault == url or key.vault.startswith(f"{url}/")]
+
     async def totals(self, key: VaultKey) -> VaultTotals:
         """Count the archives of a vault that are not deleted."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import InvalidPlanError
+from aioglacier.core.errors import VaultNameError
 from aioglacier.core.s3.object_checks import check_bucket_name, check_key
 
 _SCHEME: Final = "s3://"
@@ -46,14 +46,15 @@ def parse_place(text: str) -> Place:
     """Return the place that a text names: a vault, or ``s3://BUCKET[/PREFIX]``.
 
     Raises:
-        VaultNameError: No vault can have this name.
+        VaultNameError: No vault can have this name, and it is no bucket.
         BucketNameError: No bucket can have this name.
         ObjectKeyError: The prefix is too long for a key.
-        InvalidPlanError: The text is a URL of another kind.
     """
     if not text.startswith(_SCHEME):
         if ":" in text or "/" in text:  # no vault has such a name, so it is another notation of a place
-            raise InvalidPlanError(f"{text!r} is neither the name of a vault nor s3://BUCKET[/PREFIX]")
+            raise VaultNameError(
+                f"{text!r} is neither the name of a vault nor s3://BUCKET[/PREFIX]", name=text
+            )
         return Place(check_vault_name(text))
     name, _, prefix = text.removeprefix(_SCHEME).partition("/")
     check_bucket_name(name)

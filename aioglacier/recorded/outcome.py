@@ -220,7 +220,10 @@ async def _archive_of(context: RecordedPlace, record: UploadRecord) -> Archive |
     if record.archive_id is None:
         return None
     found = await context.catalog.archives.get(context.key, record.archive_id)
-    return found.archive if found is not None and found.state is ArchiveState.STORED else None
+    if found is None or found.state is not ArchiveState.STORED:
+        return None
+    # The key of an object may have been taken by a later upload.
+    return found.archive if found.upload in {None, record.number} else None
 
 
 async def ask_inventory(records: VaultRecords, record: UploadRecord) -> UploadRecord:

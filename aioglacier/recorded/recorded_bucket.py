@@ -6,6 +6,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.checks import check_choice
@@ -19,8 +20,8 @@ from aioglacier.core.errors import (
     naming,
 )
 from aioglacier.core.limits import S3
-from aioglacier.core.models import ObjectTarget, UploadDescription
-from aioglacier.core.place import Place
+from aioglacier.core.models import ArchiveId, ObjectTarget, UploadDescription
+from aioglacier.core.place import Place, parse_place
 from aioglacier.core.planning import check_part_size, choose_part_size
 from aioglacier.core.s3.object_checks import check_key, check_settings
 from aioglacier.core.s3.objects import (
@@ -392,6 +393,26 @@ class OpenBucket(PlaceContext):
             code="NoSuchUpload",
             status=200,
         )
+
+    async def places_on_record(self) -> list[VaultRecords]:
+        """Return the records of this bucket under every prefix that is on record."""
+        if self.records is None:
+            return []
+        own = self.records.key
+        found = await self.catalog.archives.bucket_keys(self.ref.name)
+        return [self.records.of(key) for key in found if replace(own, vault=key.vault) == key]
+
+    async def delete_object(self, whole_key: str) -> None:
+        """Delete an object, and record it in each place on record that has it."""
+
+        async def delete() -> None:
+            await self.gateway.delete_object(self.ref, whole_key)
+
+        for records in await self.places_on_record():
+            prefix = parse_place(records.key.vault).prefix or ""
+            if whole_key.startswith(prefix):
+                delete = partial(records.delete, ArchiveId(whole_key[len(prefix) :]), delete)
+        await delete()
 
     async def abort_upload(self, upload_id: UploadId, key: str | None = None) -> None:
         """Remove an upload and its parts if it exists, and record it where there is a catalog."""

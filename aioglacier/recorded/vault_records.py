@@ -66,6 +66,10 @@ class VaultRecords:
     def __repr__(self) -> str:
         return f"<VaultRecords {self.key.vault} in {self.catalog.location!r}>"
 
+    def of(self, key: VaultKey) -> VaultRecords:
+        """Return the records of another place in the same catalog."""
+        return VaultRecords(self.catalog, key)
+
     def store(
         self,
         inner: ArchiveStore[A],

@@ -130,13 +130,17 @@ class ObjectStore:
     async def initiate(self, part_size: int) -> UploadId:
         """CreateMultipartUpload. A key that is taken is refused before a part is sent."""
         self._part_size = part_size
-        if not self._overwrite:
-            with suppress(ObjectNotFoundError, AccessDeniedError):  # the completion finds it, too
-                await self._gateway.head_object(self._bucket, self._key)
-                raise self._exists(None)
+        await self.check_free()
         return await self._gateway.create_multipart_upload(
             self._bucket, self._key, settings=self._with_token({}), algorithm=self._algorithm
         )
+
+    async def check_free(self) -> None:
+        """Refuse a key that is taken, unless the object may be replaced."""
+        if not self._overwrite:
+            with suppress(ObjectNotFoundError, AccessDeniedError):  # the end of the upload finds it, too
+                await self._gateway.head_object(self._bucket, self._key)
+                raise self._exists(None)
 
     async def put_part(
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None

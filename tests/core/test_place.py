@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aioglacier.core.errors import BucketNameError, InvalidPlanError, ObjectKeyError, VaultNameError
+from aioglacier.core.errors import BucketNameError, ObjectKeyError, VaultNameError
 from aioglacier.core.place import Place, parse_place
 
 
@@ -37,9 +37,9 @@ def test_a_bucket_without_a_key_has_one_name() -> None:
         ("", VaultNameError),
         ("..", VaultNameError),
         ("my vault", VaultNameError),
-        ("s3:/museum", InvalidPlanError),
-        ("glacier://photos", InvalidPlanError),
-        ("museum/scans", InvalidPlanError),
+        ("s3:/museum", VaultNameError),
+        ("glacier://photos", VaultNameError),
+        ("museum/scans", VaultNameError),
         ("s3://", BucketNameError),
         ("s3://Museum", BucketNameError),
         ("s3://museum/" + "k" * 1025, ObjectKeyError),

@@ -94,7 +94,9 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--region", metavar="NAME", help="AWS region, as eu-west-1. Default: as for all of AWS's tools."
         ),
         option("--profile", metavar="NAME", help="Profile of the AWS configuration files."),
-        option("--endpoint-url", metavar="URL", help="Another endpoint than AWS's own."),
+        option(
+            "--endpoint-url", metavar="URL", help="Another endpoint than AWS's own, for vaults and buckets."
+        ),
         option(
             "--allow-insecure",
             is_flag=True,

@@ -39,6 +39,17 @@ class _VaultName(_OfText):
         return check_vault_name(value) if value else ""  # an empty word is refused with all others
 
 
+class _PlaceName(_VaultName):
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if ":" not in value and "/" not in value:  # the names of buckets load more
+            return super().convert(value, param, ctx)
+        from aioglacier.core.place import parse_place  # noqa: PLC0415
+
+        return str(parse_place(value))
+
+
 class _Size(_OfInt):
     name = "size"
 
@@ -160,6 +171,21 @@ def flag(name: str, text: str, to: str | None = None) -> Callable[[F], F]:
 #: The vault that a command is about; and the same for the commands about vaults.
 VAULT: Final = click.argument("vault", type=_VaultName())
 NAME: Final = click.argument("name", type=_VaultName())
+
+#: A vault, or s3://BUCKET[/PREFIX].
+PLACE_NAME: Final = _PlaceName()
+PLACE: Final = click.argument("place", type=PLACE_NAME)
+
+#: The storage classes of S3 (``core.s3.objects`` has them, and loads more than help needs).
+_CLASSES: Final = (
+    "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
+)  # fmt: skip
+STORAGE_CLASS: Final = click.option(
+    "--storage-class",
+    type=click.Choice(_CLASSES, case_sensitive=False),
+    metavar="CLASS",
+    help="In a bucket: GLACIER_IR, GLACIER, DEEP_ARCHIVE or another. There is no default.",
+)
 
 #: Bytes, at least 0.
 SIZE: Final = _Size()

@@ -179,6 +179,7 @@ class Session:
             region_name=settings.region,
             profile_name=settings.profile,
             endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
+            s3_endpoint_url=settings.endpoint_url,
             account_id=settings.account_id,
             limits=settings.limits(),
             allow_insecure=settings.allow_insecure,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from aioglacier.cli.render.console import Output, Record
 
@@ -17,6 +19,21 @@ T = TypeVar("T")
 #: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection"). The apostrophe is here, too,
 #: so that the one in front can be distinguished from one that was there.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """The options of ``list``; ``vault`` is the place."""
+
+    vault: str
+    is_long: bool
+    sort: str | None
+    reverse: bool
+    match: str | None
+    after: datetime | None
+    before: datetime | None
+    larger: int | None
+    limit: int | None
 
 
 @asynccontextmanager

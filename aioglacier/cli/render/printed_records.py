@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import ArchiveRecord, JobRecord
     from aioglacier.cli.render.console import Record
     from aioglacier.client.upload import KnownUpload
-    from aioglacier.core.models import Archive, JobDescription, VaultDescription
+    from aioglacier.core.models import Archive, JobDescription, ObjectFacts, VaultDescription
 
 _SIZE_KEYS: Final = frozenset({"size", "part_size", "sent", "archive_size", "inventory_size", "at_most"})
 
@@ -60,6 +60,32 @@ def archive_record(archive: Archive) -> Record:
         "name": found.name,
         "modified": plain(found.modified),
     }
+
+
+def object_record(archive: Archive, facts: ObjectFacts | None) -> Record:
+    """Return an object in a bucket; ``place`` is ``s3://BUCKET/PREFIX``, and ``key`` the key below it."""
+    found = facts._asdict() if facts is not None else {}
+    return {
+        "key": archive.id,
+        "place": archive.vault,
+        "size": archive.size,
+        "storage_class": found.get("storage_class"),
+        "tree_hash": archive.tree_hash.hex() or None,
+        "checksum": f"{found['algorithm']}:{found['checksum']}" if found.get("checksum") else None,
+        "description": archive.description or None,
+        "created": plain(archive.created),
+        "etag": found.get("etag"),
+        "version_id": found.get("version_id"),
+    }
+
+
+def object_text(record: Mapping[str, Any]) -> str:
+    """An object for people."""
+    without = {"key", "place", "skipped", "etag", *(() if record.get("tree_hash") is None else ("checksum",))}
+    if record["key"].rpartition("/")[2] == str(record.get("source")).rpartition("/")[2]:
+        without.add("source")
+    slash = "" if record["place"].count("/") > 2 else "/"
+    return as_text(record["place"] + slash + record["key"], record, without=without)
 
 
 def known_archive_record(record: ArchiveRecord) -> Record:

@@ -42,7 +42,11 @@ def target_of(record: ArchiveRecord | None) -> str:
     Strangers may have chosen the name, so it leads nowhere else and is no hidden file, which a shell or a
     program might obey.
     """
-    name = decode(record.archive.description).name if record is not None else ""
+    return file_name_of(decode(record.archive.description).name if record is not None else "")
+
+
+def file_name_of(name: str) -> str:
+    """Return the last part of a name or key that a stranger may have chosen, or refuse it."""
     last = re.split(r"[/\\]", name.rstrip("/\\"))[-1]
     if not last or last.startswith(".") or not last.isprintable():
         what = f"the name {name!r} is none for a file here" if name else "no name is on record"

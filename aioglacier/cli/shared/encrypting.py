@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.bulk.formats.age import Identities, Recipients
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
 
@@ -69,9 +70,14 @@ IDENTITY: Final = folding(
 
 
 async def upload_sealed(
-    running: RunningUploads, vault: Vault, source: str, recipients: Recipients, options: UploadOptions
+    running: RunningUploads,
+    place: Vault | Bucket,
+    source: str,
+    recipients: Recipients,
+    options: UploadOptions,
+    **more: Any,
 ) -> Archive:
-    """Encrypt a file or standard input into one archive."""
+    """Encrypt a file or standard input into one archive; ``more`` is what a bucket needs besides."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415  # not needed for help
     from aioglacier.core.planning import choose_part_size  # noqa: PLC0415
     from aioglacier.transfer.upload.named_file import look_at_file  # noqa: PLC0415
@@ -86,17 +92,19 @@ async def upload_sealed(
                 part_size = choose_part_size(named.size + named.size // 4096 + 65536)
             file = stack.enter_context(open(named.path, "rb", buffering=0))  # noqa: ASYNC230, PTH123, SIM115
             sealed = await stack.enter_async_context(sealing(file, recipients, named.check_unchanged))
-        upload = await vault.prepare_upload(
+        upload = await place.prepare_upload(
             sealed,
             description=options.description,
             part_size=part_size,
             recorded_source=None if source == STDIN else source,
+            **more,
         )
         archive = await running.run("standard input" if source == STDIN else source, upload, can_go_on=False)
-    if source != STDIN and vault.records is not None:
+    records = place.context.records
+    if source != STDIN and records is not None:
         # Not the upload's source: an upload of a file can be resumed, and an encrypted one differs each time.
         path = os.path.abspath(source)  # noqa: ASYNC240, PTH100  # as for other sources
-        await vault.records.catalog.archives.record(vault.records.key, archive, source=path)
+        await records.catalog.archives.record(records.key, archive, source=path)
     return archive
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +29,8 @@ def several_ids(kind: str) -> Callable[..., Any]:
     """Give a command ``ids``: from arguments, from options, and from a file with one a line."""
 
     def fold(given: dict[str, Any]) -> None:
-        given["ids"] = gather_ids(kind, given.pop("given"), given.pop("more_ids"), given.pop("file"))
+        check = _check_of(given.get("vault", ""), kind)
+        given["ids"] = gather_ids(kind, given.pop("given"), given.pop("more_ids"), given.pop("file"), check)
 
     name = f"{kind}-id"
     return folding(
@@ -44,7 +46,8 @@ def one_id(kind: str, *others: str) -> Callable[..., Any]:
 
     def fold(given: dict[str, Any]) -> None:
         name = f"{kind}_id"
-        values = take_id(kind, given.pop("arguments"), given[name], others=others)
+        check = _check_of(given.get("vault", ""), kind)
+        values = take_id(kind, given.pop("arguments"), given[name], others=others, check=check)
         given |= zip((name, *map(str.lower, others)), values, strict=True)
 
     return folding(
@@ -54,7 +57,14 @@ def one_id(kind: str, *others: str) -> Callable[..., Any]:
     )
 
 
-def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: Sequence[str]) -> list[str]:
+def take_id(
+    kind: str,
+    arguments: Sequence[str],
+    option: str | None,
+    *,
+    others: Sequence[str],
+    check: Callable[[str], str] | None = None,
+) -> list[str]:
     """Put the id at the front of the arguments, wherever it was given, and check it.
 
     ``option`` is the value of ``--archive-id=ID`` and the like, ``others`` the arguments behind the id.
@@ -71,11 +81,26 @@ def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: 
     if len(arguments) > len(names):
         raise click.UsageError(f"one argument too many: {arguments[len(names)]!r}")
     given = list(arguments) if option is None else [option, *arguments]
-    check_id(kind, given[0])
+    (check or partial(check_id, kind))(given[0])
     return given
 
 
-def gather_ids(kind: str, arguments: Sequence[str], options: Sequence[str], file: str | None) -> list[str]:
+def _check_of(place: str, kind: str) -> Callable[[str], str]:
+    """Return the check of ids in a vault, or of keys and upload ids in a bucket."""
+    if not place.startswith("s3://"):
+        return partial(check_id, kind)
+    from aioglacier.core.s3.object_checks import check_key, check_upload_id  # noqa: PLC0415
+
+    return check_upload_id if kind == "upload" else check_key
+
+
+def gather_ids(
+    kind: str,
+    arguments: Sequence[str],
+    options: Sequence[str],
+    file: str | None,
+    check: Callable[[str], str] | None = None,
+) -> list[str]:
     """Return all ids, from arguments, options and a file with one a line, each once and checked.
 
     Raises:
@@ -88,7 +113,7 @@ def gather_ids(kind: str, arguments: Sequence[str], options: Sequence[str], file
         given += [line.strip() for line in text.splitlines() if line.strip()]
     if not given:
         raise click.UsageError(f"missing argument: {kind.upper()}_ID... (or --{kind}-id=ID)")
-    return list(dict.fromkeys(check_id(kind, each) for each in given))
+    return list(dict.fromkeys((check or partial(check_id, kind))(each) for each in given))
 
 
 async def change_each(

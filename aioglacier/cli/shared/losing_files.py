@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.cli.shared.money import Spending
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
 
@@ -71,7 +72,7 @@ async def _find_archives(
 
 
 async def refuse_to_lose_files(
-    session: Session, vault: Vault, archive_ids: Sequence[ArchiveId] | None, *, lose_files: bool
+    session: Session, vault: Vault | Bucket, archive_ids: Sequence[ArchiveId] | None, *, lose_files: bool
 ) -> None:
     """Name the files whose newest stored version rests on archives; go on only with ``--lose-files``.
 

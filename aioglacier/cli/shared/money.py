@@ -52,7 +52,7 @@ class Spending:
         return self.prices_of(glacier.region, storage_class)
 
     def prices_of(self, region: str | None, storage_class: StorageClass | None = None) -> Prices:
-        """Load the prices of a region; all are unknown without one."""
+        """Load the prices of vaults in a region, or of a class of S3; all are unknown without a region."""
         from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
 
         return load_prices(region or "", self.price_list, storage_class=storage_class)

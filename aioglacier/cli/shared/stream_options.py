@@ -38,7 +38,7 @@ STDOUT: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class DownloadOptions:
-    """The arguments and options of ``download``.
+    """The arguments and options of ``download``. In a bucket, ``archive_id`` is the key.
 
     ``archive_id`` is empty where the name or the job says which archive, ``target`` where the name does.
     """
@@ -55,6 +55,7 @@ class DownloadOptions:
     overwrite: bool
     is_new: bool
     is_manifest: bool
+    days: int
     no_wait: bool
     dry_run: bool
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.streams.upload import StreamUpload
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
     from aioglacier.core.spending import Budget
@@ -44,11 +45,14 @@ _MOST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class UploadOptions:
-    """The arguments and options of ``upload``; see its help."""
+    """The arguments and options of ``upload``; see its help. ``vault`` is the place."""
 
     vault: str
     sources: tuple[str, ...]
     description: str | None
+    storage_class: str | None
+    metadata: tuple[str, ...]
+    overwrite: bool
     part_size: int | None
     expected_size: int | None
     no_resume: bool
@@ -89,12 +93,12 @@ class RunningUploads:
         self._ended = 0
         self._ended_size = 0
         self._speed = Speed(is_resume=False)
-        self._running: dict[str, tuple[SourceUpload[Archive] | ResumedUpload, bool]] = {}
+        self._running: dict[str, tuple[SourceUpload[Any] | ResumedUpload, bool]] = {}
 
     async def run(
         self,
         label: str,
-        upload: SourceUpload[Archive] | ResumedUpload,
+        upload: SourceUpload[Any] | ResumedUpload,
         *,
         is_resume: bool = False,
         can_go_on: bool = True,
@@ -110,7 +114,7 @@ class RunningUploads:
                 await stack.enter_async_context(showing(output, label, upload, is_resume=is_resume))
                 if can_go_on:
                     stack.enter_context(gently(self._session, self))
-            archive = await upload.run()
+            archive: Archive = await upload.run()
         del self._running[label]
         self._ended += 1
         self._ended_size += archive.size
@@ -188,10 +192,51 @@ async def run_side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count:
                 tasks.start_soon(work)
 
 
-async def note_told(vault: Vault, archive: Archive) -> None:
+async def note_told(place: Vault | Bucket, archive: Archive) -> None:
     """Record that an archive was printed, so that the next run need not print it."""
-    if vault.records is not None:
-        await vault.records.uploads.note_reported(archive)
+    if place.context.records is not None:
+        await place.context.records.uploads.note_reported(archive)
+
+
+def tell_what_was_found(session: Session, source: str, upload: ResumedUpload) -> None:
+    """Say what became of former uploads of a file."""
+    record = upload.history.continued
+    if upload.history.former is not None:
+        session.output.warn(
+            f"{source!r} as it was before is archive {upload.history.former.id}, which was never printed"
+        )
+    if upload.history.aborted is not None:
+        begun = show_time(upload.history.aborted.created)
+        session.output.note(f"aborted upload {upload.history.aborted.upload_id}, begun {begun}")
+    if upload.is_stored:
+        session.output.note(
+            f"{source!r} is stored and unchanged, so it was skipped; --again makes another archive"
+        )
+    elif upload.archive is not None:
+        session.output.note("the run before made the archive, and was stopped before it printed it")
+    elif record is not None:
+        session.output.note(f"going on with the upload begun {show_time(record.created)}")
+    elif upload.candidates:
+        session.output.note(
+            f"going on with the upload begun {show_time(upload.candidates[0].upload.started)}"
+        )
+    tell_what_expired(session, upload)
+
+
+def tell_what_expired(session: Session, upload: ResumedUpload) -> None:
+    """Warn of uploads that cannot go on."""
+    expired, upload.history.expired = upload.history.expired, None
+    if expired is not None:
+        session.output.warn(
+            f"upload {expired.record.upload_id}, begun {show_time(expired.record.created)}, has expired, so "
+            f"the file is sent again: {show_count(expired.size, 'byte')} of it had been sent before"
+        )
+    passed_over, upload.history.passed_over = upload.history.passed_over, []
+    for found, error in passed_over:
+        session.output.warn(
+            f"the unfinished upload of {found.description!r} begun {show_time(found.started)} is left alone: "
+            f"{error}; to abort it: {abort_command(session, upload.vault, found.id)}"
+        )
 
 
 def offer_restart(error: ResumeMismatchError) -> None:

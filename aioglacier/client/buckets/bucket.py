@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.buckets.bucket_context import find_head
 from aioglacier.client.buckets.restore import Restore, ask_for_restore, is_readable
-from aioglacier.core.checks import check_choice, check_id
-from aioglacier.core.errors import InvalidPlanError
-from aioglacier.core.models import ArchiveId, Tier, UploadId
+from aioglacier.core.checks import check_choice
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    InvalidPlanError,
+    ResourceNotFoundError,
+)
+from aioglacier.core.models import Tier, UploadId
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.s3.object_checks import check_key, check_restore
+from aioglacier.core.s3.object_checks import check_key, check_restore, check_upload_id
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectSettings, object_url
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.recorded.recorded_bucket import object_options, parts_by_offset
@@ -175,6 +180,21 @@ class Bucket:
 
     # --- unfinished uploads
 
+    async def removes_unfinished(self) -> bool | None:
+        """Whether a lifecycle rule removes unfinished uploads; ``None`` if it may not be read."""
+        try:
+            rules = await self.context.gateway.get_bucket_lifecycle(self.context.ref)
+        except AccessDeniedError:
+            return None
+        except BucketNotFoundError:
+            raise
+        except ResourceNotFoundError:  # there are no rules
+            return False
+        return any(
+            rule.is_enabled and rule.abort_uploads_after_days and self.prefix.startswith(rule.prefix)
+            for rule in rules
+        )
+
     async def uploads(self, prefix: str = "") -> AsyncIterator[BucketUpload]:
         """Iterate over the unfinished uploads of keys that begin with ``prefix``, by key."""
         place = self.context
@@ -224,7 +244,7 @@ class Bucket:
         """Prepare what ``resume`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         place = self.context
         with self.context.naming():
-            begun = await place.find_begun(UploadId(check_id("upload", upload_id)), key, overwrite=overwrite)
+            begun = await place.find_begun(self.check_upload_id(upload_id), key, overwrite=overwrite)
             opened = await as_source(source, takes_empty=True)
             size = begun.part_size(opened.size, part_size)
             options = begun.options.as_begun(size, begun.options.target)
@@ -249,7 +269,7 @@ class Bucket:
         """
         place = self.context
         with self.context.naming():
-            begun = await place.find_begun(UploadId(check_id("upload", upload_id)), key)
+            begun = await place.find_begun(self.check_upload_id(upload_id), key)
             size = begun.part_size(None, None)
             options = replace(begun.options.as_begun(size, begun.options.target), expected_size=expected_size)
             there = await begun.leading_hashes(size)
@@ -287,16 +307,7 @@ class Bucket:
         Raises:
             AccessDeniedError: A policy or an Object Lock forbids it.
         """
-        whole_key = check_key(self.prefix + key)
-        place = self.context
-
-        async def delete() -> None:
-            await place.gateway.delete_object(place.ref, whole_key)
-
-        if place.records is None:
-            await delete()
-        else:
-            await place.records.delete(ArchiveId(key), delete)
+        await self.context.delete_object(check_key(self.prefix + key))
 
     async def retrieve(
         self,
@@ -338,6 +349,20 @@ class Bucket:
             if not reads_at_once and (again or not (is_there or is_ongoing)):
                 is_new = await ask_for_restore(self.context, head, days=days, tier=chosen)
         return Restore(self.context, key, days=days, tier=chosen, byte_range=range_, is_new=is_new)
+
+    @staticmethod
+    def is_readable(head: ObjectHead) -> bool:
+        """Whether an object can be read now: its class reads at once, or there is a restored copy."""
+        return is_readable(head)
+
+    @staticmethod
+    def check_upload_id(upload_id: str) -> UploadId:
+        """Return the id of an upload, or refuse what is none.
+
+        Raises:
+            InvalidIdError: It is empty, too long, or holds spaces or control characters.
+        """
+        return UploadId(check_upload_id(upload_id))
 
     def restored(self, key: str) -> Restore:
         """Return the retrieval of an object that can be read already. Nothing is sent or restored."""

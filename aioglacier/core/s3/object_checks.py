@@ -6,7 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.checks import check_aware, check_choice, is_text
-from aioglacier.core.errors import BucketNameError, InvalidPlanError, MetadataError, ObjectKeyError
+from aioglacier.core.errors import (
+    BucketNameError,
+    InvalidIdError,
+    InvalidPlanError,
+    MetadataError,
+    ObjectKeyError,
+)
 from aioglacier.core.limits import S3
 from aioglacier.core.models import Tier
 from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass
@@ -27,6 +33,7 @@ _OTHER_KINDS: Final = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _METADATA_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _METADATA_VALUE: Final = re.compile(r"(?! )[ -~]*(?<! )")
 
+_UPLOAD_ID: Final = re.compile(r"[!-~]{1,1024}")
 _ENCRYPTIONS: Final = ("AES256", "aws:kms", "aws:kms:dsse")
 _LOCK_MODES: Final = ("GOVERNANCE", "COMPLIANCE")
 
@@ -78,6 +85,21 @@ def check_key(key: str) -> str:
             f"a key has at most {S3.max_key_size} bytes in UTF-8; {key[:40]!r}... has {size}; shorten it"
         )
     return key
+
+
+def check_upload_id(upload_id: str) -> str:
+    """Return the id of an upload, or refuse it. S3's ids have other characters than a vault's, "." for one.
+
+    Raises:
+        InvalidIdError: It is empty, longer than 1,024 characters, or not printable ASCII without spaces.
+    """
+    if is_text(upload_id) and _UPLOAD_ID.fullmatch(upload_id):
+        return upload_id
+    raise InvalidIdError(
+        f"{upload_id!r} is not a valid upload id: 1 to 1024 printable ASCII characters without spaces",
+        kind="upload",
+        value=upload_id,
+    )
 
 
 def check_settings(settings: ObjectSettings) -> ObjectSettings:

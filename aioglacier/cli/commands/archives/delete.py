@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.program.parameters import PLACE_NAME
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, several_ids
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @make_command("delete")
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @several_ids("archive")
 @YES
 @LOSE_FILES
@@ -31,12 +33,16 @@ if TYPE_CHECKING:
 def command(
     session: Session, vault: str, ids: list[str], lose_files: bool, spending: Spending, dry_run: bool
 ) -> Ending:
-    """Delete archives of VAULT by their ids, for good.
+    """Delete archives of PLACE by their ids, for good: of a vault, or objects of s3://BUCKET by their keys.
 
     An archive is gone at once, though inventories list it for a day or more. Deleting it twice is no error.
-    At least 90 days of storage are charged. Files that 'sync' archived and that rest on these archives are
-    named, and only --lose-files deletes them.
+    At least 90 days of storage are charged, 180 in DEEP_ARCHIVE. Files that 'sync' archived and that rest on
+    these archives are named, and only --lose-files deletes them.
     """
+    if vault.startswith("s3://"):
+        from aioglacier.cli.commands.buckets.delete_objects import delete_objects  # noqa: PLC0415
+
+        return delete_objects(session, vault, ids, spending, lose_files=lose_files, dry_run=dry_run)
     what = f"archive {ids[0]}" if len(ids) == 1 else show_count(len(ids), "archive")
     archives = [ArchiveId(each) for each in ids]
     cost, note = price_deletions(session, vault, archives, spending)

@@ -16,7 +16,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, gathering
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import RANGE, VAULT, flag
+from aioglacier.cli.program.parameters import AT_ONCE, PLACE_NAME, RANGE, flag
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
@@ -53,6 +53,9 @@ _TAKES: Final = {Tier.EXPEDITED: "1 to 5 minutes", Tier.STANDARD: "3 to 5 hours"
 def _take_ids(given: dict[str, Any]) -> None:
     """Put the ids of the archive and the job, and the target, where they belong."""
     arguments, job_id = list(given.pop("arguments")), given["job_id"]
+    if given["vault"].startswith("s3://"):
+        _take_key(given, arguments)
+        return
     if job_id is not None:
         check_id("job", job_id)
     ids = [each for each in (given["name"], given["archive_id"], job_id) if each is not None]
@@ -70,6 +73,15 @@ def _take_ids(given: dict[str, Any]) -> None:
     given |= {"archive_id": given["archive_id"] or "", "target": arguments[0] if arguments else ""}
 
 
+def _take_key(given: dict[str, Any], arguments: list[str]) -> None:
+    """Put the key of an object, by whichever option, and the target where they belong."""
+    named = given["archive_id"] or given["name"]
+    keys = [named, *arguments] if named else arguments
+    if not 1 <= len(keys) <= 2:
+        raise click.UsageError("missing argument: KEY" if not keys else f"one argument too many: {keys[2]!r}")
+    given |= {"archive_id": keys[0], "name": None, "target": keys[1] if len(keys) > 1 else ""}
+
+
 #: For commands that fetch the output of any job.
 UNVERIFIED: Final = flag(
     "--unverified", "Also give bytes that no hash is known of: of a range that is no node of the tree hash."
@@ -77,7 +89,7 @@ UNVERIFIED: Final = flag(
 
 
 @make_command("download", resumes=True)
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @folding(
     _take_ids,
     click.argument("arguments", metavar="ARCHIVE_ID [TARGET]", nargs=-1),
@@ -102,11 +114,17 @@ UNVERIFIED: Final = flag(
     "ARCHIVE_ID is the manifest of a stream of several archives: retrieve all of them as one.",
     "is_manifest",
 )
+@click.option(
+    "--days", type=AT_ONCE, default=1, show_default=True, help="Of a bucket: the life of a restored copy."
+)
 @flag("--no-wait", "Start the job if there is none, and fetch only if it is done.")
 @DRY_RUN
 @gathering(DownloadOptions)
 def command(session: Session, options: DownloadOptions) -> Ending:
-    """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
+    """Retrieve the archive ARCHIVE_ID of PLACE to TARGET: a file, or - for standard output.
+
+    PLACE is a vault, or s3://BUCKET[/PREFIX] with a KEY below it in place of the id: an object is restored
+    first where its class needs that, for --days days.
 
     Without TARGET, the file gets the name that "list" shows, in the current folder.
 
@@ -118,11 +136,17 @@ def command(session: Session, options: DownloadOptions) -> Ending:
     With --no-wait, a job that is not done is printed and the exit code is 75; run the same command later.
     With --job-id you can leave ARCHIVE_ID out. With --identity an encrypted archive is decrypted.
     """
-    check_retrieval_range(options.byte_range)
+    is_bucket = options.vault.startswith("s3://")
+    if not is_bucket:
+        check_retrieval_range(options.byte_range)
     if options.identities is not None and options.byte_range is not None:
         raise click.UsageError(
             "a range of an encrypted archive cannot be read; give --identity or --byte-range"
         )
+    if is_bucket:
+        from aioglacier.cli.commands.buckets.download_object import download_object  # noqa: PLC0415
+
+        return download_object(session, options)
     if options.target and options.name is None:
         return _work(session, options)
 

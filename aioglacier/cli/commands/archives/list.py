@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import command as make_command, gathering
-from aioglacier.cli.program.parameters import AT_ONCE, SIZE, TIME, VAULT, flag
-from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.program.parameters import AT_ONCE, PLACE_NAME, SIZE, TIME, flag
+from aioglacier.cli.render.listing import ListOptions, print_all
 from aioglacier.cli.render.printed_records import archive_text, known_archive_record
 from aioglacier.cli.render.sizes import show_count, show_short_size, show_size, show_time
 from aioglacier.cli.render.table import DATE, SIZE as SIZE_COLUMN, Column, Table, show_date
@@ -21,9 +20,9 @@ from aioglacier.core.inventory.descriptions import decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-    from datetime import datetime
 
     from aioglacier.catalog import ArchiveRecord, Catalog
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
 
 #: The orders, and what they compare.
@@ -36,23 +35,8 @@ _ORDERS: Final[dict[str, Callable[[ArchiveRecord], Any]]] = {
 _COLUMNS: Final = (DATE, SIZE_COLUMN, Column("STATE", 8, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class ListOptions:
-    """The options of the command."""
-
-    vault: str
-    is_long: bool
-    sort: str | None
-    reverse: bool
-    match: str | None
-    after: datetime | None
-    before: datetime | None
-    larger: int | None
-    limit: int | None
-
-
 @make_command("list")
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @flag("--long", "Print all that is known of each archive, its id too.", "is_long")
 @click.option("--sort", type=click.Choice(list(_ORDERS)), help="Default: the order of recording.")
 @flag("--reverse", "Print the last archive first.")
@@ -62,8 +46,13 @@ class ListOptions:
 @click.option("--larger", type=SIZE, help="Only archives of this size or more.")
 @click.option("--limit", type=AT_ONCE, metavar="N", help="Print the first N archives.")
 @gathering(ListOptions)
-async def command(session: Session, catalog: Catalog, options: ListOptions) -> None:
-    """List the archives of VAULT that the catalog knows: those uploaded from here, and those of inventories.
+def command(session: Session, options: ListOptions) -> Ending:
+    """List the archives of PLACE: those of a vault that the catalog knows, or the objects of a bucket.
+
+    PLACE is a vault, or s3://BUCKET[/PREFIX], whose objects S3 lists now, with class and state of restore.
+    The keys are those below the prefix.
+
+    Of a vault, the catalog knows archives uploaded from here, and those of inventories.
 
     The service is not asked, so this is free, immediate, and needs no credentials. "inventory VAULT" fetches
     archives that other machines have uploaded. "download VAULT --name NAME" retrieves one of them.
@@ -71,6 +60,14 @@ async def command(session: Session, catalog: Catalog, options: ListOptions) -> N
     With --long, "seen" is the date of the last inventory that lists an archive; a new one is not seen for a
     day or more.
     """
+    if options.vault.startswith("s3://"):
+        from aioglacier.cli.commands.buckets.list_objects import list_objects  # noqa: PLC0415
+
+        return list_objects(session, options)
+    return session.run_with_catalog(lambda catalog: _list(session, catalog, options))
+
+
+async def _list(session: Session, catalog: Catalog, options: ListOptions) -> None:
     key = await find_vault(session, catalog, options.vault)
     if key is None:
         session.output.note(

@@ -13,10 +13,10 @@ import click
 from aioglacier.cli.program.command import command as make_command, gathering
 from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.parameters import PART_SIZE, SIZE, VAULT, flag
+from aioglacier.cli.program.parameters import PART_SIZE, PLACE_NAME, SIZE, STORAGE_CLASS, flag
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text
-from aioglacier.cli.render.sizes import show_count, show_size, show_time
+from aioglacier.cli.render.sizes import show_size
 from aioglacier.cli.shared.encrypting import RECIPIENTS, upload_sealed
 from aioglacier.cli.shared.money import SPENDING, cost_record, priced_text
 from aioglacier.cli.shared.stream_options import count_parts_of_piece, upload_rolling
@@ -24,12 +24,13 @@ from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
     UploadOptions,
-    abort_command,
     note_told,
     offer_restart,
     open_stdin,
     point_to_abort,
     run_side_by_side,
+    tell_what_expired,
+    tell_what_was_found,
     warn_of_idle,
 )
 from aioglacier.cli.shared.vault_lookup import find_region
@@ -42,7 +43,7 @@ from aioglacier.core.errors import (
     SourceUnreadableError,
 )
 from aioglacier.core.inventory.descriptions import decode, describe_name
-from aioglacier.core.limits import VAULT as LIMITS
+from aioglacier.core.limits import S3 as S3_LIMITS, VAULT as LIMITS
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
     from aioglacier.core.prices import Prices
-    from aioglacier.recorded.resume import ResumedUpload
 
 
 #: Sources at once. They share one budget of memory and connections; small ones mostly wait for answers.
@@ -63,7 +63,7 @@ _AT_ONCE: Final = 8
 
 
 @make_command("upload", moves=True)
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(
     "--description",
@@ -79,6 +79,11 @@ _AT_ONCE: Final = 8
 @flag("--no-resume", "Do not look for an unfinished upload of the same file.")
 @flag("--restart", "Abort the unfinished upload of the file, and begin again.")
 @flag("--again", "Make another archive of a file that is stored and unchanged.")
+@STORAGE_CLASS
+@click.option(
+    "--metadata", metavar="NAME=VALUE", multiple=True, help="In a bucket: metadata of the object; repeatable."
+)
+@flag("--overwrite", "In a bucket: replace an object that has the key.")
 @RECIPIENTS
 @flag("--roll-over", "Standard input may be of any length: where one archive is full, the next begins.")
 @click.option("--piece-size", type=SIZE, help="With --roll-over: bytes of an archive. Default: 10,000 parts.")
@@ -90,7 +95,11 @@ _AT_ONCE: Final = 8
 @flag("--dry-run", "Print the plan and its cost; connect to nothing, read nothing.")
 @gathering(UploadOptions)
 def command(session: Session, options: UploadOptions) -> Ending:
-    """Archive each SOURCE in VAULT: a file, or - for standard input.
+    """Archive each SOURCE in PLACE: a file, or - for standard input.
+
+    PLACE is a vault, or s3://BUCKET/KEY. A key that ends with / or is empty gets the file's name. A bucket
+    needs --storage-class. An object that has the key is not replaced, and nothing is sent, unless --overwrite
+    asks for it.
 
     Prints each archive once the service has proven it by its size and tree hash. Keep the archive's id: it is
     the only name it has.
@@ -114,9 +123,14 @@ def command(session: Session, options: UploadOptions) -> Ending:
     unless --description says it. An encrypted upload differs each time, so it cannot be resumed.
     """
     check_description(options.description)
-    _refuse(options)
+    is_bucket = options.vault.startswith("s3://")
+    _refuse(options, is_bucket=is_bucket)
     # A file that is named twice, also by two names, is uploaded once, in its first place.
     sources = tuple({os.path.abspath(each): each for each in reversed(options.sources)}.values())[::-1]  # noqa: PTH100
+    if is_bucket:
+        from aioglacier.cli.commands.buckets.upload_objects import upload_objects  # noqa: PLC0415
+
+        return upload_objects(session, sources, options)
     if options.dry_run:
         return _plan_all(session, sources, options)
     if options.roll_over:
@@ -126,13 +140,13 @@ def command(session: Session, options: UploadOptions) -> Ending:
     return partial(_upload_all, session, sources, options)
 
 
-def _refuse(options: UploadOptions) -> None:
+def _refuse(options: UploadOptions, *, is_bucket: bool) -> None:
     """Refuse options that do not go together."""
 
     def first_given(*names: str) -> str | None:
         for name in names:
             value = getattr(options, name)
-            if value is not None and value is not False:  # 0 bytes are given, too
+            if value is not None and value is not False and value != ():  # 0 bytes are given, too
                 return f"--{name.replace('_', '-')}"
         return None
 
@@ -141,6 +155,10 @@ def _refuse(options: UploadOptions) -> None:
         raise click.UsageError(
             f"{option} does not go with --recipient: an encrypted upload differs each time"
         )
+    if not is_bucket and (named := first_given("metadata", "overwrite")):
+        raise click.UsageError(f"{named} is for buckets; an archive in a vault has a --description")
+    if options.roll_over and is_bucket:
+        raise click.UsageError("--roll-over is for vaults; one object takes up to 48.8 TiB")
     if options.roll_over:
         if options.sources != (STDIN,) or first_given("expected_size", "no_resume", "restart"):
             raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
@@ -152,7 +170,7 @@ def _refuse(options: UploadOptions) -> None:
     if options.sources.count(STDIN) > 1:
         raise click.UsageError("standard input can be archived once only")
     if options.expected_size is not None:
-        choose_part_size(options.expected_size, options.part_size)
+        choose_part_size(options.expected_size, options.part_size, S3_LIMITS if is_bucket else LIMITS)
     if options.restart and options.no_resume:
         raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
 
@@ -293,7 +311,7 @@ async def _upload(
         restart=options.restart,
         again=options.again,
     ) as upload:
-        _tell_what_was_found(session, source, upload)
+        tell_what_was_found(session, source, upload)
         if upload.is_stored:
             running.skip(source)
             return await upload.run()
@@ -302,46 +320,7 @@ async def _upload(
         try:
             return await running.run(source, upload, is_resume=not upload.is_new)
         finally:  # an upload can also expire while it goes on
-            _tell_what_expired(session, upload)
-
-
-def _tell_what_was_found(session: Session, source: str, upload: ResumedUpload) -> None:
-    record = upload.history.continued
-    if upload.history.former is not None:
-        session.output.warn(
-            f"{source!r} as it was before is archive {upload.history.former.id}, which was never printed"
-        )
-    if upload.history.aborted is not None:
-        begun = show_time(upload.history.aborted.created)
-        session.output.note(f"aborted upload {upload.history.aborted.upload_id}, begun {begun}")
-    if upload.is_stored:
-        session.output.note(
-            f"{source!r} is stored and unchanged, so it was skipped; --again makes another archive"
-        )
-    elif upload.archive is not None:
-        session.output.note("the run before made the archive, and was stopped before it printed it")
-    elif record is not None:
-        session.output.note(f"going on with the upload begun {show_time(record.created)}")
-    elif upload.candidates:
-        session.output.note(
-            f"going on with the upload begun {show_time(upload.candidates[0].upload.started)}"
-        )
-    _tell_what_expired(session, upload)
-
-
-def _tell_what_expired(session: Session, upload: ResumedUpload) -> None:
-    expired, upload.history.expired = upload.history.expired, None
-    if expired is not None:
-        session.output.warn(
-            f"upload {expired.record.upload_id}, begun {show_time(expired.record.created)}, has expired, so "
-            f"the file is sent again: {show_count(expired.size, 'byte')} of it had been sent before"
-        )
-    passed_over, upload.history.passed_over = upload.history.passed_over, []
-    for found, error in passed_over:
-        session.output.warn(
-            f"the unfinished upload of {found.description!r} begun {show_time(found.started)} is left alone: "
-            f"{error}; to abort it: {abort_command(session, upload.vault, found.id)}"
-        )
+            tell_what_expired(session, upload)
 
 
 async def _upload_stdin(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.program.parameters import PLACE_NAME
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import archive_record, archive_text, upload_record, upload_text
 from aioglacier.cli.render.sizes import show_count, show_size
@@ -36,18 +37,25 @@ if TYPE_CHECKING:
     from aioglacier.core.prices import Prices
 
 
+_BUCKET: Final = "s3://"
+_BUCKETS: Final = "aioglacier.cli.commands.buckets.unfinished_objects"
+
+
 @click.group("uploads", cls=CommandGroup)
 def command() -> None:
-    """Unfinished uploads: list, show, resume, abort. The service removes them after 24 idle hours."""
+    """Unfinished uploads: list, show, resume, abort. A vault removes them after 24 idle hours, S3 never."""
 
 
 @command.command("list")
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 async def _list(session: Session, glacier: Glacier, vault: str) -> None:
-    """List the unfinished uploads of VAULT, with the number of parts sent; the last one may be shorter.
+    """List the unfinished uploads of PLACE, with the number of parts sent; the last one may be shorter.
 
     Uploads of unknown outcome are listed from the record here: after "completing" the archive may be there.
     """
+    if vault.startswith(_BUCKET):
+        await importlib.import_module(_BUCKETS).list_unfinished(session, glacier, vault)
+        return
     of = glacier.vault(vault)
     count, _ = await print_all(session.output, of.known_uploads(), partial(upload_record, vault), upload_text)
     if count:
@@ -57,7 +65,7 @@ async def _list(session: Session, glacier: Glacier, vault: str) -> None:
 
 
 @command.command("show")
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @one_id("upload")
 async def _show(session: Session, glacier: Glacier, vault: str, upload_id: str) -> None:
     """Show the unfinished upload UPLOAD_ID of VAULT."""
@@ -66,7 +74,7 @@ async def _show(session: Session, glacier: Glacier, vault: str, upload_id: str) 
 
 
 @command.command("resume", resumes=True)
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @one_id("upload", "SOURCE")
 @SPENDING
 @DRY_RUN
@@ -79,10 +87,14 @@ async def _resume(
     spending: Spending,
     dry_run: bool,
 ) -> None:
-    """Finish the upload UPLOAD_ID of VAULT from SOURCE: the same file, or - for the same bytes piped again.
+    """Finish the upload UPLOAD_ID of PLACE from SOURCE: the same file, or - for the same bytes piped again.
 
     Every part that the service has is hashed again here and compared; only the others are sent.
     """
+    if vault.startswith(_BUCKET):
+        resume = importlib.import_module(_BUCKETS).resume_object
+        await resume(session, glacier, vault, upload_id, source, spending, dry_run=dry_run)
+        return
     of = glacier.vault(vault)
     if dry_run:
         await _plan(session, of, upload_id, source, spending.prices(glacier))
@@ -123,12 +135,12 @@ async def _plan(session: Session, vault: Vault, upload_id: str, source: str, pri
 
 
 @command.command("abort")
-@VAULT
+@click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @several_ids("upload")
 @YES
 @DRY_RUN
 def _abort(session: Session, vault: str, ids: list[str], yes: bool, dry_run: bool) -> Ending:
-    """Abort unfinished uploads of VAULT, and remove their parts. Asks first on a terminal.
+    """Abort unfinished uploads of PLACE, and remove their parts. Asks first on a terminal.
 
     Aborting an upload twice is no error.
     """
@@ -139,6 +151,9 @@ def _abort(session: Session, vault: str, ids: list[str], yes: bool, dry_run: boo
     confirm(session, f"abort {what} and remove all parts sent", yes=yes, is_final=False)
 
     async def abort(glacier: Glacier) -> int:
+        if vault.startswith(_BUCKET):
+            code: int = await importlib.import_module(_BUCKETS).abort_unfinished(session, glacier, vault, ids)
+            return code
         abort_one = glacier.vault(vault).abort_upload
         return await change_each(session, "upload", vault, ids, "aborted", abort_one)
 

@@ -1,0 +1,65 @@
+"""``aioglacier bucket``: make, list and remove buckets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aioglacier.cli.program.command import CommandGroup
+from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.render.printed_records import as_text, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.core.s3.objects import BucketDescription
+
+_NAME = click.argument("name", metavar="BUCKET")
+
+
+@click.group("bucket", cls=CommandGroup)
+def command() -> None:
+    """Buckets: create, list, delete. Rules, policies and versions are for other tools."""
+
+
+@command.command("create", makes_local=True)
+@_NAME
+async def _create(session: Session, glacier: Glacier, name: str) -> None:
+    """Create BUCKET in this region. If you own it already, that is no error."""
+    bucket = await glacier.create_bucket(_bare(name))
+    session.output.record({"bucket": bucket.name, "created": True}, lambda _: f"created s3://{bucket.name}")
+
+
+@command.command("list")
+async def _list(session: Session, glacier: Glacier) -> None:
+    """List the buckets of the account."""
+    count, _ = await print_all(session.output, glacier.buckets(), _record, _text)
+    if not count:
+        session.output.note("no buckets")
+
+
+@command.command("delete")
+@_NAME
+async def _delete(session: Session, glacier: Glacier, name: str) -> None:
+    """Delete BUCKET, which must be empty."""
+    bucket = glacier.bucket(_bare(name))
+    await bucket.remove()
+    session.output.record({"bucket": bucket.name, "deleted": True}, lambda _: f"deleted s3://{bucket.name}")
+
+
+def _bare(name: str) -> str:
+    """Return the name without ``s3://``, which people write before it."""
+    return name.removeprefix("s3://").removesuffix("/")
+
+
+def _record(bucket: BucketDescription) -> Record:
+    return {"bucket": bucket.name, "created": plain(bucket.created), "region": bucket.region}
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    return as_text(f"s3://{record['bucket']}", record, without={"bucket"})

@@ -1,0 +1,94 @@
+"""``aioglacier uploads ... s3://...``: uploads to a bucket that were neither completed nor aborted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.render.printed_records import as_text, object_record, object_text, plain
+from aioglacier.cli.shared.consent import tell_plan
+from aioglacier.cli.shared.id_arguments import change_each
+from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin
+from aioglacier.core.place import parse_place
+from aioglacier.core.spending import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.glacier import Glacier
+
+
+def _bucket(glacier: Glacier, place: str) -> Bucket:
+    found = parse_place(place).as_folder()
+    return glacier.bucket(found.name, prefix=found.prefix or "")
+
+
+async def list_unfinished(session: Session, glacier: Glacier, place: str) -> None:
+    """Print the unfinished uploads of a bucket, with what S3 has of each."""
+    count, _ = await print_all(
+        session.output, _records(_bucket(glacier, place), place), lambda each: each, _text, size="sent"
+    )
+    if not count:
+        session.output.note(f"no unfinished uploads in {place}")
+
+
+async def _records(bucket: Bucket, place: str) -> AsyncIterator[Record]:
+    async for upload in bucket.uploads():
+        parts = [part async for part in upload.parts()]
+        yield {
+            "upload_id": upload.id,
+            "place": place,
+            "key": upload.key,
+            "storage_class": upload.storage_class,
+            "started": plain(upload.started),
+            "sent": sum(part.size for part in parts),
+            "parts": len(parts),
+        }
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    return as_text(record["key"], record, without={"key", "place"})
+
+
+async def resume_object(
+    session: Session,
+    glacier: Glacier,
+    place: str,
+    upload_id: str,
+    source: str,
+    spending: Spending,
+    *,
+    dry_run: bool,
+) -> None:
+    """Finish an upload from its source, or say what is there already."""
+    bucket, is_pipe = _bucket(glacier, place), source == STDIN
+    begun = await bucket.context.find_begun(bucket.check_upload_id(upload_id))
+    storage_class = begun.options.settings.storage_class
+    if dry_run:
+        sent = sum(part.size for part in begun.parts)
+        text = f"finish upload {upload_id} of {begun.upload.key}, of which {sent} bytes are there"
+        tell_plan(session, "UploadPart", text, place=place, upload_id=upload_id, sent=sent)
+        return
+    budget = Budget(spending.prices_of(glacier.region, storage_class), spending.max_cost)
+    async with bucket.context.spending(budget):
+        upload = await bucket.prepare_resume(
+            upload_id, open_stdin() if is_pipe else source, key=begun.upload.key, awaits_report=not is_pipe
+        )
+        label = "standard input" if is_pipe else source
+        archive = await RunningUploads(session, 1, budget).run(label, upload, is_resume=True)
+    session.output.record(object_record(archive, archive.object_facts), object_text)
+    await note_told(bucket, archive)
+
+
+async def abort_unfinished(session: Session, glacier: Glacier, place: str, ids: Sequence[str]) -> int:
+    """Remove unfinished uploads and their parts."""
+    bucket = _bucket(glacier, place)
+
+    async def abort(upload_id: str) -> None:
+        await bucket.context.abort_upload(bucket.check_upload_id(upload_id))
+
+    return await change_each(session, "upload", place, ids, "aborted", abort)
