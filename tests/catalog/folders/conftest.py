@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.catalog.folders.entry_records import Entry, RunNumber, Standing, TreeRecord
-from tests.catalog.conftest import PHOTOS, archive
+from tests.catalog.conftest import PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
     from aioglacier.catalog import ArchiveState, Catalog, UploadRecord
@@ -33,7 +33,7 @@ def version(
         gid=1,
         target=None,
         extra=None,
-        content_hash=None if upload is None else bytes(32),
+        content_hash=None if upload is None else TREE_HASH,
         upload=None if upload is None else upload.number,
         position=None if upload is None else 0,
         stored=None if upload is None else 512,
@@ -62,12 +62,12 @@ class Folder:
     async def upload(self) -> UploadRecord:
         """Begin to send a bundle."""
         upload = await self.catalog.uploads.record_intent(self.tree.key, part_size=1)
-        return await self.catalog.uploads.record_completing(upload, size=5, tree_hash=bytes(32))
+        return await self.catalog.uploads.record_completing(upload, size=5, tree_hash=TREE_HASH)
 
     async def complete(self, upload: UploadRecord) -> None:
         """Record that the bundle is an archive."""
         self.archives += 1
-        made = archive(self.archives, tree_hash=bytes(32))
+        made = archive(self.archives, tree_hash=TREE_HASH)
         await self.catalog.uploads.record_completed(upload, made)
 
     async def sync(self, *paths: bytes) -> tuple[RunNumber, UploadRecord]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.catalog import ArchiveState
-from tests.catalog.conftest import FILMS, PHOTOS
+from tests.catalog.conftest import FILMS, OTHER_HASH, PHOTOS, TREE_HASH
 from tests.catalog.folders.conftest import Folder, version
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ async def test_an_outline_leaves_out_files_with_content(folder: Folder) -> None:
 async def test_content_is_found_wherever_it_is_in_the_vault(folder: Folder, key: VaultKey) -> None:
     """By size and tree hash, under any path; not in another vault, and not in a lost archive."""
     _, upload = await folder.sync(b"a")
-    wanted = [(5, bytes(32)), (6, bytes(32)), (5, bytes(31) + b"1"), (0, bytes(32))]
+    wanted = [(5, TREE_HASH), (6, TREE_HASH), (5, bytes(31) + b"1"), (0, TREE_HASH)]
     found = await folder.catalog.entries.find_content(key, wanted)
     assert {pair: content.upload for pair, content in found.items()} == (
-        {(5, bytes(32)): upload.number} if key is PHOTOS else {}
+        {(5, TREE_HASH): upload.number} if key is PHOTOS else {}
     )
     await folder.state_of(upload, ArchiveState.SUSPECT)
     assert await folder.catalog.entries.find_content(key, wanted) == {}
@@ -89,7 +89,7 @@ async def test_encrypted_content_is_found_for_the_same_recipients_only(folder: F
     """Content that others could read, or that we could not, is no substitute."""
     run = await folder.catalog.runs.begin(folder.tree, "sync", {"recipients": ["age1x", "age1y"]})
     upload = await folder.upload()
-    hash_ = bytes(range(32))
+    hash_ = OTHER_HASH
     await folder.catalog.entries.add(
         [version(folder.tree, run, b"a", upload, encryption="age", content_hash=hash_)]
     )
@@ -105,7 +105,7 @@ async def test_content_that_another_command_archived_is_found(folder: Folder) ->
     """A whole archive with this size and tree hash is the content, from any command."""
     upload = await folder.upload()
     await folder.complete(upload)
-    (found,) = (await folder.catalog.entries.find_content(PHOTOS, [(5, bytes(32))])).values()
+    (found,) = (await folder.catalog.entries.find_content(PHOTOS, [(5, TREE_HASH)])).values()
     assert (found.upload, found.position, found.stored) == (upload.number, None, None)
 
 

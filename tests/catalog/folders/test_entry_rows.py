@@ -8,7 +8,7 @@ import pytest
 
 from aioglacier.catalog import ArchiveState, UploadState
 from aioglacier.catalog.folders.entry_records import Standing
-from tests.catalog.conftest import NOON, PHOTOS, archive
+from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive
 from tests.catalog.folders.conftest import Folder, version
 
 
@@ -61,6 +61,6 @@ async def test_an_inventory_that_lacks_an_archive_takes_its_versions(folder: Fol
     assert merged.missing == 1
     assert await folder.unproven() == {b"a": Standing.LOST}
     assert (await folder.catalog.uploads.get(upload.number)).state is UploadState.COMPLETED
-    listed = [archive(1, tree_hash=bytes(32))]
+    listed = [archive(1, tree_hash=TREE_HASH)]
     await folder.catalog.archives.merge_inventory(PHOTOS, listed, inventoried=late + timedelta(days=1))
     assert await folder.stored() == {b"a": (run, False)}
