@@ -17,7 +17,7 @@ from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault
 from aioglacier.transfer.upload.small import upload_small
 from tests.cli.conftest import MIB, data
-from tests.recorded.conftest import done
+from tests.recorded.conftest import done, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,6 +45,17 @@ class Museum:
         found = await archives.get(self.place.key, id_)
         facts = await archives.object_facts(self.place.key, id_)
         return (found.state, facts.storage_class) if found is not None and facts is not None else None
+
+    async def has_part(self) -> bool:
+        """Whether a part of an unfinished upload is on record, which happens after its acknowledgement."""
+        uploads = self.place.catalog.uploads
+        return any(
+            [
+                True
+                async for upload in uploads.list_unfinished()
+                async for _ in uploads.list_parts(upload.number)
+            ]
+        )
 
     async def intend(self, options: ObjectOptions, size: int, *, tree_hash: bytes | None) -> UploadRecord:
         """Record an upload as a process does before it is killed."""
@@ -201,6 +212,7 @@ async def test_a_stream_goes_on_where_it_stopped(museum: Museum) -> None:
     async with museum.bucket.open_writer("film", keep_unfinished=True) as writer:
         await writer.write(whole[: PART + 3])
         await done(writer, 1)
+        await until(museum.has_part)
         writer.drain(0)
         with pytest.raises(UploadFailedError):
             await writer.complete()

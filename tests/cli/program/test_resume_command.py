@@ -68,7 +68,7 @@ def values(parameter: click.Parameter) -> st.SearchStrategy[str]:
             return amounts
         case click.Path():
             return st.just(__file__) if kind.file_okay else st.sampled_from(["a folder", "/", "-d"])
-    if kind.name == "vault":
+    if kind.name in {"vault", "place"}:
         return st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
     if kind.name in {"size", "rate"}:
         return st.integers(0, 12).map(lambda power: f"{2**power}MiB")
