@@ -29,11 +29,9 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("aioglacier.server")
 
-#: Bytes that the kernel sends in one call. The file's next ones are read from disk meanwhile.
-_SENT_SIZE: Final = MIB
-
 #: Bytes that are read from disk at once, and bytes that are given to the connection at once: a large first
-#: number saves changes of thread, a small second one keeps the transport's buffer small.
+#: number saves changes of thread. The second one is what a client has to take before it counts as gone, and
+#: keeps the transport's buffer small.
 _READ_SIZE: Final = MIB
 _WRITE_SIZE: Final = 256 * KIB
 
@@ -86,15 +84,13 @@ def skewed_date(skew: timedelta) -> dict[str, str]:
 async def _send_files(site: Site, transport: asyncio.Transport, slices: tuple[Slice, ...]) -> None:
     """Let the kernel send the slices from the page cache."""
     loop = asyncio.get_running_loop()
-    # As slow as ``_send_all`` lets a client be.
-    longest = site.settings.body_idle_seconds * _SENT_SIZE / _WRITE_SIZE
     for one in slices:
         fd = await to_thread.run_sync(site.files.open, one.file, limiter=site.disk_limiter)
         with os.fdopen(fd, "rb", buffering=0) as file:
             stop = one.start + one.size
-            for at in range(one.start, stop, _SENT_SIZE):
-                size = min(_SENT_SIZE, stop - at)
-                with anyio.fail_after(longest):
+            for at in range(one.start, stop, _WRITE_SIZE):
+                size = min(_WRITE_SIZE, stop - at)
+                with anyio.fail_after(site.settings.body_idle_seconds):
                     sent = await loop.sendfile(transport, file, at, size)
                 if sent < size:
                     raise EOFError(_SHORT)
