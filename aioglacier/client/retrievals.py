@@ -243,7 +243,8 @@ class Retrievals:
         context = self._context.recorded()
         listed = context.catalog.archives.list_vault(context.key, states=(ArchiveState.STORED,))
         found = [record async for record in listed if decode(record.archive.description).name == name]
-        return sorted(found, key=lambda record: record.archive.created, reverse=True)
+        # Times are whole seconds; of two archives of one second the later one is on record later.
+        return sorted(found, key=lambda record: (record.archive.created, record.number), reverse=True)
 
     async def check_job(self, job: JobDescription, archive_id: str | None = None) -> None:
         """Check that a job is one for this archive, and that the archive is the one on record.

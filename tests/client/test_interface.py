@@ -22,15 +22,17 @@ from aioglacier import (
     Upload,
     Vault,
 )
+from aioglacier.client.buckets.write_options import WriteOptions
 from aioglacier.client.glacier import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OBJECT = (
-    "storage_class=None, metadata=None, tags=None, part_size=None, expected_size=None, "
-    "keep_unfinished=False, overwrite=False, checksum=SHA256, settings=None"
-)
+#: The keywords of everything that writes to a bucket.
+_OBJECT = [
+    "storage_class", "metadata", "tags", "description", "part_size", "expected_size", "keep_unfinished",
+    "overwrite", "checksum", "settings",
+]  # fmt: skip
 _UPLOAD = "description=None, part_size=None, expected_size=None, keep_unfinished=False"
 
 SIGNATURES: dict[Callable[..., Any], str] = {
@@ -66,9 +68,9 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     Glacier.bucket: "name, storage_class=None, prefix='', *, owner=None, requester_pays=False",
     Glacier.create_bucket: "name, storage_class=None",
     Glacier.buckets: "",
-    Bucket.open_writer: f"key, *, {_OBJECT}",
-    Bucket.upload: f"source, *, key, {_OBJECT}",
-    Bucket.prepare_upload: f"source, *, key, {_OBJECT}",
+    Bucket.open_writer: "key, **options",
+    Bucket.upload: "source, *, key, **options",
+    Bucket.prepare_upload: "source, *, key, recorded_source=None, **options",
     Bucket.uploads: "prefix=''",
     Bucket.resume: "upload_id, source, *, key=None, part_size=None, overwrite=False",
     Bucket.objects: "prefix=''",
@@ -79,7 +81,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     BucketUpload.abort: "",
     Restore.describe: "",
     Restore.wait_until_done: "*, timeout_seconds=345600.0, notices=None",
-    Restore.open_reader: "byte_range=None, *, unverified=False",
+    Restore.open_reader: "byte_range=None, *, unverified=False, raw=False",
     Restore.download: "path, *, overwrite=False, unverified=False",
     Restore.prepare_download: "path, *, overwrite=False, unverified=False",
     ArchiveWriter.write: "data",
@@ -101,6 +103,9 @@ def shown(function: Callable[..., Any]) -> str:
         if each.kind is each.KEYWORD_ONLY and not is_keyword_only:
             words.append("*")
             is_keyword_only = True
+        if each.kind is each.VAR_KEYWORD:
+            words.append(f"**{each.name}")
+            continue
         default = str(each.default) if not isinstance(each.default, str) else None
         if each.default is each.empty:
             words.append(each.name)
@@ -116,6 +121,11 @@ def shown(function: Callable[..., Any]) -> str:
 def test_a_signature_is_the_published_one(function: Callable[..., Any]) -> None:
     """Programs depend on names, order and defaults, so a change here is a change for users."""
     assert shown(function) == SIGNATURES[function]
+
+
+def test_the_keywords_of_a_bucket_are_the_published_ones() -> None:
+    """All that write to it share them."""
+    assert list(WriteOptions.__annotations__) == _OBJECT
 
 
 @pytest.mark.parametrize(

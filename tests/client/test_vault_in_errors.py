@@ -130,7 +130,9 @@ SILENT = {
     "Vault.sweep_uploads",
     "Retrievals.check_job",
     "Retrievals.check_not_paid",
+    "Retrievals.check_verifiable",
     "Retrievals.find_delivered",  # but for a job that the catalog has on record
+    "Retrievals.find_named",
     "Retrievals.find_record",
 }
 

@@ -9,11 +9,13 @@ import click
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import as_text, plain
+from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
@@ -29,10 +31,19 @@ def command() -> None:
 
 @command.command("create", makes_local=True)
 @_NAME
-async def _create(session: Session, glacier: Glacier, name: str) -> None:
+@DRY_RUN
+def _create(session: Session, name: str, dry_run: bool) -> Ending:
     """Create BUCKET in this region. If you own it already, that is no error."""
-    bucket = await glacier.create_bucket(_bare(name))
-    session.output.record({"bucket": bucket.name, "created": True}, lambda _: f"created s3://{bucket.name}")
+    if dry_run:
+        return tell_plan(session, "CreateBucket", f"create bucket {_bare(name)}", name=_bare(name))
+
+    async def create(glacier: Glacier) -> None:
+        bucket = await glacier.create_bucket(_bare(name))
+        session.output.record(
+            {"bucket": bucket.name, "created": True}, lambda _: f"created s3://{bucket.name}"
+        )
+
+    return create
 
 
 @command.command("list")
@@ -45,11 +56,20 @@ async def _list(session: Session, glacier: Glacier) -> None:
 
 @command.command("delete")
 @_NAME
-async def _delete(session: Session, glacier: Glacier, name: str) -> None:
+@DRY_RUN
+def _delete(session: Session, name: str, dry_run: bool) -> Ending:
     """Delete BUCKET, which must be empty."""
-    bucket = glacier.bucket(_bare(name))
-    await bucket.remove()
-    session.output.record({"bucket": bucket.name, "deleted": True}, lambda _: f"deleted s3://{bucket.name}")
+    if dry_run:
+        return tell_plan(session, "DeleteBucket", f"delete bucket {_bare(name)}", name=_bare(name))
+
+    async def delete(glacier: Glacier) -> None:
+        bucket = glacier.bucket(_bare(name))
+        await bucket.remove()
+        session.output.record(
+            {"bucket": bucket.name, "deleted": True}, lambda _: f"deleted s3://{bucket.name}"
+        )
+
+    return delete
 
 
 def _bare(name: str) -> str:

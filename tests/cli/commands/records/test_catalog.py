@@ -27,7 +27,7 @@ def entry(number: int, **values: Any) -> dict[str, Any]:
         "ArchiveDescription": f"photo {number}",
         "CreationDate": "2020-01-02T03:04:05Z",
         "Size": 1000,
-        "SHA256TreeHash": f"{number:064x}",
+        "SHA256TreeHash": f"{number + 16:064x}",
         **values,
     }
 
@@ -44,7 +44,7 @@ def filled(cli: Cli, tmp_path: Path) -> Cli:
     document = inventory(
         tmp_path / "inventory.json",
         *map(entry, range(3)),
-        entry(3, SHA256TreeHash=f"{0:064x}"),
+        entry(3, SHA256TreeHash=f"{16:064x}"),
         entry(4, ArchiveDescription="=HYPERLINK(A1)"),
     )
     cli("catalog", "rebuild", "photos", document)
@@ -91,7 +91,7 @@ def test_what_cannot_be_rebuilt_from(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:-9])
     assert str(tmp_path / "cut") in cli("catalog", "rebuild", "photos", str(tmp_path / "cut"), code=4).err
     heading = "ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash\n"
-    (tmp_path / "csv").write_text(f"{heading}archive-1,x,{DATE},5,{1:064x}\n")
+    (tmp_path / "csv").write_text(f"{heading}archive-1,x,{DATE},5,{17:064x}\n")
     arguments = "catalog", "rebuild", "photos", str(tmp_path / "csv")
     assert "--inventoried" in cli(*arguments, code=2).err
     dated = *arguments, "--inventoried", "2026-11-22"
@@ -125,7 +125,7 @@ def test_a_report(filled: Cli) -> None:
 def test_duplicates(filled: Cli) -> None:
     """With the ids of the archives, and what they waste."""
     record = filled("--json", "catalog", "duplicates", "photos").record
-    assert (record["archives"], record["wasted"], record["tree_hash"]) == (2, 1000, f"{0:064x}")
+    assert (record["archives"], record["wasted"], record["tree_hash"]) == (2, 1000, f"{16:064x}")
     assert record["archive_ids"] == ["archive-0", "archive-3"]
     done = filled("catalog", "duplicates", "photos")
     assert done.text == "2 archives of 1000 bytes\n  archive-0\n  archive-3\n"
