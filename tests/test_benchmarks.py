@@ -48,7 +48,13 @@ def test_there_are_benchmarks() -> None:
     assert {"upload_cost", "stream_memory", "local_glacier", "latency"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"upload_cost"}))  # the next test runs that one
+#: The next test runs the first one, and the other one starts four more programs beside ours.
+_WITH_PEERS = {"upload_cost", "folder_peers"}
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted({*NAMES} - _WITH_PEERS), pytest.param("folder_peers", marks=pytest.mark.long)]
+)
 def test_a_benchmark_runs_quickly_and_prints_figures(name: str) -> None:
     """With ``--quick`` it succeeds and prints one JSON object that describes the machine."""
     done = run(name, "--quick")
@@ -56,6 +62,7 @@ def test_a_benchmark_runs_quickly_and_prints_figures(name: str) -> None:
     assert json.loads(done.stdout)["machine"]["hash_core"]
 
 
+@pytest.mark.long
 def test_the_other_clients_still_work_as_they_are_used() -> None:
     """boto3, aiobotocore, glacier_upload and the AWS CLI succeed on TLS, and each reports its cost."""
     done = run("upload_cost", "--quick", "--peers", "--tls")
@@ -93,6 +100,7 @@ def test_each_table_is_somewhere_and_each_marker_has_its_table(load: Any) -> Non
     assert sorted(marked) == sorted(tables.TABLES)
 
 
+@pytest.mark.long
 def test_plots_are_drawn_the_same_from_the_same_results(
     tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

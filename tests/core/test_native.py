@@ -125,6 +125,7 @@ def test_each_core_agrees_with_hashlib_however_the_bytes_are_cut(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @needs_native
 def test_the_length_of_more_than_4_gib_is_counted_in_64_bits() -> None:
     """The number of bits, which the last block holds, has more than 32 of its own."""

@@ -13,7 +13,7 @@ import pytest
 
 from aioglacier.core.treehash import hash_core
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 FUZZ = ROOT / "tests" / "fuzz"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_many_paths_come_back_and_one_member_costs_a_range(tmp_path: Path) -> None:
     """Each path comes back as it was, nothing is found, and one member takes at most 3 MiB of the server."""
     done = await travel(tmp_path, 1500)

@@ -11,7 +11,7 @@ from tests.endurance.kills import CONCURRENCY, PART_SIZE, run_seeds
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 #: Split so that two processes can share the work.
 BATCHES = [range(7), range(7, 14)]

@@ -14,7 +14,7 @@ from tests.endurance.traffic import Traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 #: ``soak`` is the long run.
 ARCHIVES = 200

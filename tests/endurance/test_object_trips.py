@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_stream_that_was_killed_on_both_ways_is_the_same(tmp_path: Path) -> None:
     """The bytes are the same, there is one object, and nothing is unfinished."""
     tally = await travel_all(tmp_path, size=40 * MIB, kills=1, classes=("DEEP_ARCHIVE",), sources=("stdin",))

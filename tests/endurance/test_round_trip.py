@@ -14,7 +14,7 @@ from tests.endurance.served import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_a_folder_that_was_killed_on_both_ways_is_the_same(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, ArchiveId
     from aioglacier.recorded.resume import ResumedUpload
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 T = TypeVar("T")
 

@@ -59,6 +59,7 @@ def some_patterns(test: Any) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 class TestContract(
     AbstractFixtures, AbstractGetTests, AbstractOpenTests, AbstractPipeTests, AbstractPutTests
 ):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aioglacier.testing import ServedGlacier
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 MIB = 1024 * 1024
 SOURCES = Path(__file__).parent / "javascript"
