@@ -88,8 +88,8 @@ def test_a_crc_of_the_whole_is_made_of_any_pieces() -> None:
 
 def test_parts_of_our_own_need_not_be_told() -> None:
     """The count of parts gives their size, and the object's checksum proves them together."""
-    untold = [UploadedObjectPart(n + 1, PARTS[n].size, "e", None) for n in range(3)]
-    found = ObjectProofs.of(head(COMPOSITE, metadata={UPLOAD_NAME: "token"}), untold)
+    unlisted = [UploadedObjectPart(n + 1, PARTS[n].size, "e", None) for n in range(3)]
+    found = ObjectProofs.of(head(COMPOSITE, metadata={UPLOAD_NAME: "token"}), unlisted)
     assert isinstance(found.proofs, CompositeProofs)
     assert found.whole == COMPOSITE.value
     assert list(found.proofs.pieces(ByteRange(0, SIZE), SIZE, 1)) == [
