@@ -10,6 +10,7 @@ reached, nothing more is asked for, and what is paid is still brought in.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -142,6 +143,7 @@ class MoveRun:
         self._progress = progress
         self._found: dict[str, JobId] = {}  # jobs that any program has started, by archive
         self._asked = _Asked()
+        self._refused: CostLimitError | None = None
 
     async def run(self) -> None:
         """Run to the end.
@@ -153,14 +155,13 @@ class MoveRun:
         await self._find_jobs()
         for hour, size in await self._moves.asked_by_hour(self._move, _now() - _DAY):
             self._pace.note(hour, size)
-        refused: list[CostLimitError] = []
         with first_cause():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._ask_all, refused)
+                tasks.start_soon(self._ask_all)
                 for _ in range(_CARRIERS):
                     tasks.start_soon(self._carry_all)
-        if refused:
-            raise refused[0]
+        if self._refused is not None:
+            raise self._refused
 
     # --- asking
 
@@ -173,21 +174,23 @@ class MoveRun:
         except AccessDeniedError:
             return  # those on record are still found
 
-    async def _ask_all(self, refused: list[CostLimitError]) -> None:
+    async def _ask_all(self) -> None:
         try:
             states = (MoveState.PLANNED, *ON_THE_WAY)
             async for moved in self._moves.list_moved(self._move, states):
-                if refused or not await self._ask(moved, refused):
+                if await self._ask(moved):
+                    self._asked.advance(moved.number)
+                else:
                     self._progress.left += 1
-                    continue
-                self._asked.advance(moved.number)
         finally:
             self._asked.end()
 
-    async def _ask(self, moved: MovedRecord, refused: list[CostLimitError]) -> bool:
+    async def _ask(self, moved: MovedRecord) -> bool:
         """Ask for an archive if that is needed; return whether the archive is settled or on its way."""
         if moved.state is not MoveState.PLANNED or moved.archive_state is not ArchiveState.STORED:
             return True  # an archive that an inventory contradicts by now is not paid for
+        if self._refused is not None:
+            return False  # what is paid is still carried, so the plan is read to its end
         try:
             if await self._carrier.is_there(moved):
                 self._progress.there += 1
@@ -198,7 +201,7 @@ class MoveRun:
             else:
                 await self._request(moved)
         except CostLimitError as error:
-            refused.append(error)
+            self._refused = error
             return False
         except _ONE_ARCHIVE as error:
             await self._fail(moved, error)
@@ -221,6 +224,9 @@ class MoveRun:
         while (moved := await self._asked.next(self._moves, self._move)) is not None:
             try:
                 await self._carry(moved)
+            except CostLimitError as error:  # its output expired, and a second job is not allowed
+                self._refused = error
+                self._progress.left += 1
             except _ONE_ARCHIVE as error:
                 await self._fail(moved, error)
 
@@ -284,6 +290,7 @@ class _Asked:
     def end(self) -> None:
         """Note that nothing more is asked for."""
         self._is_over = True
+        self._reached = sys.maxsize  # those behind are on their way since an earlier run
         self._more.set()
 
     async def next(self, moves: Moves, move: MoveRecord) -> MovedRecord | None:
