@@ -75,8 +75,8 @@ class Session:
         return self._ctx
 
     def same_command(self, **changes: Any) -> str | None:
-        """Return this command line again, see ``resume_command``; ``None`` if it read ids from a pipe."""
-        if self._ctx.params.get("file") == "-":
+        """Return this command line again, see ``resume_command``; ``None`` if it read a list from a pipe."""
+        if "-" in {self._ctx.params.get("file"), self._ctx.params.get("files_from")}:
             return None
         return resume_command(self._ctx, **changes)
 

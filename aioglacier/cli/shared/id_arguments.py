@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aioglacier.cli.program.command import folding
+from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.session import worst_exit
+from aioglacier.cli.program.session import CommandError, worst_exit
 from aioglacier.cli.shared.uploading import run_side_by_side
 from aioglacier.core.checks import check_id
 from aioglacier.core.errors import GlacierError, ServiceError, TemporaryServiceError
@@ -19,7 +19,6 @@ from aioglacier.core.errors import GlacierError, ServiceError, TemporaryServiceE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from aioglacier.cli.program.exits import Exit
     from aioglacier.cli.program.session import Session
 
 _AT_ONCE: Final = 4
@@ -109,11 +108,22 @@ def gather_ids(
     """
     given = [*arguments, *options]
     if file is not None:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        given += [line.strip() for line in text.splitlines() if line.strip()]
+        given += filter(None, map(str.strip, read_names(file)))
     if not given:
         raise click.UsageError(f"missing argument: {kind.upper()}_ID... (or --{kind}-id=ID)")
     return list(dict.fromkeys((check or partial(check_id, kind))(each) for each in given))
+
+
+def read_names(file: str) -> list[str]:
+    """Return the names in a file, or in standard input for "-": one a line, or each ended by NUL."""
+    try:
+        with open(0 if file == "-" else file, "rb", closefd=file != "-") as lines:  # of any bytes
+            content = lines.read()
+    except OSError as error:
+        raise CommandError(f"{file!r} cannot be read: {error.strerror}", Exit.USAGE) from error
+    ends = b"\0" if b"\0" in content else b"\n"
+    # Names are of any bytes; an editor on Windows ends lines with CR, too.
+    return [os.fsdecode(each.removesuffix(b"\r")) for each in content.split(ends) if each.strip()]
 
 
 async def change_each(

@@ -22,7 +22,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.streams.upload import StreamUpload
@@ -49,6 +49,7 @@ class UploadOptions:
 
     vault: str
     sources: tuple[str, ...]
+    files_from: str | None
     description: str | None
     storage_class: str | None
     metadata: tuple[str, ...]
@@ -196,6 +197,14 @@ async def note_told(place: Vault | Bucket, archive: Archive) -> None:
     """Record that an archive was printed, so that the next run need not print it."""
     if place.context.records is not None:
         await place.context.records.uploads.note_reported(archive)
+
+
+def resume_with(session: Session, options: UploadOptions, left: Sequence[str]) -> str | None:
+    """Return the command line that uploads the sources that are left."""
+    if options.files_from is not None and not options.again:
+        return session.same_command(restart=False)  # it skips what is stored, and the list may be long
+    # A second --restart would abort what this run has sent.
+    return session.same_command(sources=tuple(left), files_from=None, restart=False)
 
 
 def tell_what_was_found(session: Session, source: str, upload: ResumedUpload) -> None:

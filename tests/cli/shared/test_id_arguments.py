@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import os
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.shared.id_arguments import change_each, gather_ids, take_id
+from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.shared.id_arguments import change_each, gather_ids, read_names, take_id
 from aioglacier.core.errors import ArchiveNotFoundError, ConnectionLostError, InvalidIdError
 
 if TYPE_CHECKING:
@@ -43,17 +44,26 @@ def test_a_surplus_argument_is_named() -> None:
         take_id("archive", ["target", "x"], B, others=["TARGET"])
 
 
-def test_ids_from_all_places_come_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_from_all_places_come_once(tmp_path: Path) -> None:
     """Arguments come before options and lines of a file; empty lines and repetitions are left out."""
     file = tmp_path / "ids"
     file.write_text(f"{C}\n\n  {A}  \n")
     assert gather_ids("archive", [A], [B], str(file)) == [A, B, C]
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{B}\n"))
-    assert gather_ids("archive", [], [], "-") == [B]
     with pytest.raises(click.UsageError, match="--archive-id=ID"):
         gather_ids("archive", [], [], None)
     with pytest.raises(InvalidIdError):
         gather_ids("archive", [A, "no id!"], [], None)
+
+
+def test_names_of_a_list_may_be_of_any_bytes(tmp_path: Path) -> None:
+    """Lines may end as on Windows; NUL ends names that hold line breaks."""
+    file = tmp_path / "names"
+    file.write_bytes(b"a b\r\n\n\xff\n")
+    assert [*map(os.fsencode, read_names(str(file)))] == [b"a b", b"\xff"]
+    file.write_bytes(b"a\nb\0c\0")
+    assert read_names(str(file)) == ["a\nb", "c"]
+    with pytest.raises(CommandError, match="No such file"):
+        read_names(str(tmp_path / "none"))
 
 
 async def test_one_refusal_leaves_the_others(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

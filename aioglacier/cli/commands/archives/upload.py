@@ -18,6 +18,7 @@ from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text
 from aioglacier.cli.render.sizes import show_size
 from aioglacier.cli.shared.encrypting import RECIPIENTS, upload_sealed
+from aioglacier.cli.shared.id_arguments import read_names
 from aioglacier.cli.shared.money import SPENDING, cost_record, priced_text
 from aioglacier.cli.shared.stream_options import count_parts_of_piece, upload_rolling
 from aioglacier.cli.shared.uploading import (
@@ -28,6 +29,7 @@ from aioglacier.cli.shared.uploading import (
     offer_restart,
     open_stdin,
     point_to_abort,
+    resume_with,
     run_side_by_side,
     tell_what_expired,
     tell_what_was_found,
@@ -64,7 +66,12 @@ _AT_ONCE: Final = 8
 
 @make_command("upload", moves=True)
 @click.argument("vault", metavar="PLACE", type=PLACE_NAME)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE...", nargs=-1)
+@click.option(
+    "--files-from",
+    metavar="FILE",
+    help="Also the files named in FILE: one a line, or ended by NUL as find -print0 does; - is stdin.",
+)
 @click.option(
     "--description",
     metavar="TEXT",
@@ -125,8 +132,7 @@ def command(session: Session, options: UploadOptions) -> Ending:
     check_description(options.description)
     is_bucket = options.vault.startswith("s3://")
     _refuse(options, is_bucket=is_bucket)
-    # A file that is named twice, also by two names, is uploaded once, in its first place.
-    sources = tuple({os.path.abspath(each): each for each in reversed(options.sources)}.values())[::-1]  # noqa: PTH100
+    sources = _gather(options)
     if is_bucket:
         from aioglacier.cli.commands.buckets.upload_objects import upload_objects  # noqa: PLC0415
 
@@ -138,6 +144,16 @@ def command(session: Session, options: UploadOptions) -> Ending:
     if len(sources) == 1:
         _check_there(session, sources[0], options.vault)
     return partial(_upload_all, session, sources, options)
+
+
+def _gather(options: UploadOptions) -> tuple[str, ...]:
+    """Return all sources. One that is named twice, also by two names, counts once, in its first place."""
+    listed = read_names(options.files_from) if options.files_from is not None else []
+    # In a list, "-" is a file of this name.
+    given = [*options.sources, *(f"./{STDIN}" if each == STDIN else each for each in listed)]
+    if not given:
+        raise click.UsageError("missing argument: SOURCE... (or --files-from FILE)")
+    return tuple({os.path.abspath(each): each for each in reversed(given)}.values())[::-1]  # noqa: PTH100
 
 
 def _refuse(options: UploadOptions, *, is_bucket: bool) -> None:
@@ -167,8 +183,8 @@ def _refuse(options: UploadOptions, *, is_bucket: bool) -> None:
         return
     if first_given("piece_size", "stream", "position"):
         raise click.UsageError("--piece-size, --stream and --position go with --roll-over")
-    if options.sources.count(STDIN) > 1:
-        raise click.UsageError("standard input can be archived once only")
+    if (*options.sources, options.files_from).count(STDIN) > 1:
+        raise click.UsageError("standard input can be read once only")
     if options.expected_size is not None:
         choose_part_size(options.expected_size, options.part_size, S3_LIMITS if is_bucket else LIMITS)
     if options.restart and options.no_resume:
@@ -279,10 +295,9 @@ async def _upload_all(
                 )
                 await note_told(vault, archive)
             left.remove(source)  # one that failed would fail again
-            session.resume = session.same_command(sources=tuple(left), restart=False)
+            session.resume = resume_with(session, options, left)
 
-    # A second --restart would abort what this run has sent.
-    session.resume = session.same_command(restart=False)
+    session.resume = resume_with(session, options, left)
     async with vault.spending(budget), running.showing():
         await run_side_by_side(upload_waiting, min(_AT_ONCE, len(sources)))
     return worst_exit(len(codes), len(sources), codes)

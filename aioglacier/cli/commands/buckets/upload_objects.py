@@ -22,6 +22,7 @@ from aioglacier.cli.shared.uploading import (
     offer_restart,
     open_stdin,
     point_to_abort,
+    resume_with,
     run_side_by_side,
     tell_what_expired,
     tell_what_was_found,
@@ -195,9 +196,9 @@ class _Run:
                 else:
                     await self._print(source, archive)
                 left.remove(source)  # one that failed would fail again
-                session.resume = session.same_command(sources=tuple(left), restart=False)
+                session.resume = resume_with(session, options, left)
 
-        session.resume = session.same_command(restart=False)
+        session.resume = resume_with(session, options, left)
         async with self._bucket.context.spending(self._running.budget), self._running.showing():
             await run_side_by_side(upload_waiting, min(_AT_ONCE, len(self._keys)))
         return worst_exit(len(codes), len(self._keys), codes)

@@ -62,6 +62,21 @@ def test_what_is_stored_and_unchanged_is_skipped(cli: Cli, vault: str) -> None:
     assert not copy["skipped"]
 
 
+def test_the_sources_may_stand_in_a_list(cli: Cli, vault: str) -> None:
+    """--files-from takes what find -print0 writes, also beside SOURCEs; "-" in it is a file of this name."""
+    make_files(cli.folder)
+    (cli.folder / "-").write_text("dash")
+    (cli.folder / "two\nlines").write_text("x")
+    listed = "\0".join([*NAMES[:2], "-", "two\nlines", ""]).encode()
+    done = cli("--json", "upload", vault, NAMES[2], "--files-from=-", stdin=listed)
+    assert {record["source"] for record in done.records} == {*NAMES[:3], "./-", "two\nlines"}
+    assert "missing argument: SOURCE" in cli("upload", vault, "--files-from=-", code=2).err
+    assert "once only" in cli("upload", vault, "-", "--files-from=-", code=2).err
+    (cli.folder / "list").write_text("file-1\nnone\n")
+    partly = cli("upload", vault, "--files-from=list", code=3)
+    assert "'none' cannot be read" in partly.err
+
+
 def test_a_deleted_archive_is_sent_again(cli: Cli, vault: str) -> None:
     """Only an archive that is still stored stands for the file."""
     make_files(cli.folder)
