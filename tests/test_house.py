@@ -173,6 +173,15 @@ WORKER_LOADS = {
     "aioglacier.files.reading",
 }
 
+#: Modules that decide by words of a message, because the sender states the fact nowhere else.
+READERS_OF_MESSAGES = {
+    "aioglacier.gateway.vaults.dialect",  # the vault API has one code for several errors
+    "aioglacier.bulk.formats.age",  # the library has one error for all that can be wrong
+}
+
+#: Methods that compare a text with another one.
+COMPARISONS = {"startswith", "endswith", "find", "index", "removeprefix", "removesuffix"}
+
 #: Modules that ``import aioglacier`` must not load.
 UNLOADED = ("aiobotocore", "botocore", "click", "rich", "sqlite3", "aioglacier.server", "aioglacier.cli")
 
@@ -427,6 +436,46 @@ def test_exported_names_are_what_is_there() -> None:
     assert {*exported} == typed | {name for name in vars(errors) if name.endswith("Error")}
     assert all(hasattr(aioglacier, name) for name in exported)
     assert not hasattr(aioglacier, "NoSuchError")
+
+
+def is_message(node: ast.expr) -> bool:
+    """Return whether an expression is the text of an error or of a log record."""
+    match node:
+        case ast.Name(id=name):
+            return name == "message"
+        case ast.Attribute(attr=name):
+            return name in {"message", "msg", "args"}
+        case ast.Call(func=ast.Name(id="str" | "repr"), args=[ast.Name(id="error" | "failure" | "cause")]):
+            return True
+        case ast.Call(func=ast.Attribute(value=value)) | ast.Subscript(value=value):
+            return is_message(value)
+    return False
+
+
+def reads_a_message(node: ast.AST) -> bool:
+    """Return whether a node compares a message with words that are written in the source."""
+    match node:
+        case ast.Compare(left=ast.Constant(value=str()), comparators=[text]):
+            return is_message(text)
+        case ast.Compare(left=ast.Name(id=name), comparators=[text]):
+            return name.isupper() and is_message(text)
+        case ast.Compare(left=text, comparators=[ast.Constant(value=str())]):
+            return is_message(text)
+        case ast.Call(func=ast.Attribute(value=text, attr=name)) if name in COMPARISONS:
+            return is_message(text)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="re")), args=[_, text, *_]):
+            return is_message(text)
+    return False
+
+
+def test_no_decision_reads_a_message() -> None:
+    """Facts are attributes of errors; only what others say in words alone is read from their words."""
+    readers = {
+        module
+        for module, path in MODULES.items()
+        if any(reads_a_message(node) for node in ast.walk(ast.parse(path.read_text())))
+    }
+    assert readers == READERS_OF_MESSAGES
 
 
 def test_importing_the_package_loads_neither_server_nor_aws() -> None:

@@ -223,8 +223,8 @@ def move_aside(path: Path, reason: str) -> CatalogDamagedError:
 
 def translate(error: sqlite3.Error, path: Path) -> Exception:
     """Return our error for one of SQLite: ``BusyError``, ``DamagedError`` or ``CatalogError``."""
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    match code:
+    code = getattr(error, "sqlite_errorcode", None)
+    match code if code is None else code & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
             return BusyError(str(error))
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
@@ -235,7 +235,7 @@ def translate(error: sqlite3.Error, path: Path) -> Exception:
                 "again",
                 path=str(path),
             )
-        case _ if "Could not decode to UTF-8" in str(error):
+        case None if isinstance(error, sqlite3.OperationalError):  # Python could not decode a column's text
             return DamagedError(str(error))
         case _:
             return CatalogError(f"the catalog {str(path)!r} cannot be used: {error}", path=str(path))

@@ -1,9 +1,8 @@
 """Turn a refusal of the service into an error of ours.
 
 The code decides, not the status: throttling is a 400, a slow body a 408, and statuses of signature errors
-have changed over the years. The status decides only where no code can be read. Some facts stand nowhere but
-in the service's message, so they are read from it here, once, and become the kind or an attribute of the
-error.
+have changed over the years. The status decides only where no code can be read. No message decides here: what
+only a message of the service tells, its dialect reads.
 """
 
 from __future__ import annotations
@@ -193,11 +192,9 @@ def _not_believed(
             code=document.code,
             request_id=request_id,
         )
-    reason = message.partition(" The Canonical String")[0]  # the rest repeats the request, over a page
-    if "region" in message:  # "Credential should be scoped to a valid region"
-        reason = f"{reason.rstrip('.')}; {sent_to}"
+    reason = message.partition(" The Canonical String")[0].rstrip(".")  # the rest repeats the request
     return errors.InvalidCredentialsError(
-        f"{operation}: the service does not accept the credentials: {reason}",
+        f"{operation}: the service does not accept the credentials: {reason}; {sent_to}",
         code=document.code,
         request_id=request_id,
     )

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from aioglacier.catalog.storage import migrations, sqlite_file as files
+from aioglacier.catalog.storage.backend import DamagedError
 from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from tests.catalog.conftest import child, count, fill, outcome
 
@@ -224,3 +225,13 @@ broken line
 def test_network_filesystems_are_told_by_the_table_of_mounts(place: str, *, is_network: bool) -> None:
     """The nearest mount above the file counts, and the later of two on one point."""
     assert files.is_on_network(Path(place), MOUNTS) is is_network
+
+
+def test_a_text_that_cannot_be_decoded_is_damage(path: Path) -> None:
+    """Python refuses such a column without a code of SQLite, and the catalog counts as damaged."""
+    with sqlite3.connect(":memory:") as connection, pytest.raises(sqlite3.OperationalError) as raised:
+        connection.execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
+    assert isinstance(files.translate(raised.value, path), DamagedError)
+    with sqlite3.connect(":memory:") as connection, pytest.raises(sqlite3.OperationalError) as raised:
+        connection.execute("SELECT x FROM missing")
+    assert type(files.translate(raised.value, path)) is CatalogError
