@@ -69,7 +69,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "place_context",
         "outcome",
         "vault_context",
-        "recorded_bucket",
+        "buckets",
         "reserved_jobs",
         "described_uploads",
         "resume",

@@ -70,7 +70,8 @@ class VaultKey:
 
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else ""
-        return f"vault {self.vault} of account {self.account_id} in {self.region}{where}"
+        what = self.vault if self.vault.startswith("s3://") else f"vault {self.vault}"
+        return f"{what} of account {self.account_id} in {self.region}{where}"
 
 
 # --- uploads ------------------------------------------------------------------------------------------

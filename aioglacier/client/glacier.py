@@ -173,7 +173,7 @@ class Glacier:
         from aioglacier.core.place import Place  # noqa: PLC0415
         from aioglacier.core.s3.object_checks import check_bucket_name  # noqa: PLC0415
         from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415
-        from aioglacier.recorded.recorded_bucket import check_class  # noqa: PLC0415
+        from aioglacier.recorded.buckets.object_options import check_class  # noqa: PLC0415
 
         ref = BucketRef(check_bucket_name(name), owner, requester_pays)
         chosen = check_class(storage_class) if storage_class is not None else None

@@ -95,16 +95,16 @@ def is_text(value: object) -> bool:
 
 
 def check_choice(what: str, kind: type[Choice], value: str) -> Choice:
-    """Return one of a closed set of words, or refuse another word; ``what`` names the set in the message.
+    """Return one of a closed set of words, in either case; ``what`` names the set in a refusal.
 
     Raises:
         InvalidPlanError: The word is not in the set.
     """
-    try:
-        return kind(value)
-    except ValueError:
-        allowed = ", ".join(repr(str(member)) for member in kind)
-        raise InvalidPlanError(f"{value!r} is not a {what}: choose one of {allowed}") from None
+    for member in kind:
+        if member.lower() == str(value).lower():
+            return member
+    allowed = ", ".join(repr(str(member)) for member in kind)
+    raise InvalidPlanError(f"{value!r} is not a {what}: choose one of {allowed}")
 
 
 def check_retrieval_range(

@@ -14,7 +14,7 @@ from aioglacier.core.s3.objects import StorageClass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_RULE: Final = re.compile(r"size\s*([<>])\s*(\d+)\s*(B|KiB|MiB|GiB|TiB)?\s*:\s*([A-Z_]+)")
+_RULE: Final = re.compile(r"size\s*([<>])\s*(\d+)\s*(B|KiB|MiB|GiB|TiB)?\s*:\s*([A-Za-z_]+)")
 _UNITS: Final = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024 * GIB}
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import ConfigurationError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.spending import spending
 
@@ -42,6 +42,9 @@ class PlaceContext:
         @property
         def records(self) -> VaultRecords | None: ...  # noqa: D102
 
+        async def remove_upload(self, upload_id: UploadId, key: str | None) -> None:
+            """Remove an upload at the service; ``key`` is that of an upload to a bucket, if it is known."""
+
     def require_records(self) -> VaultRecords:
         """Return the records.
 
@@ -73,6 +76,20 @@ class PlaceContext:
             with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
                 if (records := self.records) is not None:
                     await records.catalog.expenses.record(records.key, budget.take_expenses())
+
+    async def abort_upload(self, upload_id: UploadId, key: str | None = None) -> None:
+        """Remove an upload and its parts if it exists, and record it where there is a catalog."""
+        with suppress(UploadNotFoundError):  # which is the goal
+            await self.remove_upload(upload_id, key)
+        if self.records is not None:
+            await self.records.uploads.note_aborted(upload_id)
+
+    async def abort_at_service(self, record: UploadRecord) -> None:
+        """Remove the upload of a record and its parts."""
+        assert record.upload_id is not None  # noqa: S101  # it was begun
+        with suppress(UploadNotFoundError):
+            key = record.target.key if record.target is not None else None
+            await self.remove_upload(record.upload_id, key)
 
     def part_size(self, wanted: int) -> int:
         """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
@@ -112,6 +129,10 @@ class RecordedPlace(Protocol):
 
     def part_size(self, wanted: int) -> int:
         """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
+        ...
+
+    async def meet(self) -> None:
+        """Let the records of a server that moved to another port or folder follow it."""
         ...
 
     async def look(self, found: ArchiveRecord | None = None) -> None:

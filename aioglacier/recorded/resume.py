@@ -130,6 +130,7 @@ class ResumedUpload:
         self, *, resume: bool, restart: bool, again: bool, in_parts: bool, by_description: bool
     ) -> None:
         """Find out where to begin; see ``open_or_resume``."""
+        await self._context.meet()
         record = await self._find_record(resume=resume, again=again)
         if record is not None and record.state is UploadState.COMPLETED:
             # A vault that was made again has none of its former archives, and an object may be another one.

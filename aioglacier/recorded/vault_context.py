@@ -158,12 +158,10 @@ class VaultContext(PlaceContext):
         with deleting(archive, datetime.now(UTC)):
             return await self.gateway.delete_archive(self.name, archive_id)
 
-    async def abort_upload(self, upload_id: UploadId) -> None:
-        """Remove an upload and its parts if it exists, and record it where there is a catalog."""
-        with suppress(UploadNotFoundError):  # which is the goal
-            await self.gateway.abort_multipart_upload(self.name, upload_id)
-        if self.records is not None:
-            await self.records.uploads.note_aborted(upload_id)
+    async def remove_upload(self, upload_id: UploadId, key: str | None = None) -> None:
+        """See ``PlaceContext``."""
+        del key
+        await self.gateway.abort_multipart_upload(self.name, upload_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +169,11 @@ class RecordedVault(VaultContext):
     """A vault of a connection that has a catalog."""
 
     records: VaultRecords
+
+    async def meet(self) -> None:
+        """See ``RecordedPlace``."""
+        if self.key.endpoint and (await self.catalog.facts_of(self.key))[1] is None:
+            await self.look()
 
     async def look(self, found: ArchiveRecord | None = None) -> None:
         """Ask for the vault, once, so that what is on record of another vault of its name counts no more.
@@ -226,9 +229,3 @@ class RecordedVault(VaultContext):
         from aioglacier.recorded.outcome import ask_inventory  # noqa: PLC0415  # loads SQLite
 
         return await ask_inventory(self.records, record)
-
-    async def abort_at_service(self, record: UploadRecord) -> None:
-        """Remove the upload of a record and its parts."""
-        assert record.upload_id is not None  # noqa: S101  # it was begun
-        with suppress(UploadNotFoundError):
-            await self.gateway.abort_multipart_upload(self.name, record.upload_id)

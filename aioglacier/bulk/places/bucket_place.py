@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aioglacier.client.buckets.restore import Restore
     from aioglacier.core.models import ObjectTarget, Tier
     from aioglacier.core.s3.objects import ObjectEntry
-    from aioglacier.recorded.recorded_bucket import RecordedBucket
+    from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -70,6 +70,7 @@ class BucketPlace:
 
     async def look(self) -> None:
         """See ``FolderPlace``. A list proves that an object is gone, or is another one."""
+        await self.context.meet()
         archives, key = self.context.catalog.archives, self.context.key
         # Before the list: what another process makes meanwhile is not in it.
         known = await archives.list_objects(key)

@@ -42,12 +42,16 @@ class _VaultName(_OfText):
 class _PlaceName(_VaultName):
     name = "place"
 
+    def __init__(self, *, is_folder: bool = False) -> None:
+        self._is_folder = is_folder
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if ":" not in value and "/" not in value:  # the names of buckets load more
             return super().convert(value, param, ctx)
         from aioglacier.core.place import parse_place  # noqa: PLC0415
 
-        return str(parse_place(value))
+        place = parse_place(value)
+        return str(place.as_folder() if self._is_folder else place)
 
 
 class _Size(_OfInt):
@@ -172,17 +176,19 @@ def flag(name: str, text: str, to: str | None = None) -> Callable[[F], F]:
 VAULT: Final = click.argument("vault", type=_VaultName())
 NAME: Final = click.argument("name", type=_VaultName())
 
-#: A vault, or s3://BUCKET[/PREFIX].
+#: A vault, or s3://BUCKET[/PREFIX]; and the same with the prefix as a folder of keys.
 PLACE_NAME: Final = _PlaceName()
-PLACE: Final = click.argument("place", type=PLACE_NAME)
+FOLDER_PLACE_NAME: Final = _PlaceName(is_folder=True)
+PLACE: Final = click.argument("place", type=FOLDER_PLACE_NAME)
 
 #: The storage classes of S3 (``core.s3.objects`` has them, and loads more than help needs).
 _CLASSES: Final = (
     "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
 )  # fmt: skip
+CLASS_NAME: Final = click.Choice(_CLASSES, case_sensitive=False)
 STORAGE_CLASS: Final = click.option(
     "--storage-class",
-    type=click.Choice(_CLASSES, case_sensitive=False),
+    type=CLASS_NAME,
     metavar="CLASS",
     help="In a bucket: GLACIER_IR, GLACIER, DEEP_ARCHIVE or another. There is no default.",
 )

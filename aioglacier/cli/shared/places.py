@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
-
-from aioglacier.core.checks import check_vault_name
 
 if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from aioglacier.core.s3.objects import StorageClass
-
-    _OfText = click.ParamType[str]
-else:
-    _OfText = click.ParamType  # generic since click 8.4 only
-
-
-class _FolderPlaceName(_OfText):
-    name = "place"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        del param, ctx
-        if not value.startswith("s3://"):
-            return check_vault_name(value) if value else ""  # an empty word is refused with all others
-        from aioglacier.core.place import parse_place  # noqa: PLC0415  # most name a vault
-
-        return str(parse_place(value).as_folder())
-
-
-#: A vault's name, or ``s3://BUCKET[/PREFIX]`` as one folder of keys.
-PLACE: Final = click.argument("place", type=_FolderPlaceName())
-
-STORAGE_CLASS: Final = click.option(
-    "--storage-class",
-    metavar="CLASS",
-    help="In a bucket, where it must be named: GLACIER_IR, GLACIER or DEEP_ARCHIVE, as a rule.",
-)
 
 
 async def class_of(place: Vault | Bucket) -> StorageClass | None:

@@ -1,4 +1,4 @@
-"""The vault that the options mean, found on record without asking the service."""
+"""The vault or bucket that the options mean, found on record without asking the service."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKe
     """Return the same, which must be on record."""
     key = await find_vault(session, catalog, vault)
     if key is None:
-        raise CommandError(
-            f"nothing is on record of vault {vault}; 'aioglacier inventory {vault}' fetches its list",
-            Exit.OTHER,
-        )
+        what, fetching = f"vault {vault}", f"'aioglacier inventory {vault}' fetches its list"
+        if vault.startswith("s3://"):
+            what, fetching = vault, f"'aioglacier catalog recover {vault}' reads what 'sync' took there"
+        raise CommandError(f"nothing is on record of {what}; {fetching}", Exit.OTHER)
     return key
 
 
@@ -46,7 +46,7 @@ def _is_meant(key: VaultKey, settings: Settings, *, has_moved: bool = False) -> 
     if settings.local is not None:
         local = f"local:{os.path.realpath(settings.local)}"
         return key.may_have_moved_to(local) if has_moved else key.endpoint == local
-    endpoint = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER")
+    endpoint = _find_endpoint(settings, key.vault)
     region = find_region(settings)
     netloc = urlsplit(endpoint or "").netloc.rpartition("@")[2]
     return (
@@ -72,9 +72,16 @@ def make_key(settings: Settings, vault: str, *, region: str | None) -> VaultKey:
         raise CommandError(f"nothing says where vault {vault} is; name its region with --region", Exit.USAGE)
     if settings.local is not None:
         return VaultKey(vault, found, settings.account_id, f"local:{os.path.realpath(settings.local)}")
-    url = urlsplit(settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER") or "")
-    is_aws = url.netloc in {"", f"glacier.{found}.amazonaws.com"}
+    url = urlsplit(_find_endpoint(settings, vault) or "")
+    is_aws = not url.netloc or (url.hostname or "").endswith(".amazonaws.com")
     return VaultKey(vault, found, settings.account_id, "" if is_aws else f"{url.scheme}://{url.netloc}")
+
+
+def _find_endpoint(settings: Settings, place: str) -> str | None:
+    """Return the endpoint that the options or the environment name for a vault or a bucket."""
+    service = "S3" if place.startswith("s3://") else "GLACIER"
+    names = f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL"
+    return settings.endpoint_url or next(filter(None, map(os.environ.get, names)), None)
 
 
 def find_region(settings: Settings) -> str | None:

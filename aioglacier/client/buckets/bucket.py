@@ -20,7 +20,8 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.object_checks import check_key, check_restore, check_upload_id
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectSettings, object_url
 from aioglacier.gateway.contract.paging import follow
-from aioglacier.recorded.recorded_bucket import object_options, parts_by_offset
+from aioglacier.recorded.buckets.object_options import object_options
+from aioglacier.recorded.buckets.open_bucket import parts_by_offset
 from aioglacier.transfer.upload.small import is_small, upload_small
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket_context import BucketContext
     from aioglacier.client.buckets.write_options import WriteOptions
     from aioglacier.core.s3.objects import ArchivedObject, ObjectEntry, ObjectHead, UploadedObjectPart
-    from aioglacier.recorded.recorded_bucket import ObjectOptions
+    from aioglacier.recorded.buckets.object_options import ObjectOptions
     from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.transfer.upload.sources import Source
     from aioglacier.transfer.upload.writer import ArchiveWriter
@@ -88,6 +89,7 @@ class Bucket:
         """
         chosen = self.upload_options(key, **options)
         place = self.context
+        await place.meet()
         async with open_writer(place.store(chosen), place.resources, chosen) as writer:
             yield writer
 
@@ -107,8 +109,9 @@ class Bucket:
             GlacierError: Any other error.
         """
         chosen = self.upload_options(key, **options)
+        place = self.context
         if is_small(source, chosen.expected_size):  # an engine would cost more than the upload itself
-            place = self.context
+            await place.meet()
             return await upload_small(place.store(chosen), place.resources, chosen, source)
         return await (await self._prepare(source, chosen)).run()
 
@@ -383,6 +386,7 @@ class Bucket:
         with options.naming():
             opened = await as_source(source, takes_empty=True)
             place = self.context
+            await place.meet()
             return SourceUpload(place.store(options, opened), place.resources, options, opened)
 
 

@@ -9,7 +9,8 @@ import anyio
 
 from aioglacier.core.errors import ObjectNotFoundError
 from aioglacier.core.s3.object_checks import check_key
-from aioglacier.recorded.recorded_bucket import OpenBucket
+from aioglacier.recorded.buckets.open_bucket import OpenBucket
+from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
 
 if TYPE_CHECKING:
     from aioglacier.core.s3.objects import ObjectHead, RestoreState
@@ -30,6 +31,16 @@ class BucketContext(OpenBucket):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "restores", RestoreStates(self))
+
+    def recorded(self) -> RecordedBucket:
+        """Return the same context with records for certain.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+        """
+        return RecordedBucket(
+            self.gateway, self.resources, self.ref, self.prefix, self.storage_class, self.require_records()
+        )
 
 
 class RestoreStates:

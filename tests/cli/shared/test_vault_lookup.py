@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 IRELAND = VaultKey("photos", "eu-west-1")
 OHIO = VaultKey("photos", "us-east-2")
 SERVER = VaultKey("photos", "us-east-1", endpoint="http://localhost:1")
+MUSEUM = VaultKey("s3://museum/scans/", "us-east-1", endpoint="http://localhost:3")
 
 
 @pytest.fixture
 async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
-    """A catalog with three vaults of one name."""
+    """A catalog with three vaults of one name, and a bucket."""
     async with Catalog.open(tmp_path / "catalog.db") as opened:
         for key in (IRELAND, OHIO, SERVER):
             await opened.archives.merge_inventory(key, [archive(1)], inventoried=NOON)
+        await opened.archives.note_vault(MUSEUM, "", NOON)
         yield opened
 
 
@@ -47,6 +49,18 @@ async def test_options_choose_among_vaults_of_one_name(
 ) -> None:
     """Region, endpoint and account decide, and a local server may have moved to another port."""
     assert await find_vault(make_session(**options), catalog, "photos") == found
+
+
+async def test_a_bucket_has_the_endpoint_of_s3(
+    catalog: Catalog, make_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable that names Glacier's endpoint says nothing about buckets."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", "http://other:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://localhost:3")
+    assert await find_vault(make_session(), catalog, MUSEUM.vault) == MUSEUM
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://other:1")
+    with pytest.raises(CommandError, match="'aioglacier catalog recover s3://museum/scans/'"):
+        await require_key(make_session(), catalog, MUSEUM.vault)
 
 
 async def test_several_vaults_are_named(catalog: Catalog, make_session: Callable[..., Session]) -> None:

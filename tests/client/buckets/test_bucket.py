@@ -22,7 +22,7 @@ from aioglacier import (
 )
 from aioglacier.core.errors import ResumeMismatchError
 from aioglacier.core.s3.objects import UploadedObjectPart
-from aioglacier.recorded.recorded_bucket import choose_resumed_part_size
+from aioglacier.recorded.buckets.open_bucket import choose_resumed_part_size
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
 

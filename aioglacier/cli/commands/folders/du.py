@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import COUNT
+from aioglacier.cli.program.parameters import COUNT, PLACE
 from aioglacier.cli.render.sizes import show_short_size
 from aioglacier.cli.render.table import SIZE, Column, Table
 from aioglacier.cli.shared.folder_listing import IN_FOLDER, Folder, no_such_path, path_within
-from aioglacier.cli.shared.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
+from aioglacier.cli.program.parameters import PLACE
 from aioglacier.cli.shared.folder_listing import EXCLUDE, IN_FOLDER, LONG, Folder, of_files, print_paths
-from aioglacier.cli.shared.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.parameters import PLACE
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.sizes import show_count, show_short_size
 from aioglacier.cli.render.table import SIZE, Column, Table
-from aioglacier.cli.shared.places import PLACE
 from aioglacier.cli.shared.vault_lookup import require_key
 
 if TYPE_CHECKING:

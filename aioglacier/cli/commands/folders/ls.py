@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.parameters import PLACE
 from aioglacier.cli.shared.folder_listing import (
     IN_FOLDER,
     LONG,
@@ -15,7 +16,6 @@ from aioglacier.cli.shared.folder_listing import (
     path_within,
     print_paths,
 )
-from aioglacier.cli.shared.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

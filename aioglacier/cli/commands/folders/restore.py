@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import AT_ONCE, SIZE, flag
+from aioglacier.cli.program.parameters import AT_ONCE, PLACE, SIZE, flag
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
@@ -18,7 +18,7 @@ from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, moving, summarize, tell_failures, telling
 from aioglacier.cli.shared.folder_listing import AT, EXCLUDE, FOLDER, of_files
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
-from aioglacier.cli.shared.places import PLACE, class_of
+from aioglacier.cli.shared.places import class_of
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, flag
+from aioglacier.cli.program.parameters import PLACE, SIZE, STORAGE_CLASS, flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
@@ -26,7 +26,7 @@ from aioglacier.cli.shared.folder_events import (
     telling,
 )
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
-from aioglacier.cli.shared.places import PLACE, STORAGE_CLASS, open_for_writing
+from aioglacier.cli.shared.places import open_for_writing
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:

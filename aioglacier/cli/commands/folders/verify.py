@@ -9,13 +9,13 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import COUNT, flag
+from aioglacier.cli.program.parameters import COUNT, PLACE, flag
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, summarize, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
-from aioglacier.cli.shared.places import PLACE, class_of
+from aioglacier.cli.shared.places import class_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,12 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import PLACE
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
-from aioglacier.cli.shared.places import PLACE, class_of
+from aioglacier.cli.shared.places import class_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

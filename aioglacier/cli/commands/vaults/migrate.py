@@ -11,7 +11,7 @@ import click
 
 from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import COUNT, SIZE, VAULT, flag
+from aioglacier.cli.program.parameters import CLASS_NAME, COUNT, FOLDER_PLACE_NAME, SIZE, VAULT, flag
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import Speed
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
@@ -21,7 +21,7 @@ from aioglacier.cli.shared.folder_events import summarize, tell_failures, tellin
 from aioglacier.cli.shared.money import RETRIEVING, SPENDING, confirm_expedited, cost_record, cost_text
 from aioglacier.cli.shared.vault_lookup import require_key
 from aioglacier.core.models import Tier
-from aioglacier.core.s3.objects import StorageClass
+from aioglacier.core.place import parse_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
+
+_TARGET_PLACE = click.argument("target", metavar="s3://BUCKET[/PREFIX]", type=FOLDER_PLACE_NAME)
 
 #: The other side of a move: where the bucket is, and with which identity.
 _TARGET = folding(
@@ -76,11 +78,13 @@ class _Side:
         self, session: Session, glacier: Glacier, vault: str, target: str, storage_class: str | None = None
     ) -> AsyncIterator[Bucket]:
         """Open the bucket, over a connection of its own if it has an identity of its own."""
-        name, prefix = _parse(target)
+        place = parse_place(target)
+        if place.prefix is None:
+            raise click.UsageError(f"{target!r} is not s3://BUCKET/PREFIX")
         # Always given, so that a bucket of the same name in another account never gets the archives.
         owner = self.owner or (await glacier.vault(vault).describe()).arn.split(":")[4]
         if (self.profile, self.region, self.endpoint_url) == (None, None, None):
-            yield glacier.bucket(name, storage_class, prefix, owner=owner)
+            yield glacier.bucket(place.name, storage_class, place.prefix, owner=owner)
             return
         from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
 
@@ -93,19 +97,7 @@ class _Side:
             limits=settings.limits(),
             allow_insecure=settings.allow_insecure,
         ) as other:
-            yield other.bucket(name, storage_class, prefix, owner=owner)
-
-
-def _parse(target: str) -> tuple[str, str]:
-    """Return the bucket and the prefix of a target; a prefix ends in "/"."""
-    name, _, prefix = target.removeprefix("s3://").partition("/")
-    if not target.startswith("s3://") or not name:
-        raise click.UsageError(f"{target!r} is not s3://BUCKET/PREFIX")
-    return name, f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-
-
-def _url(target: str) -> str:
-    return "s3://{}/{}".format(*_parse(target))
+            yield other.bucket(place.name, storage_class, place.prefix, owner=owner)
 
 
 def _fold_waiting(given: dict[str, Any]) -> None:
@@ -119,7 +111,7 @@ def _fold_run(given: dict[str, Any]) -> None:
 
 @command.command("run", short_help="Move archives: the same as migrate VAULT s3://...", resumes=True)
 @VAULT
-@click.argument("target", metavar="s3://BUCKET[/PREFIX]")
+@_TARGET_PLACE
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
 @click.option("--larger", type=SIZE, help="Only archives of this size or more.")
@@ -128,7 +120,7 @@ def _fold_run(given: dict[str, Any]) -> None:
 @folding(_fold_waiting, flag("--no-wait", "Start jobs, move what is ready, and leave the rest for later."))
 @ARCHIVES
 @click.option(
-    "--storage-class", type=click.Choice(list(StorageClass)), required=True, help="The class of the objects."
+    "--storage-class", type=CLASS_NAME, metavar="CLASS", required=True, help="The class of the objects."
 )
 @click.option(
     "--class-rule",
@@ -177,7 +169,7 @@ async def _run(
         rules=tuple(map(parse_class_rule, class_rules)),
         names=names,
     )
-    facts = {"vault": vault, "target": _url(target)}
+    facts = {"vault": vault, "target": target}
     async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
         migration = Migration(glacier.vault(vault), bucket, budget, options)
         if dry_run or (pace.tier is Tier.EXPEDITED and not spending.yes):
@@ -251,7 +243,7 @@ def _status_text(record: Mapping[str, Any]) -> str:
 
 @command.command("report")
 @VAULT
-@click.argument("target", metavar="s3://BUCKET[/PREFIX]")
+@_TARGET_PLACE
 @_TARGET
 async def _report(session: Session, glacier: Glacier, vault: str, target: str, side: _Side) -> int:
     """Compare the manifest of a move with the bucket's objects and the catalog.
@@ -271,7 +263,7 @@ async def _report(session: Session, glacier: Glacier, vault: str, target: str, s
     record = {
         "event": "summary",
         "vault": vault,
-        "target": _url(target),
+        "target": target,
         "lines": report.lines,
         "proven": report.proven,
         "unwritten": report.unwritten,
@@ -291,7 +283,7 @@ def _report_text(record: Mapping[str, Any]) -> str:
 
 @command.command("delete-proven", resumes=True)
 @VAULT
-@click.argument("target", metavar="s3://BUCKET[/PREFIX]")
+@_TARGET_PLACE
 @click.option("--older-than", type=COUNT, metavar="DAYS", help="Only archives of at least this age.")
 @flag("--delete-vault", "Also delete the vault, once its inventory lists nothing.")
 @YES
@@ -325,7 +317,7 @@ async def _delete_proven(
         record: dict[str, Any] = {
             "event": "plan",
             "vault": vault,
-            "target": _url(target),
+            "target": target,
             "archives": plan.archives,
             "size": plan.size,
             "younger": plan.younger,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import ArchiveId
-    from aioglacier.recorded.recorded_bucket import ObjectOptions, RecordedBucket
+    from aioglacier.recorded.buckets.object_options import ObjectOptions
+    from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
 
 PART = 8 * MIB
 

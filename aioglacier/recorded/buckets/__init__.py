@@ -1,0 +1,1 @@
+"""Records and contexts of S3 buckets."""
