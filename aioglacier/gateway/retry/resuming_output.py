@@ -38,22 +38,37 @@ class ResumingOutput(Generic[T]):
         self._call: Call | None = None
         self._came = 0
         self._stack = AsyncExitStack()
+        self._first: Output[T]  # its facts hold for all
         self._current: Output[T]
-        self.start = 0
-        self.size = 0
-        self.total = 0
-        self.head: T
 
     async def __aenter__(self) -> Self:
         await self._run(lambda: self._open(self._arguments["byte_range"]))
-        self.start, self.size = self._current.start, self._current.size
-        self.total = self._current.total
-        self.head = self._current.head
+        self._first = self._current
         self._arguments = {**self._arguments, **self._operation.pins(self.head)}
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def start(self) -> int:
+        """See ``Output``."""
+        return self._first.start
+
+    @property
+    def size(self) -> int:
+        """See ``Output``."""
+        return self._first.size
+
+    @property
+    def total(self) -> int:
+        """See ``Output``."""
+        return self._first.total
+
+    @property
+    def head(self) -> T:
+        """See ``Output``."""
+        return self._first.head
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes. They can be read once."""

@@ -101,7 +101,6 @@ class ObjectOutput:
         self._head = head
         self._renew = renew
         self._by_range = known.by_range
-        self.size = self._part.size
         self.whole_hash = known.whole if self._part == whole else None
         self.allows_unverified = allows_unverified
         self.proofs = known.proofs
@@ -111,6 +110,11 @@ class ObjectOutput:
             if known.by_range:
                 inside = [each for each in known.by_range if self._part.start <= each.start < self._part.stop]
                 self.proofs = PartProofs([_moved(each, -self._part.start) for each in inside])
+
+    @property
+    def size(self) -> int:
+        """See ``ArchiveOutput``."""
+        return self._part.size
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``ArchiveOutput``."""

@@ -46,18 +46,21 @@ class ArchiveOutput(Protocol):
     """Bytes that can be retrieved in ranges.
 
     Attributes:
-        size: All of them.
         whole_hash: The hash of the whole, where it is known and pieces make it.
         allows_unverified: Whether bytes may be given that no hash is known of.
         name: What to call them in messages.
         proofs: The way to verify them.
     """
 
-    size: int
     whole_hash: bytes | None
     allows_unverified: bool
     name: str
     proofs: TreeProofs
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        ...
 
     def naming(self) -> AbstractContextManager[None]:
         """Set the place's name on every error that leaves the block."""
@@ -96,14 +99,13 @@ class GlacierOutput:
         self._gateway = gateway
         self._vault = vault
         self._job_id = job_id
-        self._part = part or ByteRange(0, size)
-        self._is_whole = self._part == ByteRange(0, size)
+        self._part = None if part == ByteRange(0, size) else part
         self._leaves = leaves
-        self.size = self._part.size
-        self.whole_hash = tree_hash if self._is_whole else None
+        self.size = part.size if part else size
+        self.whole_hash = tree_hash if self._part is None else None
         if self.whole_hash is None and leaves:
             self.whole_hash = combine_leaves(leaves)
-        self.name = f"job {job_id}" if self._is_whole else f"job {job_id}, bytes {self._part}"
+        self.name = f"job {job_id}, bytes {self._part}" if self._part else f"job {job_id}"
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``ArchiveOutput``."""
@@ -111,9 +113,9 @@ class GlacierOutput:
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
-        if self._is_whole and byte_range == self._part:
+        if self._part is None and byte_range == ByteRange(0, self.size):
             return self._gateway.get_job_output(self._vault, self._job_id, None)
-        start = self._part.start
+        start = self._part.start if self._part else 0
         wanted = ByteRange(start + byte_range.start, start + byte_range.stop)
         return self._gateway.get_job_output(self._vault, self._job_id, wanted)
 

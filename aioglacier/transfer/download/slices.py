@@ -55,14 +55,8 @@ class SlicedPiece:
         self._output = output
         self._resources = resources
         self._piece = piece
-        self._partial = partial
         self._count = count
-        self._slice_size = buffer.size
-        self._free = [buffer]
-        self._more: list[PartBuffer] = []
-        self._storing: deque[tuple[PartBuffer, Future[bytes]]] = deque()
-        self._hashes: list[bytes] = []
-        self._in_order: PartHasher | CrcHasher | None = None
+        self._slices = _Slices(resources, buffer, partial)
 
     async def fetch(self) -> bytes:
         """Fetch it, write it to its place in the file, verify it, and return the hash that proves it.
@@ -75,57 +69,83 @@ class SlicedPiece:
         try:
             return await until_undamaged(self._output, self._piece, self._attempt, count=self._count)
         finally:
-            for buffer in self._more:
-                self._resources.buffers.release(buffer)
+            self._slices.release()
 
     async def _attempt(self) -> Fetched:
-        self._hashes.clear()  # those of an attempt that came damaged
-        proofs = self._output.proofs
-        self._in_order = new_hasher(proofs.hashes, self._piece.size) if proofs.hashes != TREE else None
+        proofs, slices = self._output.proofs, self._slices
+        in_order = new_hasher(proofs.hashes, self._piece.size) if proofs.hashes != TREE else None
+        slices.begin(in_order)
         try:
             async with self._resources.connections.exchange(self._piece.size, self._count) as moved:
                 promised = await self._receive(moved)
-            while self._storing:
-                await self._finish_oldest()
+            await slices.finish()
         except BaseException:
-            await withdraw(storing for _, storing in self._storing)  # threads may still read the buffers
-            self._free += [buffer for buffer, _ in self._storing]
-            self._storing.clear()
+            await slices.withdraw()
             raise
-        if self._in_order is not None:
-            return promised, proofs.of(self._in_order.finish())
-        return promised, combine(self._hashes)
+        if in_order is not None:
+            return promised, proofs.of(in_order.finish())
+        return promised, combine(slices.hashes)
 
     async def _receive(self, moved: Callable[[int], None]) -> bytes | None:
+        slices = self._slices
         async with open_piece(self._output, self._piece) as answer:
-            for start in range(self._piece.start, self._piece.stop, self._slice_size):
-                size = min(self._slice_size, self._piece.stop - start)
-                buffer = await self._take_buffer()
-                view = buffer.view[:size]
+            for start in range(self._piece.start, self._piece.stop, slices.size):
+                buffer = await slices.take_buffer()
+                view = buffer.view[: min(slices.size, self._piece.stop - start)]
                 try:
                     await answer.receive_into(view, moved)
                 except BaseException:
-                    self._free.append(buffer)
-                    raise  # not filled, so no thread has it
-                while self._in_order is not None and self._storing:
-                    await self._finish_oldest()
-                storing = self._resources.hasher.threads.store(
-                    view, self._partial.file, start, self._in_order
-                )
-                self._storing.append((buffer, storing))
+                    slices.give_back(buffer)  # not filled, so no thread has it
+                    raise
+                await slices.store(buffer, view, start)
         return answer.head
 
-    async def _take_buffer(self) -> PartBuffer:
+
+class _Slices:
+    """The buffers of a piece, which threads hash and write to the file while others are filled."""
+
+    def __init__(self, resources: TransferResources, buffer: PartBuffer, partial: PartialFile) -> None:
+        self._resources = resources
+        self._partial = partial
+        self._free = [buffer]
+        self._more: list[PartBuffer] = []
+        self._storing: deque[tuple[PartBuffer, Future[bytes]]] = deque()
+        self._in_order: PartHasher | CrcHasher | None = None
+        self.size = buffer.size
+        self.hashes: list[bytes] = []
+
+    def begin(self, in_order: PartHasher | CrcHasher | None) -> None:
+        """Begin an attempt, with the hasher that needs the slices in order, if one does."""
+        self._in_order = in_order
+        self.hashes.clear()  # those of an attempt that came damaged
+
+    async def take_buffer(self) -> PartBuffer:
         """Return a free buffer; borrow one more while none has come back, or wait."""
         while not self._free:
             is_busy = not self._storing[0][1].done()
             if is_busy and len(self._more) < _BUFFERS - 1:
-                buffer = self._resources.buffers.try_acquire(self._slice_size, is_private=True)
+                buffer = self._resources.buffers.try_acquire(self.size, is_private=True)
                 if buffer is not None:
                     self._more.append(buffer)
                     return buffer
             await self._finish_oldest()
         return self._free.pop()
+
+    def give_back(self, buffer: PartBuffer) -> None:
+        """Take a buffer back that was not filled."""
+        self._free.append(buffer)
+
+    async def store(self, buffer: PartBuffer, view: memoryview, start: int) -> None:
+        """Let a thread hash a filled buffer and write it to its place."""
+        if self._in_order is not None:
+            await self.finish()
+        storing = self._resources.hasher.threads.store(view, self._partial.file, start, self._in_order)
+        self._storing.append((buffer, storing))
+
+    async def finish(self) -> None:
+        """Wait until all slices are written; raise a failure of writing."""
+        while self._storing:
+            await self._finish_oldest()
 
     async def _finish_oldest(self) -> None:
         buffer, storing = self._storing[0]
@@ -133,7 +153,18 @@ class SlicedPiece:
         self._storing.popleft()
         self._free.append(buffer)
         try:
-            self._hashes.append(storing.result())
+            self.hashes.append(storing.result())
         except OSError as error:
             path = str(self._partial.path)
             raise TargetError(f"{path!r} cannot be written: {error.strerror}", path=path) from error
+
+    async def withdraw(self) -> None:
+        """End an attempt that failed: threads may still read the buffers, so wait for them."""
+        await withdraw(storing for _, storing in self._storing)
+        self._free += [buffer for buffer, _ in self._storing]
+        self._storing.clear()
+
+    def release(self) -> None:
+        """Give back what was borrowed."""
+        for buffer in self._more:
+            self._resources.buffers.release(buffer)
