@@ -3,12 +3,14 @@
 
 ::
 
-    python -m tests.endurance.leaving --archives 2000 --largest 200
+    python -m tests.endurance.leaving --archives 2000 --largest 200 --kills 60
+    python -m tests.endurance.leaving --archives 400 --seaweedfs
 
-A vault is filled with archives whose descriptions are those of several programs. ``migrate`` moves it to a
-bucket and is killed at random crash points, while the service throttles, flips bits and cuts connections, and
-once the clock moves by two days, so that outputs expire. Then every object is compared with the archive that
-it was, and ``delete-proven`` deletes the archives and the vault.
+Three programs fill a vault: ours, boto3, and boto3 in the way of mt-aws-glacier. ``migrate`` moves the
+vault to a bucket of another account, behind another server. The program is killed at random crash points and
+moments, both servers are killed and started again, the services throttle, flip bits and cut connections, and
+the clock moves by two days, so that outputs expire. Then every object is compared with the archive that it
+was, byte for byte, and ``delete-proven`` deletes the archives and the vault.
 """
 
 from __future__ import annotations
@@ -18,136 +20,337 @@ import asyncio
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import aioglacier
 from aioglacier import tree_hash
 from aioglacier.migrate.object_metadata import description_of
 from tests.bulk.archives.conftest import cloud_berry, fast_glacier, mt_aws
-from tests.endurance.served import Served, serving
+from tests.endurance.served import Served
 from tests.forking import forks
+from tests.seaweedfs import ACCESS_KEY, SECRET_KEY, seaweedfs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MIB: Final = 1024 * 1024
 VAULT: Final = "old"
 TARGET: Final = "s3://museum/old"
+OWNER: Final = "210987654321"
+KEYS: Final = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
 
-#: One run of the program may take so long.
-_LONGEST_SECONDS: Final = 7200
+#: A run that takes longer hangs.
+_LONGEST_SECONDS: Final = 1800
+
+#: A run that passes its crash point less often is killed after so many seconds.
+_KILL_SECONDS: Final = (1.0, 12.0)
 
 #: Where a run is killed, and how often each point is passed at most before.
-POINTS: Final = (
-    "job initiated", "job id recorded", "move initiated", "part moved", "move completing", "object made",
-    "move proven",
-)  # fmt: skip
+POINTS: Final = {
+    "job initiated": 30, "job id recorded": 30, "move initiated": 2, "part moved": 5, "move completing": 20,
+    "object made": 20, "move proven": 20,
+}  # fmt: skip
 
 TROUBLE: Final[Sequence[dict[str, Any]]] = (
-    {
-        "operation": "InitiateJob",
-        "code": "ThrottlingException",
-        "status": 400,
-        "count": None,
-        "probability": 0.05,
-    },
-    {"operation": "GetJobOutput", "kind": "flip", "count": None, "probability": 0.02, "after_bytes": 3},
-    {"operation": "UploadPart", "kind": "reset", "count": None, "probability": 0.05},
-    {"operation": "PutObject", "code": "SlowDown", "status": 503, "count": None, "probability": 0.05},
-    {"operation": "PutObject", "kind": "reset", "moment": "after_commit", "count": None, "probability": 0.03},
+    {"operation": "InitiateJob", "code": "ThrottlingException", "status": 400, "probability": 0.05},
+    {"operation": "GetJobOutput", "kind": "flip", "probability": 0.02, "after_bytes": 3},
+    {"operation": "UploadPart", "kind": "reset", "probability": 0.05},
+    {"operation": "PutObject", "code": "SlowDown", "status": 503, "probability": 0.05},
+    {"operation": "PutObject", "kind": "reset", "moment": "after_commit", "probability": 0.03},
 )
+
+#: Faults that only count how often an operation was asked for.
+COUNTED: Final = ("InitiateJob", "GetJobOutput", "UploadPart", "PutObject")
+
+_SERVER: Final = """
+import sys, anyio
+from aioglacier.server import LocalGlacier
+
+async def main():
+    folder, account, port = sys.argv[1:]
+    async with LocalGlacier(
+        folder, port=int(port), account_id=account, job_delay=0, inventory_lag=0, is_durable=False
+    ) as server:
+        print(server.port, flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.read)
+
+anyio.run(main)
+"""
+
+
+class Archived(NamedTuple):
+    """An archive as it was made, or an object as it was found."""
+
+    description: str
+    tree_hash: str
+    sha256: str
+
+
+class Host:
+    """A server that can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, account: str) -> None:
+        self._folder, self._account, self._port = folder, account, 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._faults: list[dict[str, Any]] = []
+        self.counts: Counter[str] = Counter()
+        self.start()
+
+    @property
+    def served(self) -> Served:
+        """The running server."""
+        return Served(f"http://127.0.0.1:{self._port}")
+
+    def start(self) -> None:
+        """Start it, with the faults that it had."""
+        command = [sys.executable, "-c", _SERVER, str(self._folder), self._account, str(self._port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+        if self._faults:
+            self.served.control("POST", "faults", self._faults)
+
+    def kill(self) -> None:
+        """Kill it, as ``kill -9`` would, and keep what it has counted."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._count()
+        self._process.kill()
+        self._process.communicate()
+
+    def trouble(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        """Set the faults, and count operations from now on."""
+        self._count()
+        self.served.control("DELETE", "faults")
+        counters = [{"operation": name, "kind": "delay", "count": None} for name in COUNTED]
+        self._faults = [*counters, *({"count": None} | dict(fault) for fault in faults)]
+        self.served.control("POST", "faults", self._faults)
+
+    def _count(self) -> None:
+        for each in self.served.control("GET", "status")["faults"]:
+            is_counter = each["kind"] == "delay"
+            name = each["operation"] if is_counter else f"{each['operation']} {each['kind']}"
+            self.counts[name] += each["met" if is_counter else "struck"]
 
 
 class Tenant:
-    """The program with a catalog, beside a server."""
+    """The program with a catalog, beside two servers."""
 
-    def __init__(self, folder: Path, served: Served) -> None:
-        self._folder = folder
-        self._served = served
+    def __init__(self, folder: Path, source: str, target: str) -> None:
+        self._folder, self._source, self._target = folder, source, target
 
-    def run(self, *words: str, crash_at: str = "") -> tuple[int, list[dict[str, Any]], str]:
-        """Run the program; return its exit code, its records and its messages."""
+    def start(self, *words: str, crash_at: str = "") -> Any:
+        """Start the program."""
         environment = {
             **os.environ,
             "HOME": str(self._folder),
             "AIOGLACIER_CRASH_AT": crash_at,
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
-        options = [f"--endpoint-url={self._served.url}", "--region=us-east-1", "--json", "--quiet"]
+        options = [f"--endpoint-url={self._source}", "--region=us-east-1", "--json", "--quiet"]
         options += [f"--catalog={self._folder / 'catalog.db'}"]
-        with forks().start([*options, *words], cwd=self._folder, env=environment) as process:
-            try:
-                out, err = process.communicate(timeout=_LONGEST_SECONDS)
-            finally:
-                process.kill()
-        records = [json.loads(line) for line in (out or b"").splitlines()]
-        return process.returncode or 0, records, (err or b"").decode()
+        return forks().start([*options, *words], cwd=self._folder, env=environment)
 
-    def migrate(self, *words: str, crash_at: str = "") -> tuple[int, list[dict[str, Any]], str]:
-        """Run ``migrate`` for the vault and the bucket."""
-        return self.run("migrate", *words, f"--to-endpoint-url={self._served.url}", crash_at=crash_at)
+    def run(self, *words: str) -> tuple[int, list[dict[str, Any]], str]:
+        """Run the program; return its exit code, its records and its messages."""
+        return ended(self.start(*words), _LONGEST_SECONDS)
+
+    def move_words(self, *words: str, owner: str = OWNER) -> list[str]:
+        """Return the words of a command about the vault and the bucket."""
+        return ["migrate", *words, VAULT, TARGET, f"--to-endpoint-url={self._target}", f"--to-owner={owner}"]
+
+
+def ended(process: Any, seconds: float) -> tuple[int, list[dict[str, Any]], str]:
+    """Wait for the end of a run, and kill it after so many seconds."""
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate(timeout=60)
+    records = [json.loads(line) for line in (out or b"").splitlines() if line.endswith(b"}")]
+    return process.returncode or 0, records, (err or b"").decode()
 
 
 def describe(number: int) -> str:
-    """Return a description as one of several programs writes it."""
+    """Return a description as one of several programs writes it, or one that a header would change."""
     name = f"d{number % 7}/file {number}"
+    if number % 11 == 0:
+        return ("same  name", r"%41 \u00e9 \ =?utf-8?q?a?=", "")[number % 3]
     makers = (mt_aws, fast_glacier, cloud_berry, lambda name: json.dumps({"path": name}), str)
-    return makers[number % len(makers)](name) if number % 11 else f"same  name {number % 3}"
+    return makers[number % len(makers)](name)
 
 
-async def fill(served: Served, count: int, largest: int, chance: random.Random) -> Counter[tuple[str, str]]:
-    """Upload archives, and make the bucket; return the descriptions and tree hashes."""
-    made: Counter[tuple[str, str]] = Counter()
-    async with served.connect(memory_limit=256 * MIB) as glacier:
+async def fill(source: Served, count: int, largest: int, chance: random.Random) -> Counter[Archived]:
+    """Upload archives with three programs; return what was made."""
+    import boto3  # noqa: PLC0415
+
+    made: Counter[Archived] = Counter()
+    foreign = boto3.client("glacier", endpoint_url=source.url, region_name="us-east-1", **KEYS)
+    async with source.connect(memory_limit=256 * MIB) as glacier:
         vault = await glacier.create_vault(VAULT)
-        await glacier.create_bucket("museum")
         for number in range(count):
             size = chance.randrange(MIB, largest * MIB) if number % 50 == 0 else chance.randrange(1, 20_000)
-            content = chance.randbytes(size)
-            await vault.upload(content, description=describe(number))
-            made[describe(number), tree_hash(content).hex()] += 1
+            content, description = chance.randbytes(size), describe(number)
+            if number % 3 == 0:
+                await vault.upload(content, description=description)
+            elif number % 3 == 1 and size < 4 * MIB:
+                foreign.upload_archive(vaultName=VAULT, archiveDescription=description, body=content)
+            else:
+                description = mt_aws(f"mt/{number}")
+                await asyncio.to_thread(upload_as_mt_aws, foreign, content, description)
+            made[Archived(description, tree_hash(content).hex(), sha256(content).hexdigest())] += 1
     return made
 
 
-async def moved(served: Served) -> Counter[tuple[str, str]]:
-    """Return the descriptions and tree hashes of the objects."""
-    found: Counter[tuple[str, str]] = Counter()
-    async with served.connect(memory_limit=256 * MIB) as glacier:
-        bucket = glacier.bucket("museum", "DEEP_ARCHIVE", "old/")
-        assert [upload.key async for upload in bucket.uploads()] == []
-        async for entry in bucket.objects():
-            if not entry.key.startswith(".aioglacier/"):
-                metadata = (await bucket.head(entry.key)).metadata
-                found[description_of(metadata), metadata["aioglacier-tree-hash"]] += 1
-    return found
+def upload_as_mt_aws(client: Any, content: bytes, description: str) -> None:
+    """Upload in parts of 1 MiB, one after the other, as mt-aws-glacier does by default."""
+    begun = client.initiate_multipart_upload(
+        vaultName=VAULT, archiveDescription=description, partSize=str(MIB)
+    )
+    upload = {"vaultName": VAULT, "uploadId": begun["uploadId"]}
+    for start in range(0, len(content), MIB):
+        part = content[start : start + MIB]
+        span = f"bytes {start}-{start + len(part) - 1}/*"
+        client.upload_multipart_part(**upload, range=span, body=part, checksum=tree_hash(part).hex())
+    client.complete_multipart_upload(
+        **upload, archiveSize=str(len(content)), checksum=tree_hash(content).hex()
+    )
 
 
-def move(tenant: Tenant, served: Served, chance: random.Random, kills: int) -> Counter[str]:
-    """Run ``migrate`` until it is done, killed at random points before."""
+@contextmanager
+def killing(hosts: Sequence[Host], chance: random.Random) -> Iterator[None]:
+    """Kill a server some seconds after the beginning of the block, and start it again."""
+    host = chance.choice(hosts)
+
+    def strike() -> None:
+        host.kill()
+        host.start()
+
+    timer = threading.Timer(chance.uniform(0.5, 4), strike)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+class Jobs:
+    """The retrievals of the service: every one that it was ever seen to have."""
+
+    def __init__(self, source: Served) -> None:
+        self._source = source
+        self.archives: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Note those that it has now."""
+
+        async def listed() -> None:
+            async with self._source.connect(memory_limit=64 * MIB) as glacier:
+                async for job in glacier.vault(VAULT).jobs():
+                    if job.archive_id is not None:
+                        self.archives[job.id] = job.archive_id
+
+        asyncio.run(listed())
+
+
+def move(
+    tenant: Tenant, source: Host, targets: Sequence[Host], jobs: Jobs, chance: random.Random, kills: int
+) -> tuple[Counter[str], int]:
+    """Run ``migrate`` until it is done; return what happened, and how many jobs the clock has ended."""
     counts: Counter[str] = Counter()
-    words = (VAULT, TARGET, "--storage-class=DEEP_ARCHIVE")
+    expired = 0
+    words = [*tenant.move_words(), "--storage-class=GLACIER_IR", "--tier=Bulk"]
     while True:
-        crash_at = f"{chance.choice(POINTS)}:{chance.randrange(1, 12)}" if counts["kills"] < kills else ""
+        is_killed = counts["kills"] < kills
+        point = chance.choice(list(POINTS))
+        crash_at = f"{point}:{chance.randrange(1, POINTS[point])}" if is_killed else ""
         started = time.monotonic()
-        code, records, err = tenant.migrate(*words, crash_at=crash_at)
+        with ExitStack() as stack:
+            if is_killed and counts["runs"] % 3 == 2:
+                stack.enter_context(killing([source, *targets], chance))
+                counts["kills of a server"] += 1
+            seconds = chance.uniform(*_KILL_SECONDS) if is_killed else _LONGEST_SECONDS
+            code, records, err = ended(tenant.start(*words, crash_at=crash_at), seconds)
+        spent = time.monotonic() - started
         counts["runs"] += 1
-        print(f"exit {code} after {time.monotonic() - started:.0f} s {crash_at}", file=sys.stderr, flush=True)
+        print(f"exit {code} after {spent:.0f} s {crash_at}", file=sys.stderr, flush=True)
         if code == -9:
+            if not is_killed:
+                raise SystemExit(f"a run hung for {spent:.0f} s")
             counts["kills"] += 1
-            if counts["kills"] == kills // 2:
-                served.control("POST", "clock", {"advance_seconds": 48 * 3600})
+            if counts["kills"] % max(1, kills // 3) == 0:
+                jobs.look()
+                expired += on_the_way(tenant)
+                source.served.control("POST", "clock", {"advance_seconds": 48 * 3600})
                 counts["clock moved"] += 1
             continue
         counts[f"exit {code}"] += 1
         if code == 0:
-            return counts
-        if counts["runs"] > 20 * kills + 20:
+            return counts, expired
+        if counts["runs"] > 3 * kills + 20:
             raise SystemExit(f"no end: exit {code}: {err} {records[-1:]}")
+
+
+def on_the_way(tenant: Tenant) -> int:
+    """Count the archives whose job is asked for and that are not proven."""
+    code, records, _ = tenant.run("migrate", "status", VAULT)
+    states = records[0]["states"] if records else {}
+    ways = ("requested", "ready", "open", "completing")
+    assert code == 0
+    # A kill may have kept the last request from the record.
+    return 1 + sum(int(states[state]["archives"]) for state in ways if state in states)
+
+
+async def found_objects(target: str) -> Counter[Archived]:
+    """Read every object, and return what it was."""
+    found: Counter[Archived] = Counter()
+    async with aioglacier.connect(
+        endpoint_url=target,
+        s3_endpoint_url=target,
+        region_name="us-east-1",
+        limits=aioglacier.Limits(memory=256 * MIB),
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    ) as glacier:
+        bucket = glacier.bucket("museum", "GLACIER_IR", "old/")
+        assert [upload.key async for upload in bucket.uploads()] == []
+        async for entry in bucket.objects():
+            if entry.key.startswith(".aioglacier/"):
+                continue
+            metadata = (await bucket.head(entry.key)).metadata
+            hashed = sha256()
+            async with (await bucket.retrieve(entry.key)).open_reader() as reader:
+                async for block in reader:
+                    hashed.update(block)
+            found[
+                Archived(description_of(metadata), metadata["aioglacier-tree-hash"], hashed.hexdigest())
+            ] += 1
+    return found
+
+
+def refusals(tenant: Tenant, hosts: Sequence[Host]) -> list[str]:
+    """Try a wrong owner and a refused key of encryption; return what was not refused."""
+    wrong = []
+    words = ["--storage-class=GLACIER_IR"]
+    if hosts and tenant.run(*tenant.move_words(owner="999999999999"), *words)[0] == 0:
+        wrong.append("a bucket of another account was taken")
+    for host in hosts:
+        refused = {"operation": "PutObject", "code": "AccessDenied", "status": 403, "count": 1}
+        host.trouble([refused])
+        if tenant.run(*tenant.move_words(), *words)[0] == 0:
+            wrong.append("a refused key was not noticed")
+    return wrong
 
 
 def main() -> int:
@@ -156,30 +359,61 @@ def main() -> int:
     parser.add_argument("--archives", type=int, default=300, help="how many (300)")
     parser.add_argument("--largest", type=int, default=40, help="MiB of the largest (40)")
     parser.add_argument("--kills", type=int, default=12, help="how often the move is killed (12)")
+    parser.add_argument("--seaweedfs", action="store_true", help="move to SeaweedFS")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     chance = random.Random(given.seed)  # noqa: S311  # the same each time
-    with tempfile.TemporaryDirectory(prefix="leaving-") as name, serving(Path(name) / "glacier") as served:
-        tenant = Tenant(Path(name), served)
-        made = asyncio.run(fill(served, given.archives, given.largest, chance))
-        assert tenant.run("inventory", VAULT)[0] == 0
-        served.control(
-            "POST", "faults", [*TROUBLE, {"operation": "InitiateJob", "kind": "delay", "count": None}]
-        )
-        started = time.monotonic()
-        counts = move(tenant, served, chance, given.kills)
-        faults = served.control("GET", "status")["faults"]
-        print(f"moved in {time.monotonic() - started:.0f} s: {dict(counts)}")
-        print("trouble:", [(each["operation"], each["kind"], each["struck"]) for each in faults[:-1]])
-        print("jobs asked for, with refusals:", faults[-1]["met"])
-        served.control("DELETE", "faults")
-        found = asyncio.run(moved(served))
-        print(f"archives {made.total()}, objects {found.total()}, lost or changed {(made - found).total()}")
-        code, (*findings, report), _ = tenant.migrate("report", VAULT, TARGET)
-        print(f"report: exit {code}, {report}, {findings[:3]}")
-        code, (*_, deleted), err = tenant.migrate("delete-proven", VAULT, TARGET, "--yes", "--delete-vault")
-        print(f"delete-proven --delete-vault: exit {code}, {deleted} {err.strip()}")
-        return int(code or made != found or bool(findings) or report["lines"] != made.total())
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leaving-")))
+        source = Host(folder / "glacier", "012345678901")
+        stack.callback(source.kill)
+        if given.seaweedfs:
+            targets, url = [], stack.enter_context(seaweedfs())
+        else:
+            targets = [Host(folder / "s3", OWNER)]
+            stack.callback(targets[0].kill)
+            url = targets[0].served.url
+        return leave(Tenant(folder, source.served.url, url), source, targets, url, given, chance)
+
+
+def leave(
+    tenant: Tenant, source: Host, targets: list[Host], url: str, given: Any, chance: random.Random
+) -> int:
+    """Fill the vault, move it, compare it and delete it."""
+    import boto3  # noqa: PLC0415
+
+    boto3.client("s3", endpoint_url=url, region_name="us-east-1", **KEYS).create_bucket(Bucket="museum")
+    made = asyncio.run(fill(source.served, given.archives, given.largest, chance))
+    assert tenant.run("inventory", VAULT)[0] == 0
+    jobs = Jobs(source.served)
+    wrong = refusals(tenant, targets)
+    jobs.look()
+    wrong += ["a job was paid for a bucket that refused"] * len(jobs.archives)
+    for host in (source, *targets):
+        host.trouble(TROUBLE)
+        host.counts.clear()
+    started = time.monotonic()
+    counts, expired = move(tenant, source, targets, jobs, chance, given.kills)
+    jobs.look()
+    print(f"moved in {time.monotonic() - started:.0f} s: {dict(counts)}")
+    for host in (source, *targets):
+        host.trouble([])
+        print("requests and trouble:", dict(host.counts))
+    again = len(jobs.archives) - len(set(jobs.archives.values()))
+    print(f"jobs {len(jobs.archives)}, paid again {again}, of which the clock may cause {expired}")
+    found = asyncio.run(found_objects(url))
+    lost = (made - found).total()
+    print(f"archives {made.total()}, objects {found.total()}, lost or changed {lost}")
+    print(*list(made - found)[:3], *list(found - made)[:3], sep="\n")
+    code, (*findings, report), _ = tenant.run(*tenant.move_words("report"))
+    print(f"report: exit {code}, {report}, {findings[:3]}")
+    words = tenant.move_words("delete-proven")
+    code, (*_, deleted), err = tenant.run(*words, "--yes", "--delete-vault")
+    print(f"delete-proven --delete-vault: exit {code}, {deleted} {err.strip()}")
+    for sentence in wrong:
+        print(f"WRONG: {sentence}")
+    is_wrong = bool(wrong or findings) or again > expired or made != found
+    return int(bool(code) or is_wrong or report["lines"] != made.total())
 
 
 if __name__ == "__main__":
