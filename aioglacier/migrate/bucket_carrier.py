@@ -24,7 +24,6 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import GIB, MIB, S3
 from aioglacier.core.models import UploadId
 from aioglacier.core.planning import smallest_part_size
-from aioglacier.core.s3.objects import ObjectSettings
 from aioglacier.files.crashpoints import passing
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.migrate.class_rules import choose_class
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import MovedPart, MovedRecord, MoveRecord
     from aioglacier.client.job import Job
     from aioglacier.core.models import Page
-    from aioglacier.core.s3.objects import ObjectHead, StorageClass, UploadedObjectPart
+    from aioglacier.core.s3.objects import ObjectHead, ObjectSettings, UploadedObjectPart
     from aioglacier.migrate.bucket_target import BucketTarget
     from aioglacier.migrate.class_rules import ClassRule
     from aioglacier.recorded.vault_context import RecordedVault
@@ -71,14 +70,14 @@ class BucketCarrier:
         context: RecordedVault,
         move: MoveRecord,
         target: BucketTarget,
-        storage_class: StorageClass,
+        settings: ObjectSettings,
         rules: Sequence[ClassRule],
     ) -> None:
         self._context = context
         self._moves = context.catalog.moves
         self._move = move
         self._target = target
-        self._storage_class = storage_class
+        self._settings = settings
         self._rules = rules
         self._places = anyio.Semaphore(_PLACES)
         self._alone = anyio.Lock()
@@ -123,8 +122,9 @@ class BucketCarrier:
             self._context.gateway, self._context.name, job.id, size=archive.size, tree_hash=archive.tree_hash
         )
         source = JobBytes(output, target.resources)
-        settings = ObjectSettings(
-            storage_class=choose_class(self._rules, archive.size, self._storage_class),
+        settings = replace(
+            self._settings,
+            storage_class=choose_class(self._rules, archive.size, self._settings.storage_class),
             metadata=metadata_of(archive),
         )
         key = target.prefix + moved.name

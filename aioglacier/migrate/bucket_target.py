@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aioglacier.core.errors import AccessDeniedError, ObjectNotFoundError, ResourceNotFoundError, naming
+from aioglacier.core.errors import ObjectNotFoundError, naming
 from aioglacier.core.s3.objects import object_url
 from aioglacier.gateway.contract.paging import follow
 
@@ -42,34 +42,6 @@ class BucketTarget:
     def naming(self, name: str | None = None) -> AbstractContextManager[None]:
         """Set bucket and key on every error that leaves the block."""
         return naming(bucket=self.ref.name, key=None if name is None else self.prefix + name)
-
-    async def look(self) -> list[str]:
-        """Check that the bucket is there, belongs to its owner, and removes unfinished uploads.
-
-        Returns:
-            Sentences about what its owner should change.
-
-        Raises:
-            BucketNotFoundError: There is no such bucket.
-            AccessDeniedError: Another account owns it, or it may not be used.
-        """
-        with self.naming():
-            await self.gateway.head_bucket(self.ref)
-        try:
-            rules = await self.gateway.get_bucket_lifecycle(self.ref)
-        except ResourceNotFoundError:
-            rules = ()
-        except AccessDeniedError:
-            return [
-                f"the lifecycle rules of {self.ref.name} may not be read; one should abort unfinished uploads"
-            ]
-        if any(
-            rule.is_enabled and rule.abort_uploads_after_days and self.prefix.startswith(rule.prefix)
-            for rule in rules
-        ):
-            return []
-        advice = "add a rule with AbortIncompleteMultipartUpload, or S3 keeps and bills one for ever"
-        return [f"bucket {self.ref.name} has no lifecycle rule that aborts unfinished uploads; {advice}"]
 
     async def head(self, name: str) -> ObjectHead | None:
         """Describe the object of a name, ``None`` if there is none."""

@@ -19,9 +19,10 @@ from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
 from aioglacier.bulk.archives.safe_names import names_of
 from aioglacier.core.checks import check_choice
 from aioglacier.core.errors import GlacierError, InvalidPlanError
-from aioglacier.core.s3.object_checks import check_owner
-from aioglacier.core.s3.objects import StorageClass
+from aioglacier.core.s3.object_checks import check_owner, check_settings
+from aioglacier.core.s3.objects import ObjectSettings, StorageClass
 from aioglacier.migrate.bucket_carrier import BucketCarrier
+from aioglacier.migrate.bucket_checks import look_at_bucket, rehearse
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
 
@@ -51,12 +52,14 @@ class MigrationOptions:
         pace: How fast they are asked for.
         rules: Rules for the class of an archive; the first that is about its size counts.
         names: "description" names objects as ``restore`` names files, "id" by the archives' ids.
+        takes_tags: Give each object the tags of the vault.
     """
 
     archives: ArchiveOptions = field(default_factory=lambda: ArchiveOptions(with_folders=True))
     pace: PaceOptions = field(default_factory=PaceOptions)
     rules: Sequence[ClassRule] = ()
     names: str = "description"
+    takes_tags: bool = False
 
 
 class Migration:
@@ -76,7 +79,6 @@ class Migration:
         self._options = options or MigrationOptions()
         self._progress = MoveProgress()
         self._plan: ArchivePlan | None = None
-        self._notices: list[str] = []
         if self._options.names not in {"description", "id"}:
             raise InvalidPlanError(f"names are by description or id, not {self._options.names!r}")
         if bucket.storage_class is None:
@@ -90,12 +92,21 @@ class Migration:
 
     @property
     def notices(self) -> list[str]:
-        """Sentences about the bucket, and about archives that were left out or have other names."""
-        return self._notices + (self._plan.notices() if self._plan is not None else [])
+        """Sentences about archives that were left out or have other names."""
+        return self._plan.notices() if self._plan is not None else []
 
     def snapshot(self) -> ArchivesSnapshot:
         """Return the counters now."""
         return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
+
+    async def look_at_bucket(self) -> list[str]:
+        """Return sentences about what the bucket's owner should know or change before archives move.
+
+        Raises:
+            BucketNotFoundError: There is no such bucket.
+            AccessDeniedError: Another account owns it, or it may not be used.
+        """
+        return await look_at_bucket(self._bucket, await BucketTarget.of(self._bucket))
 
     async def plan(self) -> ArchivePlan:
         """Return what ``run`` would do; nothing is asked for, written or recorded."""
@@ -121,10 +132,12 @@ class Migration:
                 "name the account that owns the bucket, or another one might get the archives"
             )
         await self._context.look()
-        manifest = BucketManifest(target, self._vault.name)
-        self._notices = await target.look()
-        await manifest.probe()
-        options = self._options
+        manifest, options = BucketManifest(target, self._vault.name), self._options
+        tags = await self._vault.tags.get() if options.takes_tags else {}
+        settings = check_settings(ObjectSettings(storage_class=self._storage_class, tags=tags))
+        with target.naming():
+            await target.gateway.head_bucket(target.ref)
+        await rehearse(target, manifest.folder, tags)
         async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:
             name = names_of if options.names == "description" else _ids
             plan = await make_plan(
@@ -133,7 +146,7 @@ class Migration:
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this migration")
-            carrier = BucketCarrier(self._context, move, target, self._storage_class, options.rules)
+            carrier = BucketCarrier(self._context, move, target, settings, options.rules)
             run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
             async with self._context.spending(self._budget):
                 await self._run(run, move, manifest)

@@ -95,17 +95,21 @@ def check_line(number: int, previous: str | None, line: str) -> dict[str, Any]:
 
 
 class BucketManifest:
-    """The manifest of a vault in a bucket."""
+    """The manifest of a vault in a bucket.
+
+    Attributes:
+        folder: The place of its segments below the prefix.
+    """
 
     def __init__(self, target: BucketTarget, vault: str) -> None:
         self._target = target
-        self._folder = f".aioglacier/{vault}/"
+        self.folder: Final = f".aioglacier/{vault}/"
 
     async def segments(self) -> list[Segment]:
         """List the segments in order."""
         return [
             Segment(entry.key, int(match[1]), int(match[2]))
-            async for entry in self._target.objects(f"{self._folder}manifest-")
+            async for entry in self._target.objects(f"{self.folder}manifest-")
             if (match := _NAME.search(entry.key))
         ]
 
@@ -145,21 +149,10 @@ class BucketManifest:
         if lines:
             await self._write(after + 1, lines)
 
-    async def probe(self) -> None:
-        """Write an object beside the manifest, as the first paid request needs to know that this is allowed.
-
-        Raises:
-            AccessDeniedError: The bucket, or its key of encryption, may not be used.
-        """
-        await self._put(f"{self._folder}probe", b"aioglacier may write here\n", overwrite=True)
-
     async def _write(self, first: int, lines: list[str]) -> None:
         text = "".join(f"{line}\n" for line in lines)
         name = f"manifest-{first:012d}-{first + len(lines) - 1:012d}.jsonl"
-        await self._put(f"{self._folder}{name}", text.encode(), overwrite=False)
-
-    async def _put(self, name: str, content: bytes, *, overwrite: bool) -> None:
-        target = self._target
+        target, content = self._target, text.encode()
         settings = ObjectSettings(storage_class=StorageClass.STANDARD, content_type="application/jsonl")
-        store = ObjectStore(target.gateway, target.ref, target.prefix + name, settings, overwrite=overwrite)
+        store = ObjectStore(target.gateway, target.ref, f"{target.prefix}{self.folder}{name}", settings)
         await store.store_whole(memoryview(content), hash_part(content), None)

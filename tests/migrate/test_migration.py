@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 
 from aioglacier import tree_hash
 from aioglacier.catalog.records import MoveState
-from aioglacier.core.errors import AccessDeniedError, BucketNotFoundError, InvalidPlanError, ObjectExistsError
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    InvalidPlanError,
+    MetadataError,
+    ObjectExistsError,
+)
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.migrate import Migration, MigrationOptions, parse_class_rule
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
 from aioglacier.migrate.object_metadata import description_of
 from aioglacier.server import Fault, FaultKind
+from aioglacier.tasks.threads import run_in_thread
 from tests.bulk.archives.conftest import budget, mt_aws
 from tests.migrate.conftest import ACCOUNT, FAST, bucket_of, migration_of
 
@@ -82,6 +91,29 @@ async def test_the_class_is_chosen_by_rules(old_vault: OldVault) -> None:
         entries = [entry async for entry in (await bucket_of(glacier)).objects()]
     classes = {entry.size: entry.storage_class for entry in entries if ".aioglacier" not in entry.key}
     assert classes == {1: StorageClass.DEEP_ARCHIVE, 5000: StorageClass.GLACIER_IR}
+
+
+async def test_objects_have_the_tags_of_the_vault_if_asked_for(old_vault: OldVault) -> None:
+    """More than an object may have is an error before a job is paid."""
+    await old_vault.fill({"a": b"1"})
+    options = MigrationOptions(pace=FAST, takes_tags=True)
+    async with old_vault.connected() as glacier:
+        vault = glacier.vault("old")
+        await vault.tags.add({f"k{number}": "v" for number in range(11)})
+        with pytest.raises(MetadataError):
+            await (await migration_of(glacier, options)).run()
+        assert await old_vault.jobs(vault) == 0
+        await vault.tags.remove(["k10"])
+        assert (await (await migration_of(glacier, options)).run()).restored == 1
+    client = boto3.client(
+        "s3",
+        endpoint_url=old_vault.server.url,
+        region_name="us-east-1",
+        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+        aws_secret_access_key="secret",
+    )
+    found = await run_in_thread(partial(client.get_object_tagging, Bucket="museum", Key="old/a"))
+    assert len(found["TagSet"]) == 10
 
 
 async def test_what_lies_under_a_key_is_never_trusted_or_replaced(old_vault: OldVault) -> None:

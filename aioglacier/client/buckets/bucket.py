@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 
     from aioglacier.client.buckets.bucket_context import BucketContext
     from aioglacier.client.buckets.write_options import WriteOptions
-    from aioglacier.core.s3.objects import ArchivedObject, ObjectEntry, ObjectHead, UploadedObjectPart
+    from aioglacier.core.s3.objects import (
+        ArchivedObject,
+        LifecycleRule,
+        ObjectEntry,
+        ObjectHead,
+        UploadedObjectPart,
+    )
     from aioglacier.recorded.buckets.object_options import ObjectOptions
     from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.transfer.upload.sources import Source
@@ -183,8 +189,8 @@ class Bucket:
 
     # --- unfinished uploads
 
-    async def removes_unfinished(self) -> bool | None:
-        """Whether a lifecycle rule removes unfinished uploads; ``None`` if it may not be read."""
+    async def lifecycle_rules(self) -> list[LifecycleRule] | None:
+        """Return the enabled lifecycle rules for these keys; ``None`` if they may not be read."""
         try:
             rules = await self.context.gateway.get_bucket_lifecycle(self.context.ref)
         except AccessDeniedError:
@@ -192,11 +198,13 @@ class Bucket:
         except BucketNotFoundError:
             raise
         except ResourceNotFoundError:  # there are no rules
-            return False
-        return any(
-            rule.is_enabled and rule.abort_uploads_after_days and self.prefix.startswith(rule.prefix)
-            for rule in rules
-        )
+            return []
+        return [rule for rule in rules if rule.is_enabled and self.prefix.startswith(rule.prefix)]
+
+    async def removes_unfinished(self) -> bool | None:
+        """Whether a lifecycle rule removes unfinished uploads; ``None`` if it may not be read."""
+        rules = await self.lifecycle_rules()
+        return None if rules is None else any(rule.abort_uploads_after_days for rule in rules)
 
     async def uploads(self, prefix: str = "") -> AsyncIterator[BucketUpload]:
         """Iterate over the unfinished uploads of keys that begin with ``prefix``, by key."""

@@ -152,17 +152,33 @@ class BucketDescription:
 
 @dataclass(frozen=True, slots=True)
 class LifecycleRule:
-    """The part of a bucket's lifecycle rule that concerns unfinished uploads.
+    """The part of a bucket's lifecycle rule that concerns unfinished uploads, and objects that are to stay.
 
     Attributes:
         prefix: The keys it is for; "" for all.
         abort_uploads_after_days: Days after which an unfinished upload is removed; ``None`` for never.
+        deletes: Whether it deletes objects.
+        moves_to: The classes that it moves objects to.
     """
 
     id: str
     is_enabled: bool
     prefix: str
     abort_uploads_after_days: int | None
+    deletes: bool = False
+    moves_to: tuple[str, ...] = ()
+
+
+class LockDefault(NamedTuple):
+    """The retention that a bucket with Object Lock gives to each new object.
+
+    Attributes:
+        mode: "GOVERNANCE" or "COMPLIANCE"; ``None`` without a default.
+        period: As "7 days" or "1 years"; "" without a default.
+    """
+
+    mode: str | None = None
+    period: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ _ACTIONS: Final[Mapping[str, str]] = {
     "CreateMultipartUpload": "PutObject",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetObjectAttributes": "GetObject and s3:GetObjectAttributes",
+    "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
     "ListBuckets": "ListAllMyBuckets",
@@ -80,7 +81,8 @@ class S3Dialect(Dialect):
         errors.ObjectConflictError: "ConditionalRequestConflict",
         errors.ObjectExistsError: "PreconditionFailed",
         errors.ObjectNotFoundError: "NoSuchKey NoSuchVersion",
-        errors.ResourceNotFoundError: "NoSuchLifecycleConfiguration NotFound",
+        errors.ResourceNotFoundError:
+            "NoSuchLifecycleConfiguration NotFound ObjectLockConfigurationNotFoundError",
         errors.RestoreInProgressError: "RestoreAlreadyInProgress",
         errors.TemporaryServiceError: "InternalError OperationAborted RequestTimeout ServiceUnavailable",
         errors.ThrottledError: "SlowDown",

@@ -17,6 +17,7 @@ from aioglacier.core.s3.objects import (
     BucketDescription,
     ChecksumAlgorithm,
     LifecycleRule,
+    LockDefault,
     ObjectAttributes,
     ObjectChecksum,
     ObjectEntry,
@@ -136,7 +137,23 @@ def _read_rule(rule: Element) -> LifecycleRule:
         is_enabled=need(rule, "Status") == "Enabled",
         prefix=next(filter(None, map(rule.findtext, places)), ""),
         abort_uploads_after_days=int(days) if days else None,
+        deletes=rule.find("Expiration/Days") is not None or rule.find("Expiration/Date") is not None,
+        moves_to=tuple(move.findtext("StorageClass", "") for move in rule.findall("Transition")),
     )
+
+
+def read_versioning(root: Element) -> bool:
+    """Whether a bucket keeps versions from now on."""
+    return get(root, "Status") == "Enabled"
+
+
+def read_object_lock(root: Element) -> LockDefault:
+    """Read the default retention of a bucket with Object Lock."""
+    default = root.find("Rule/DefaultRetention")
+    if default is None:
+        return LockDefault()
+    period = next(f"{each.text} {each.tag.lower()}" for each in default if each.tag in {"Days", "Years"})
+    return LockDefault(need(default, "Mode"), period)
 
 
 def write_location(region: str) -> str:

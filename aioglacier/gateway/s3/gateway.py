@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         BucketRef,
         ChecksumAlgorithm,
         LifecycleRule,
+        LockDefault,
         ObjectAttributes,
         ObjectChecksum,
         ObjectEntry,
@@ -152,6 +153,18 @@ class S3Gateway(Performer):
 
         Raises:
             ResourceNotFoundError: It has none; ``BucketNotFoundError``, a kind of it: there is no bucket.
+        """
+
+    @Operation("GetBucketVersioning", "GET ?versioning", answers.document(documents.read_versioning))
+    async def get_bucket_versioning(self, bucket: BucketRef) -> bool:
+        """Return whether the bucket keeps a version where an object is replaced or deleted."""
+
+    @Operation("GetObjectLockConfiguration", "GET ?object-lock", answers.document(documents.read_object_lock))
+    async def get_object_lock(self, bucket: BucketRef) -> LockDefault:
+        """Return the retention of new objects.
+
+        Raises:
+            ResourceNotFoundError: The bucket has no Object Lock, or there is no bucket.
         """
 
     # --- objects

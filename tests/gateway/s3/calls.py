@@ -95,6 +95,8 @@ CALLS: dict[str, Alike] = {
     ),
     "delete bucket": Alike(lambda s3: s3.delete_bucket(BUCKET), "delete_bucket", {}),
     "lifecycle": Alike(lambda s3: s3.get_bucket_lifecycle(BUCKET), "get_bucket_lifecycle_configuration", {}),
+    "versioning": Alike(lambda s3: s3.get_bucket_versioning(BUCKET), "get_bucket_versioning", {}),
+    "object lock": Alike(lambda s3: s3.get_object_lock(BUCKET), "get_object_lock_configuration", {}),
     "put": Alike(
         lambda s3: s3.put_object(BUCKET, KEY, BODY, hashes=HASHES, settings=ALL_SETTINGS),
         "put_object",

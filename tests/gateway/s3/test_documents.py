@@ -12,6 +12,7 @@ from aioglacier.core.s3.objects import (
     BucketDescription,
     ChecksumAlgorithm,
     LifecycleRule,
+    LockDefault,
     ObjectChecksum,
     ObjectEntry,
     RestoreState,
@@ -85,13 +86,23 @@ def test_lifecycle_rules_are_read() -> None:
         documents.read_lifecycle,
         f"<L><Rule><ID>x</ID><Status>Enabled</Status><Filter><Prefix>a/</Prefix></Filter>{abort}</Rule>"
         f"<Rule><Status>Disabled</Status><Filter><And><Prefix>b/</Prefix></And></Filter>{abort}</Rule>"
-        "<Rule><ID>z</ID><Status>Enabled</Status><Prefix/></Rule></L>",
+        "<Rule><ID>z</ID><Status>Enabled</Status><Prefix/><Expiration><Days>9</Days></Expiration>"
+        "<Transition><Days>3</Days><StorageClass>GLACIER</StorageClass></Transition></Rule></L>",
     )
     assert rules == (
         LifecycleRule("x", True, "a/", 7),
         LifecycleRule("", False, "b/", 7),
-        LifecycleRule("z", True, "", None),
+        LifecycleRule("z", True, "", None, deletes=True, moves_to=("GLACIER",)),
     )
+
+
+def test_versions_and_object_lock_are_read() -> None:
+    """A bucket may keep versions, and give new objects a retention by default."""
+    assert read(documents.read_versioning, "<V><Status>Enabled</Status></V>")
+    assert not read(documents.read_versioning, "<V></V>")
+    days = "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>7</Days></DefaultRetention></Rule>"
+    assert read(documents.read_object_lock, f"<L>{days}</L>") == LockDefault("GOVERNANCE", "7 days")
+    assert read(documents.read_object_lock, "<L></L>") == LockDefault()
 
 
 def test_objects_are_read_with_their_restores() -> None:

@@ -136,6 +136,7 @@ def _fold_run(given: dict[str, Any]) -> None:
     show_default=True,
     help="Keys: by the names in the descriptions, or the ids of the archives.",
 )
+@flag("--vault-tags", "Give each object the tags of the vault.", "takes_tags")
 @_TARGET
 @DRY_RUN
 @folding(_fold_run)
@@ -150,6 +151,7 @@ async def _run(
     storage_class: str,
     class_rules: Sequence[str],
     names: str,
+    takes_tags: bool,
     side: _Side,
     dry_run: bool,
 ) -> int:
@@ -168,10 +170,13 @@ async def _run(
         pace=pace,
         rules=tuple(map(parse_class_rule, class_rules)),
         names=names,
+        takes_tags=takes_tags,
     )
     facts = {"vault": vault, "target": target}
     async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
         migration = Migration(glacier.vault(vault), bucket, budget, options)
+        for sentence in await migration.look_at_bucket():
+            session.output.warn(sentence)
         if dry_run or (pace.tier is Tier.EXPEDITED and not spending.yes):
             plan = await migration.plan()
             if dry_run:
