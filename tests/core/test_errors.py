@@ -156,6 +156,17 @@ def test_facts_in_the_sentence_are_not_repeated() -> None:
     assert str(error) == error.message
 
 
+def test_a_name_that_is_part_of_another_word_is_said() -> None:
+    """A vault "a" is not named by a sentence about an archive, a file below it, or a file a.tar."""
+    for sentence in ("archive of a.tar is gone", "cannot read /a/b", "as-a-rule refused"):
+        error = errors.GlacierError(sentence)
+        error.vault = "a"
+        assert str(error) == f"{sentence} (vault a)"
+    error = errors.GlacierError("no vault 'a'.")
+    error.vault = "a"
+    assert str(error) == error.message
+
+
 def test_a_service_error_shows_operation_status_code_and_request() -> None:
     """All that support asks for is in the sentence."""
     error = errors.VaultNotFoundError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -60,13 +61,20 @@ class GlacierError(Exception):
             "key": self.key,
             "upload": self.upload_id,
         }
-        facts = [f"{noun} {value}" for noun, value in named.items() if value and value not in self.message]
+        facts = [
+            f"{noun} {value}" for noun, value in named.items() if value and not _says(self.message, value)
+        ]
         if self.sent is not None:
             facts.append(f"{self.sent} bytes are safe at the service")
         if self.attempts is not None and self.attempts > 1:
             facts.append(f"{self.attempts} attempts in {self.elapsed_seconds or 0:.0f} s")
         facts = [fact for fact in facts if fact not in self.message]
         return f" ({', '.join(facts)})" if facts else ""
+
+
+def _says(sentence: str, name: str) -> bool:
+    """Return whether a sentence has a name as a word: a vault "a" is not named by "archive a.tar"."""
+    return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-]|\.\w)", sentence) is not None
 
 
 @contextmanager
