@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 import anyio.to_thread
 
-from aioglacier.core.errors import InventoryError
 from aioglacier.core.inventory.inventory_parser import open_inventory_reader
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import InventoryParameters
@@ -78,11 +77,8 @@ class Inventory:
                 yield archive
 
     async def _fetch(self, piece: ByteRange, size: int) -> bytes:
-        async with self._context.gateway.get_job_output(self._context.name, self._job_id, piece) as answer:
-            if answer.total != size:  # an error page with status 200 is no empty vault
-                raise InventoryError(
-                    f"the job promised {size} bytes, the output has {answer.total}", offset=0
-                )
+        output = self._context.gateway.get_job_output(self._context.name, self._job_id, piece, total=size)
+        async with output as answer:
             return b"".join([block async for block in answer])  # whole, because a thread parses it at once
 
 

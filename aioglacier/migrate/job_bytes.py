@@ -14,7 +14,7 @@ from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.groups import first_cause
-from aioglacier.transfer.download.retrieval_source import choose_piece_size, open_piece
+from aioglacier.transfer.download.retrieval_source import choose_piece_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class JobBytes:
             target = view[at : at + piece.size]
             async with (
                 self._resources.connections.exchange(piece.size, _ignore) as moved,
-                open_piece(self._output, piece) as answer,
+                self._output.open(piece) as answer,
             ):
                 await answer.receive_into(target, moved)
                 promised[start] = answer.head

@@ -64,7 +64,7 @@ async def test_an_answer_that_is_not_the_inventory_is_no_empty_inventory(
     job = await vault.retrieve_inventory()
     await scripted.advance(24 * 3600 - 1)
     scripted.add_faults(Fault("GetJobOutput", count=None, status=200, body=body))
-    with pytest.raises(aioglacier.InventoryError, match="the job promised"):
+    with pytest.raises(aioglacier.UnexpectedResponseError, match=f"the answer's has {len(body)}"):
         [archive async for archive in job.inventory()]
 
 

@@ -108,6 +108,7 @@ class Caller(Performer):
                     read(operation, head, arguments),
                     byte_range=arguments["byte_range"],
                     is_part=arguments.get("part_number") is not None,
+                    total=arguments.get("total"),
                 )
                 try:
                     yield output

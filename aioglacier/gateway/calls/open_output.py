@@ -30,7 +30,15 @@ class HttpOutput(Generic[T]):
         head: The result that the operation reads from the head of the answer.
     """
 
-    def __init__(self, answer: OpenAnswer, head: T, *, byte_range: ByteRange | None, is_part: bool) -> None:
+    def __init__(
+        self,
+        answer: OpenAnswer,
+        head: T,
+        *,
+        byte_range: ByteRange | None,
+        is_part: bool,
+        total: int | None = None,
+    ) -> None:
         """Read the head of an answer.
 
         Args:
@@ -38,11 +46,18 @@ class HttpOutput(Generic[T]):
             head: Read from it already.
             byte_range: The bytes that were asked for, if a range was.
             is_part: Whether a part was asked for, whose range only the answer tells.
+            total: The number of bytes in the whole, if the caller knows it.
 
         Raises:
             UnexpectedResponseError: Its length is missing, or it holds other bytes than asked for.
         """
         self.start, self.size, self.total = _extent(answer, byte_range, is_part=is_part)
+        if total not in {None, self.total}:  # an error page with status 200 is no short archive
+            raise UnexpectedResponseError(
+                f"the output was to have {total} bytes in all, and the answer's has {self.total}",
+                operation=answer.operation,
+                status=answer.status,
+            )
         self.head = head
         self._answer = answer
         self._came = 0
@@ -120,8 +135,8 @@ def _extent(answer: OpenAnswer, asked: ByteRange | None, *, is_part: bool) -> tu
     if answer.status == 206 and match and (asked is not None or is_part):
         start, end, total = map(int, match.groups())
         size = end - start + 1
-        # A shorter range is allowed where the whole ends earlier.
-        is_asked = asked is None or (start == asked.start and end < asked.stop)
+        # A shorter range is right only where the whole ends earlier.
+        is_asked = asked is None or (start == asked.start and end + 1 == min(asked.stop, total))
         if is_asked and size > 0 and length in {None, size}:
             return start, size, total
     is_all_asked = asked is None or (length is not None and asked.start == 0 and asked.stop >= length)

@@ -228,12 +228,14 @@ class S3Gateway(Performer):
         part_number: int | None = None,
         etag: str | None = None,
         version_id: str | None = None,
+        total: int | None = None,
     ) -> AbstractAsyncContextManager[Output[ObjectHead]]:
         """Open an object, or a range or a part of it.
 
         A range carries no checksum; a part does, in ``output.head.checksum``. With ``etag``, an object that
-        was replaced raises ``ObjectChangedError``. Leaving the block before the end drops the connection. A
-        gateway that retries opens another connection where one breaks off.
+        was replaced raises ``ObjectChangedError``; with ``total``, its size, an answer of another size is a
+        failure. Leaving the block before the end drops the connection. A gateway that retries opens another
+        connection where one breaks off.
 
         Raises:
             NotRetrievedError: The object must be restored first.
@@ -247,6 +249,7 @@ class S3Gateway(Performer):
                 "part_number": part_number,
                 "etag": etag,
                 "version_id": version_id,
+                "total": total,
             },
         )
 

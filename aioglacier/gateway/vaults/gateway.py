@@ -458,14 +458,17 @@ class Gateway(Performer):
     ) -> Page[JobDescription]: ...
 
     def get_job_output(
-        self, vault: str, job_id: JobId, byte_range: ByteRange | None = None
+        self, vault: str, job_id: JobId, byte_range: ByteRange | None = None, *, total: int | None = None
     ) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """Open the output of a finished job, or a range of it that counts from the output's start.
 
+        With ``total``, the size that the job promises, an answer from an output of another size is a failure.
         Leaving the block before the end drops the connection. A gateway that retries opens another connection
         where one breaks off.
         """
-        return self.open_output(GET_JOB_OUTPUT, {"vault": vault, "job_id": job_id, "byte_range": byte_range})
+        return self.open_output(
+            GET_JOB_OUTPUT, {"vault": vault, "job_id": job_id, "byte_range": byte_range, "total": total}
+        )
 
     # --- the account
 

@@ -144,6 +144,7 @@ class ObjectOutput:
             byte_range=None if is_whole else wanted,
             etag=self._head.etag,
             version_id=self._head.version_id,
+            total=self._head.size,
         )
 
 

@@ -7,12 +7,11 @@ that the service vouches with, and fetched again if they differ. To a file, piec
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from aioglacier.core.errors import IntegrityError, UnexpectedResponseError, naming
+from aioglacier.core.errors import IntegrityError, naming
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, combine_leaves
@@ -20,7 +19,7 @@ from aioglacier.transfer.download.proofs import TREE_PROOFS
 from aioglacier.transfer.hashing.part_job import PartJob
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aioglacier.core.models import JobId
@@ -67,7 +66,7 @@ class ArchiveOutput(Protocol):
         ...
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
-        """Open some of the bytes, counted from the start of the output."""
+        """Open some of the bytes, counted from the start of the output; other bytes are an error."""
         ...
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
@@ -99,6 +98,7 @@ class GlacierOutput:
         self._gateway = gateway
         self._vault = vault
         self._job_id = job_id
+        self._total = size
         self._part = None if part == ByteRange(0, size) else part
         self._leaves = leaves
         self.size = part.size if part else size
@@ -114,10 +114,10 @@ class GlacierOutput:
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
         if self._part is None and byte_range == ByteRange(0, self.size):
-            return self._gateway.get_job_output(self._vault, self._job_id, None)
+            return self._gateway.get_job_output(self._vault, self._job_id, total=self._total)
         start = self._part.start if self._part else 0
         wanted = ByteRange(start + byte_range.start, start + byte_range.stop)
-        return self._gateway.get_job_output(self._vault, self._job_id, wanted)
+        return self._gateway.get_job_output(self._vault, self._job_id, wanted, total=self._total)
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
         """See ``ArchiveOutput``."""
@@ -186,7 +186,7 @@ async def fetch_piece(
     async def attempt() -> Fetched:
         async with (
             resources.connections.exchange(byte_range.size, count) as moved,
-            open_piece(output, byte_range) as answer,
+            output.open(byte_range) as answer,
         ):
             await answer.receive_into(buffer.view[: byte_range.size], moved)
         hashes = await resources.hasher.run(PartJob(byte_range.size, None, output.proofs.hashes), buffer)
@@ -241,21 +241,3 @@ def unverifiable(name: str, byte_range: ByteRange) -> IntegrityError:
         actual=b"",
         byte_range=byte_range,
     )
-
-
-@asynccontextmanager
-async def open_piece(output: ArchiveOutput, byte_range: ByteRange) -> AsyncIterator[Output[bytes | None]]:
-    """Open some of the bytes, and check how many come.
-
-    Raises:
-        UnexpectedResponseError: The answer has another length.
-    """
-    async with output.open(byte_range) as answer:
-        if answer.size != byte_range.size:
-            raise UnexpectedResponseError(
-                f"asked for {byte_range.size} bytes of {output.name}, and the answer has {answer.size}",
-                operation="GetJobOutput",
-                status=200,
-                may_have_taken_effect=False,
-            )
-        yield answer

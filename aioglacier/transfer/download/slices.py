@@ -18,7 +18,7 @@ from aioglacier.core.errors import TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.threads import wait_until_ended, withdraw
-from aioglacier.transfer.download.retrieval_source import open_piece, until_undamaged
+from aioglacier.transfer.download.retrieval_source import until_undamaged
 from aioglacier.transfer.hashing.part_job import TREE, new_hasher
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class SlicedPiece:
 
     async def _receive(self, moved: Callable[[int], None]) -> bytes | None:
         slices = self._slices
-        async with open_piece(self._output, self._piece) as answer:
+        async with self._output.open(self._piece) as answer:
             for start in range(self._piece.start, self._piece.stop, slices.size):
                 buffer = await slices.take_buffer()
                 view = buffer.view[: min(slices.size, self._piece.stop - start)]

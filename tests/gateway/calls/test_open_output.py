@@ -46,16 +46,29 @@ async def test_output_without_a_length_is_not_believed(server: FaultyServer, gat
 
 @pytest.mark.parametrize(
     ("status", "content_range"),
-    [(200, None), (206, "bytes 0-99/1000"), (206, "bytes 100-299/1000"), (206, None), (206, "bytes */1000")],
+    [
+        (200, None),
+        (206, "bytes 0-99/1000"),
+        (206, "bytes 100-299/1000"),
+        (206, "bytes 100-149/1000"),
+        (206, None),
+        (206, "bytes */1000"),
+    ],
 )
 async def test_output_of_other_bytes_than_asked_for(
     server: FaultyServer, gateway: VaultCaller, status: int, content_range: str | None
 ) -> None:
     """Bytes of another range are an error."""
     headers = REQUEST_ID | ({"Content-Range": content_range} if content_range else {})
-    server.then(answers(status, b"x" * 100, headers))
+    server.then(answers(status, b"x" * (50 if content_range == "bytes 100-149/1000" else 100), headers))
     with pytest.raises(UnexpectedResponseError):
         await read_output(gateway, ByteRange(100, 200))
+
+
+async def test_output_whose_whole_ends_earlier(server: FaultyServer, gateway: VaultCaller) -> None:
+    """A range that goes past the end of the output gives the bytes up to it."""
+    server.then(answers(206, b"x" * 50, REQUEST_ID | {"Content-Range": "bytes 100-149/150"}))
+    assert await read_output(gateway, ByteRange(100, 200)) == b"x" * 50
 
 
 async def test_output_left_early_frees_its_connection(server: FaultyServer) -> None:

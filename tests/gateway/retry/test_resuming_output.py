@@ -93,6 +93,42 @@ async def test_output_that_changed_its_size(server: FaultyServer, gateway: Gatew
         await read(gateway)
 
 
+async def _short_page(exchange: Exchange) -> None:
+    await exchange.answer(200, b"<html>Please log in</html>", REQUEST_ID)
+
+
+async def _short_body(exchange: Exchange) -> None:
+    headers = REQUEST_ID | {"Content-Range": f"bytes 0-{MIB - 1}/{len(OUTPUT)}"}
+    await exchange.answer(206, OUTPUT[:1000], headers)
+
+
+async def _short_range(exchange: Exchange) -> None:
+    headers = REQUEST_ID | {"Content-Range": f"bytes 0-999/{len(OUTPUT)}"}
+    await exchange.answer(206, OUTPUT[:1000], headers)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "byte_range"),
+    [(_short_page, None), (_short_body, ByteRange(0, MIB)), (_short_range, ByteRange(0, MIB))],
+)
+async def test_an_answer_with_fewer_bytes_is_asked_for_again(
+    server: FaultyServer,
+    gateway: Gateway,
+    behaviour: Callable[[Exchange], Awaitable[None]],
+    byte_range: ByteRange | None,
+) -> None:
+    """A page, and a 206 that is shorter than its range or than asked for, are asked for again."""
+    server.then(behaviour, behaviour)
+    async with gateway.get_job_output("photos", JOB, byte_range, total=len(OUTPUT)) as output:
+        data = b"".join([block async for block in output])
+    assert data == (OUTPUT if byte_range is None else OUTPUT[:MIB])
+    server.then(behaviour, behaviour, behaviour)
+    with pytest.raises(UnexpectedResponseError) as caught:
+        async with gateway.get_job_output("photos", JOB, byte_range, total=len(OUTPUT)):
+            pass
+    assert caught.value.attempts == 3
+
+
 async def test_output_that_never_gets_on_ends_with_the_patience(server: FaultyServer) -> None:
     """If each connection breaks at once, the last error has the number of attempts."""
     server.otherwise = serves(cut_after=0)

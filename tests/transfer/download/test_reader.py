@@ -11,13 +11,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from hypothesis import given, settings, strategies as st
 
-from aioglacier.core.errors import (
-    IntegrityError,
-    InvalidRangeError,
-    UnexpectedResponseError,
-    WriterBusyError,
-    WriterClosedError,
-)
+from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
 from aioglacier.core.ranges import ByteRange
 from aioglacier.server.requests.faults import Fault, FaultKind
 from aioglacier.transfer.download.reader import open_reader
@@ -153,15 +147,6 @@ async def test_output_without_any_hash_is_given_as_it_comes(resources: TransferR
     output.vouches = False
     async with open_reader(output, resources) as reader:
         assert await reader.read() == BYTES
-
-
-async def test_an_answer_of_another_length_is_refused(resources: TransferResources) -> None:
-    """Fewer or more bytes than asked for are no answer to the question."""
-    output = MemoryOutput(BYTES)
-    output.size += 1
-    with pytest.raises(UnexpectedResponseError):
-        async with open_reader(output, resources, (5 * MIB, SIZE)) as reader:
-            await reader.read()
 
 
 async def test_one_task_reads_at_a_time(resources: TransferResources) -> None:
