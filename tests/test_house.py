@@ -30,14 +30,26 @@ ROOMS: dict[str, set[str]] = {
     "files": {"core", "tasks"},
     "gateway": {"files", "tasks", "core"},
     "transfer": {"gateway", "files", "tasks", "core"},
+    "cluster": {"transfer", "gateway", "files", "tasks", "core"},
     "catalog": {"files", "tasks", "core"},
     "recorded": {"catalog", "transfer", "gateway", "files", "tasks", "core"},
-    "client": {"recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
-    "bulk": {"client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
-    "fs": {"client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
-    "migrate": {"bulk", "client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
+    "client": {"cluster", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
+    "bulk": {"cluster", "client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
+    "fs": {"cluster", "client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
+    "migrate": {
+        "cluster",
+        "bulk",
+        "client",
+        "recorded",
+        "catalog",
+        "transfer",
+        "gateway",
+        "files",
+        "tasks",
+        "core",
+    },
     "server": {"core"},
-    "testing": {"server", "client", "transfer", "gateway", "core"},
+    "testing": {"server", "client", "cluster", "transfer", "gateway", "core"},
     "cli": {
         "testing",
         "server",
@@ -46,6 +58,7 @@ ROOMS: dict[str, set[str]] = {
         "client",
         "recorded",
         "catalog",
+        "cluster",
         "transfer",
         "gateway",
         "files",
@@ -58,7 +71,7 @@ ROOMS: dict[str, set[str]] = {
 #: is not listed stands above all that are.
 ORDER: dict[str, tuple[str, ...]] = {
     "gateway": ("contract", "http", "calls", "credentials", "vaults", "s3", "retry"),
-    "transfer": ("snapshot", "store", "budget", "hashing", "resources", "upload", "download"),
+    "transfer": ("snapshot", "store", "runner", "budget", "hashing", "resources", "upload", "download"),
     "catalog": ("records", "checksums", "storage", "vaults", "folders"),
     "recorded": (
         "upload_records",
@@ -183,7 +196,16 @@ READERS_OF_MESSAGES = {
 COMPARISONS = {"startswith", "endswith", "find", "index", "removeprefix", "removesuffix"}
 
 #: Modules that ``import aioglacier`` must not load.
-UNLOADED = ("aiobotocore", "botocore", "click", "rich", "sqlite3", "aioglacier.server", "aioglacier.cli")
+UNLOADED = (
+    "distributed",
+    "aiobotocore",
+    "botocore",
+    "click",
+    "rich",
+    "sqlite3",
+    "aioglacier.server",
+    "aioglacier.cli",
+)
 
 
 @dataclass(frozen=True)

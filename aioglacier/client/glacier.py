@@ -255,6 +255,7 @@ async def connect(
     timeouts: Timeouts = Timeouts(),  # noqa: B008  # frozen
     hash_in: HashIn = "auto",
     allow_insecure: bool = False,
+    cluster: str | None = None,
 ) -> AsyncIterator[Glacier]:
     """Open a connection to Glacier. Connections, workers and memory are released when the block ends.
 
@@ -283,8 +284,11 @@ async def connect(
             Processes need Linux; threads hash on other systems.
         allow_insecure: Allow plain http to another host. Anyone on the network path can then read and
             change the archives.
+        cluster: The address of a Dask scheduler, as "tcp://HOST:8786". Its workers send the parts of files
+            that they see under the same path, with credentials that they find in their own environment.
 
     Raises:
+        ClusterError: Dask is not installed, there is no scheduler, or its workers differ from this process.
         ConfigurationError: Region, endpoint, profile or a limit is missing or wrong.
         NoCredentialsError: No credentials were found.
         ImportError: A package that "local:DIR" needs is not installed.
@@ -317,12 +321,24 @@ async def connect(
             timeouts=timeouts,
             allow_insecure=allow_insecure,
         )
-        gateway = await stack.enter_async_context(_open_gateway(options))
+        # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
+        retried = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retried")
+        gateway = await stack.enter_async_context(retried.open_retrying_gateway(options))
         resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
         s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway)
         s3_endpoint = endpoint or ""
-        if catalog is not None and endpoint is None:
+        is_spread = cluster is not None or (limits.processes or 1) > 1
+        if (catalog is not None or is_spread) and endpoint is None:
             s3_endpoint = await s3.find_endpoint()
+        if is_spread:
+            place = replace(options, region_name=gateway.region, endpoint_url=gateway.origin)
+            runners = await anyio.to_thread.run_sync(
+                importlib.import_module, "aioglacier.cluster.dask_runner"
+            )
+            opening = runners.open_runner(
+                place, limits, s3_endpoint_url or s3_endpoint, cluster, is_local=endpoint is not None
+            )
+            resources = replace(resources, runner=await stack.enter_async_context(opening))
         glacier = Glacier(
             gateway,
             resources,
@@ -360,9 +376,10 @@ class _S3:
         """
         async with self._opening:  # the first calls may come at once
             if self._gateway is None:
-                self._gateway = await self._stack.enter_async_context(
-                    _open_s3_gateway(self._options, self._vaults)
-                )
+                from aioglacier.gateway.retried import open_retrying_s3_gateway  # noqa: PLC0415  # loaded
+
+                opening = open_retrying_s3_gateway(self._options, self._vaults)
+                self._gateway = await self._stack.enter_async_context(opening)
             return self._gateway
 
     async def find_endpoint(self) -> str:
@@ -382,28 +399,3 @@ def _require_asyncio() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigurationError("aioglacier runs on asyncio or uvloop only, because aiohttp does") from None
-
-
-@asynccontextmanager
-async def _open_s3_gateway(options: GatewayOptions, vaults: RetryingGateway) -> AsyncIterator[S3Gateway]:
-    from aioglacier.gateway.connect import open_s3_gateway  # noqa: PLC0415  # loaded with the vaults' gateway
-    from aioglacier.gateway.retry.patience import RetryPolicy  # noqa: PLC0415
-    from aioglacier.gateway.retry.retrying_s3_gateway import RetryingS3Gateway  # noqa: PLC0415
-
-    async with open_s3_gateway(options, throttle=vaults.throttle) as gateway:
-        policy = RetryPolicy(no_progress_seconds=options.timeouts.give_up)
-        yield RetryingS3Gateway(gateway, policy, congestion=vaults.congestion)
-
-
-@asynccontextmanager
-async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGateway]:
-    # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
-    aws, retry = [
-        await anyio.to_thread.run_sync(importlib.import_module, name)
-        for name in ("aioglacier.gateway.connect", "aioglacier.gateway.retry.retrying_gateway")
-    ]
-    patience = importlib.import_module("aioglacier.gateway.retry.patience")
-    async with aws.open_gateway(options) as gateway:
-        yield retry.RetryingGateway(
-            gateway, patience.RetryPolicy(no_progress_seconds=options.timeouts.give_up)
-        )

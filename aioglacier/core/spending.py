@@ -183,6 +183,22 @@ class Budget:
         return [replace(each, price=None if math.isnan(each.price or 0.0) else each.price) for each in taken]
 
 
+class RequestCounter(Budget):
+    """Counts requests and refuses none, for a process that spends what another one answers for.
+
+    Attributes:
+        requests: How many were billed.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    def charge(self, operation: str, charge: Charge) -> None:
+        """Count a request."""
+        del operation, charge
+        self.requests += 1
+
+
 _BUDGETS: Final[ContextVar[tuple[Budget, ...]]] = ContextVar("aioglacier budgets", default=())
 
 

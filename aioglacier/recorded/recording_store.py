@@ -38,6 +38,7 @@ from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.spending import take_expenses
 from aioglacier.files.crashpoints import passing
 from aioglacier.recorded.upload_records import unknown_outcome
+from aioglacier.transfer.store import SharedStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.recorded.upload_records import UploadRecords
-    from aioglacier.transfer.store import ArchiveStore, StoreRules
+    from aioglacier.transfer.store import ArchiveStore, Destination, PartDone, StoreRules
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
@@ -191,6 +192,20 @@ class RecordingStore(Generic[A]):
         part = PartRecord(start // record.part_size, body.nbytes, hashes.tree_hash, hashes.leaves)
         self._parts.add(record, part)
         return receipt
+
+    @property
+    def destination(self) -> Destination:
+        """See ``SharedStore``."""
+        assert isinstance(self._inner, SharedStore)  # noqa: S101  # vaults and buckets are
+        return self._inner.destination
+
+    async def note_parts(self, parts: Sequence[PartDone]) -> None:
+        """See ``SharedStore``."""
+        record = await self._known_record()
+        for index, size, hashes, _ in parts:
+            self._parts.add(record, PartRecord(index, size, hashes.tree_hash, hashes.leaves))
+        await self._parts.finish()
+        self._check()
 
     async def complete(
         self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()

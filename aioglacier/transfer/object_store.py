@@ -46,7 +46,7 @@ from aioglacier.core.s3.objects import (
 )
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.hashing.part_job import CRC, PAYLOAD
-from aioglacier.transfer.store import StoreRules
+from aioglacier.transfer.store import Destination, StoreRules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.gateway.s3.gateway import S3Gateway
+    from aioglacier.transfer.store import PartDone
 
 #: S3 keeps an unfinished upload until a rule or a request removes it.
 RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
@@ -98,6 +99,15 @@ class ObjectStore:
         self._prefix = prefix
         self._part_size = part_size
         self._token = token
+
+    @property
+    def destination(self) -> Destination:
+        """See ``SharedStore``."""
+        bucket = self._bucket
+        return Destination(bucket.name, self._key, self._algorithm, bucket.owner, bucket.is_requester_pays)
+
+    async def note_parts(self, parts: Sequence[PartDone]) -> None:
+        """See ``SharedStore``; nothing is recorded here."""
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None

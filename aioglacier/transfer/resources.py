@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.transfer.budget.allowance import HashIn
+    from aioglacier.transfer.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class TransferResources:
         hasher: Does part jobs off the loop, and stores what arrives.
         connections: One place for each request with a body.
         hash_workers: Part jobs that are done at once.
+        runner: Other processes that do work; ``None`` if this process does all.
     """
 
     buffers: BufferPool
     hasher: Hasher
     connections: Connections
     hash_workers: int
+    runner: Runner | None = None
 
     @property
     def parts_ahead(self) -> int:

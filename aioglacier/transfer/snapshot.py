@@ -16,6 +16,7 @@ class TransferSnapshot:
         done: Bytes acknowledged by the service, or verified.
         parts_done: Parts acknowledged or verified.
         parts_in_flight: Parts being hashed, sent or received.
+        workers: Tasks that other processes do at once; 0 if this process does all.
     """
 
     size: int | None
@@ -24,3 +25,4 @@ class TransferSnapshot:
     done: int
     parts_done: int
     parts_in_flight: int
+    workers: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
 from aioglacier.core.limits import VAULT
@@ -85,6 +85,47 @@ class ArchiveStore(Protocol[A_co]):
         ...
 
 
+class Destination(NamedTuple):
+    """The place of an upload as plain data, from which another process makes a store again.
+
+    Attributes:
+        name: The vault or the bucket.
+        key: The whole key of the object; ``None`` for a vault.
+        algorithm: Of the object's checksums.
+        owner: See ``BucketRef``.
+        is_requester_pays: See ``BucketRef``.
+    """
+
+    name: str
+    key: str | None = None
+    algorithm: str = ""
+    owner: str | None = None
+    is_requester_pays: bool = False
+
+
+class PartDone(NamedTuple):
+    """A part that another process has hashed, and its receipt if it was sent and the place gives one."""
+
+    part: int  # its index
+    size: int
+    hashes: PartHashes
+    receipt: object = None
+
+
+@runtime_checkable
+class SharedStore(ArchiveStore[A_co], Protocol[A_co]):
+    """A store to which other processes may send parts of the same upload."""
+
+    @property
+    def destination(self) -> Destination:
+        """The place."""
+        ...
+
+    async def note_parts(self, parts: Sequence[PartDone]) -> None:
+        """Record parts that other processes have sent; return when that is on disk."""
+        ...
+
+
 class GlacierStore:
     """A vault that takes one archive with one description."""
 
@@ -94,6 +135,14 @@ class GlacierStore:
         self._gateway = gateway
         self._vault = vault
         self._description = description
+
+    @property
+    def destination(self) -> Destination:
+        """See ``SharedStore``."""
+        return Destination(self._vault)
+
+    async def note_parts(self, parts: Sequence[PartDone]) -> None:
+        """See ``SharedStore``; nothing is recorded here."""
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None

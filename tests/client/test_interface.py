@@ -39,7 +39,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     connect: "*, region_name=None, profile_name=None, endpoint_url=None, s3_endpoint_url=None, "
     "account_id='-', aws_access_key_id=None, aws_secret_access_key=None, aws_session_token=None, proxy=None, "
     "catalog=None, "
-    "limits=Limits(), timeouts=Timeouts(), hash_in='auto', allow_insecure=False",
+    "limits=Limits(), timeouts=Timeouts(), hash_in='auto', allow_insecure=False, cluster=None",
     Glacier.vault: "name",
     Glacier.create_vault: "name",
     Glacier.vaults: "",
@@ -131,7 +131,7 @@ def test_the_keywords_of_a_bucket_are_the_published_ones() -> None:
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        (Limits, {"memory", "concurrency", "bandwidth", "hash_workers"}),
+        (Limits, {"memory", "concurrency", "bandwidth", "hash_workers", "processes"}),
         (Timeouts, {"connect", "first_byte", "stall", "give_up"}),
     ],
     ids=["Limits", "Timeouts"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import pickle
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ def make_errors() -> list[errors.GlacierError]:
         errors.CatalogMismatchError("m", recorded="a", found="b"),
         errors.UploadLockedError(source="/s", pid=7, host="h"),
         errors.BucketNameError("m", name="b"),
+        errors.NotSharedError("m", path="/p", worker="w", field="size"),
     ]
     for class_ in CLASSES.values():
         if any(type(error) is class_ for error in made):
@@ -231,3 +233,12 @@ def test_other_errors_pass_through() -> None:
     """An error that is not of the package is left as it is."""
     with pytest.raises(ZeroDivisionError), errors.naming(vault="photos"):
         _ = 1 / 0
+
+
+def test_every_error_travels_between_processes() -> None:
+    """An error that another process raised has the same class, sentence and facts here."""
+    for error in make_errors():
+        error.attempts = 3
+        error.add_note("a note")
+        there = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+        assert (type(there), str(there), vars(there)) == (type(error), str(error), vars(error))

@@ -19,9 +19,11 @@
             CostLimitError
             ConfigurationError
                 InsecureEndpointError
+                ClusterError                    other processes cannot do the work
         SourceError                             the bytes to archive are missing or changed
             SourceUnreadableError
             SourceChangedError
+            NotSharedError                      a path names another file on another machine
             LengthMismatchError
         TargetError                             the place to restore to cannot be used
             UnsafePathError

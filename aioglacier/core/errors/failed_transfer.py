@@ -127,12 +127,12 @@ class WaitTimeoutError(GlacierError):
 
 
 class WorkerDiedError(GlacierError):
-    """Hash worker processes died or hung repeatedly at the same part.
+    """Worker processes died or hung repeatedly at the same work, or all of them were lost.
 
     Attributes:
-        exit_code: The last one's; a negative number is the signal that killed it.
+        exit_code: The last one's; a negative number is the signal that killed it. ``None`` if unknown.
     """
 
-    def __init__(self, message: str, *, exit_code: int | None) -> None:
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code

@@ -198,3 +198,15 @@ class InsecureEndpointError(ConfigurationError):
             f"allow it with {allow}"
         )
         self.endpoint = endpoint
+
+
+class ClusterError(ConfigurationError):
+    """Other processes cannot do the work: they are not there, or differ from this one; nothing was sent.
+
+    Attributes:
+        worker: The address of the worker that differs, ``None`` if the trouble is not one worker's.
+    """
+
+    def __init__(self, message: str, *, worker: str | None = None) -> None:
+        super().__init__(message)
+        self.worker = worker

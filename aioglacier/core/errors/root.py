@@ -48,6 +48,10 @@ class GlacierError(Exception):
             if getattr(self, name) is None:
                 setattr(self, name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the facts, for errors that come from another process: constructors take keywords."""
+        return _rebuild, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         return self.message + self._circumstances()
 
@@ -75,6 +79,13 @@ class GlacierError(Exception):
 def _says(sentence: str, name: str) -> bool:
     """Return whether a sentence has a name as a word: a vault "a" is not named by "archive a.tar"."""
     return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-]|\.\w)", sentence) is not None
+
+
+def _rebuild(class_: type[GlacierError], args: tuple[Any, ...]) -> GlacierError:
+    """Return an error whose attributes are set afterwards."""
+    error = class_.__new__(class_, *args)
+    error.args = args
+    return error
 
 
 @contextmanager

@@ -41,6 +41,22 @@ class SourceChangedError(SourceError):
         self.field = field
 
 
+class NotSharedError(SourceError):
+    """A file that several machines were to read is not the same on each of them; nothing of it was sent.
+
+    Attributes:
+        path: The file.
+        worker: The address of the worker where it differs.
+        field: The fact that differs: "path", "inode", "size", "mtime" or "content".
+    """
+
+    def __init__(self, message: str, *, path: str, worker: str, field: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.worker = worker
+        self.field = field
+
+
 class LengthMismatchError(SourceError):
     """A source gave more or fewer bytes than was declared.
 

@@ -62,6 +62,8 @@ class Limits:
         bandwidth: Bytes a second of all bodies together, up and down, at least 1,024; a ``RateSchedule`` has
             rates by the time of day. Chosen: no limit.
         hash_workers: Processes or threads that hash. Chosen: one for each core, at most 8.
+        processes: Processes that send, each with an event loop of its own. They are started by Dask for the
+            first file of a GiB or more, and only files go through them. Chosen: 1, this process alone.
 
     Raises:
         ConfigurationError: A value is too small.
@@ -71,13 +73,19 @@ class Limits:
     concurrency: int | None = None
     bandwidth: int | RateSchedule | None = None
     hash_workers: int | None = None
+    processes: int | None = None
 
     def __post_init__(self) -> None:
         if self.memory is not None and self.memory < MIB:
             raise ConfigurationError(
                 f"Limits.memory is {self.memory} bytes; it must be at least 1 MiB, the smallest part"
             )
-        for name, least in (("concurrency", 1), ("bandwidth", _LEAST_BANDWIDTH), ("hash_workers", 1)):
+        for name, least in (
+            ("concurrency", 1),
+            ("bandwidth", _LEAST_BANDWIDTH),
+            ("hash_workers", 1),
+            ("processes", 1),
+        ):
             value = getattr(self, name)
             value = value.least if isinstance(value, RateSchedule) else value
             if value is not None and value < least:

@@ -147,13 +147,29 @@ class UploadEngine(Generic[A]):
             parts_in_flight=len(parts),
         )
 
-    def resume(self, upload_id: UploadId, known: Mapping[int, bytes]) -> None:
+    def resume(self, upload_id: UploadId, known: Mapping[int, bytes], *, first_part: int = 0) -> None:
         """Continue an upload whose parts, by offset, have these hashes at the service.
 
-        A known part is hashed when it comes by, compared, and not sent again.
+        A known part is hashed when it comes by, compared, and not sent again. With ``first_part`` this engine
+        carries a run of parts that begins there, and ``finish_run`` ends it.
         """
         self._remote.begin(upload_id, known)
+        self._intake.parts = first_part
         self._watch_idle()
+
+    async def begin(self) -> UploadId:
+        """Begin the upload before the first part, for others that send parts; return its id."""
+        if self.upload_id is None:
+            # An upload whose id is lost to a cancellation would stay at the service without a name.
+            await self._see_through(self._remote.initiate, grace_seconds=lambda: GRACE_SECONDS)
+            self._watch_idle()
+        assert self.upload_id is not None  # noqa: S101  # just begun
+        return self.upload_id
+
+    def prove(self, index: int, length: int, tree_hash: bytes, receipt: object) -> None:
+        """Take a part, in any order, as proven to be at the service because another process has sent it."""
+        self._remote.prove_sent(index, length, tree_hash, receipt)
+        self._intake.count(length)
 
     def skip(self, length: int, tree_hash: bytes) -> None:
         """Take the next part as proven to be at the service with this tree hash."""
@@ -251,16 +267,31 @@ class UploadEngine(Generic[A]):
                 self._held = self._nothing()
             if self._held is not None:
                 return await self._store_whole(self._held, confirm)
-            await self._carriers.wait_until_all_ended()
-            self.check()
-            if self._remote.ledger.parts_sent < self._intake.parts:  # some were cancelled with this task
-                await anyio.lowlevel.checkpoint_if_cancelled()
-                self.fail(drained())
+            await self._wait_for_parts(self._intake.parts)
             if confirm is not None:
                 await confirm()
             size, tree_hash = self._remote.seal(self._intake.parts)
             return await self._settle(lambda: self._remote.complete(size, tree_hash), is_decided=lambda: True)
         raise AssertionError(self._state)
+
+    async def finish_run(self, count: int) -> None:
+        """Wait until the ``count`` parts of a run are at the store. The upload stays as it is.
+
+        Raises:
+            GlacierError: The error that stopped the engine.
+        """
+        with self.stops_on_failure():
+            self._state.advance(Event.END)
+            await self._wait_for_parts(count)
+            self._state.advance(Event.SETTLE)
+            self._state.advance(Event.MAKE)
+
+    async def _wait_for_parts(self, count: int) -> None:
+        await self._carriers.wait_until_all_ended()
+        self.check()
+        if self._remote.ledger.parts_sent < count:  # some were cancelled with this task
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            self.fail(drained())
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
         """Take nothing more, give parts that are being sent so long to arrive, and keep the upload.
@@ -291,10 +322,7 @@ class UploadEngine(Generic[A]):
         self._remote.ledger.part_range(self._intake.parts, self.part_size)
         if self._held is None:
             return
-        if self.upload_id is None:
-            # An upload whose id is lost to a cancellation would stay at the service without a name.
-            await self._see_through(self._remote.initiate, grace_seconds=lambda: GRACE_SECONDS)
-            self._watch_idle()
+        await self.begin()
         held, self._held = self._held, None
         self._carriers.start(held)
 

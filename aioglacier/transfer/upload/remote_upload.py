@@ -84,7 +84,11 @@ class RemoteUpload(Generic[A]):
 
     def prove(self, part: Part, hashes: PartHashes, receipt: object = None) -> None:
         """Note that a part is at the store."""
-        self.ledger.prove(part.index, part.job.length, hashes.tree_hash, receipt)
+        self.prove_sent(part.index, part.job.length, hashes.tree_hash, receipt)
+
+    def prove_sent(self, index: int, length: int, tree_hash: bytes, receipt: object) -> None:
+        """Note that a part of so many bytes is at the store."""
+        self.ledger.prove(index, length, tree_hash, receipt)
         if self.idle is not None:
             self.idle.sent()
 

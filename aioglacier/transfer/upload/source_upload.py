@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import anyio
-
-from aioglacier.core.errors import GlacierError, ResumeMismatchError, UploadExpiredError
+from aioglacier.core.errors import ResumeMismatchError, UploadExpiredError
 from aioglacier.core.planning import part_ranges
-from aioglacier.core.ranges import ByteRange
-from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.store import SharedStore
 from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.part import check_known_part
+from aioglacier.transfer.upload.part_run import hash_parts
 from aioglacier.transfer.upload.writer import check_length, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.core.models import UploadId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.store import ArchiveStore, StoreRules
     from aioglacier.transfer.upload.engine import UploadEngine
     from aioglacier.transfer.upload.sources import ByteSource
+    from aioglacier.transfer.upload.spread_parts import PartSpreader
     from aioglacier.transfer.upload.writer import SendOptions
 
 A = TypeVar("A")
@@ -63,6 +64,7 @@ class SourceUpload(Generic[A]):
         self._options = options
         self._resume = resume
         self._engine = self._new_engine()
+        self._spreader: PartSpreader | None = None
 
     def _new_engine(self) -> UploadEngine[A]:
         source = self.source
@@ -72,7 +74,8 @@ class SourceUpload(Generic[A]):
 
     def snapshot(self) -> TransferSnapshot:
         """The counters now."""
-        return self._engine.snapshot()
+        counters = self._engine.snapshot()
+        return counters if self._spreader is None else replace(counters, workers=self._spreader.workers)
 
     @property
     def archive(self) -> A | None:
@@ -118,13 +121,27 @@ class SourceUpload(Generic[A]):
                 upload_id, known = self._resume
                 engine.resume(upload_id, known)
             if isinstance(source, NamedFile):
-                with engine.stops_on_failure():
-                    proven = await _check_known_parts(self._resources, rules, source, engine, known)
+                _refuse_beyond(source, engine.upload_id, engine.part_size, known)
                 check_length(self._options.expected_size, source.size, is_whole=True)
-                await self._feed_file(engine, source, proven)
+                if not await self._spread(engine, source, known):
+                    with engine.stops_on_failure():
+                        proven = await _check_known_parts(self._resources, rules, source, engine, known)
+                    await self._feed_file(engine, source, proven)
                 return await engine.finish(lambda: run_in_thread(source.check_unchanged))
             await self._feed_stream(engine, source)
             return await engine.finish()
+
+    async def _spread(self, engine: UploadEngine[A], source: NamedFile, known: Mapping[int, bytes]) -> bool:
+        """Let other processes send the parts, if there are any and it pays; return whether they did."""
+        runner, store = self._resources.runner, self._store
+        if runner is None or source.size < runner.smallest or not isinstance(store, SharedStore):
+            return False
+        from aioglacier.transfer.upload.spread_parts import PartSpreader  # noqa: PLC0415  # few need it
+
+        self._spreader = PartSpreader(engine, store, runner, source)
+        with engine.stops_on_failure():
+            await self._spreader.send(known)
+        return True
 
     async def _feed_file(
         self, engine: UploadEngine[A], source: NamedFile, proven: Mapping[int, bytes]
@@ -176,42 +193,23 @@ async def _check_known_parts(
 ) -> dict[int, bytes]:
     """Hash the parts of a file that the service has, compare, and return their tree hashes by offset."""
     # Before anything is sent: a part of the wrong file would spoil the upload for the right one.
-    upload_id, part_size = engine.upload_id, engine.part_size
-    ranges = [range_ for range_ in part_ranges(source.size, part_size) if range_.start in known]
-    if len(ranges) < len(known):
-        beyond = min(set(known) - {range_.start for range_ in ranges})
-        raise ResumeMismatchError(
-            f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} "
-            f"bytes in parts of {part_size} does not have; abort that upload and start again"
-        )
-    failures: list[GlacierError] = []
+    ranges = [range_ for range_ in part_ranges(source.size, engine.part_size) if range_.start in known]
     proven: dict[int, bytes] = {}
-    slots = anyio.Semaphore(resources.parts_ahead)
 
-    async def check(range_: ByteRange) -> None:
-        place = ReadFrom(source.path, range_.start, source.identity)
-        job = PartJob(range_.size, place, rules.known_hashes)
-        try:
-            hashes = await resources.hasher.run(job)
-            check_known_part(upload_id, range_, known[range_.start], rules.proof(hashes))
-            proven[range_.start] = hashes.tree_hash
-        except GlacierError as error:
-            failures.append(error)
-        finally:
-            slots.release()
+    def take(range_: ByteRange, hashes: PartHashes) -> None:
+        check_known_part(engine.upload_id, range_, known[range_.start], rules.proof(hashes))
+        proven[range_.start] = hashes.tree_hash
 
-    with first_cause():
-        async with anyio.create_task_group() as checks:
-            for range_ in ranges:
-                if failures:
-                    break
-                await slots.acquire()
-                checks.start_soon(check, range_)
-    if failures:
-        raise min(failures, key=_position)
+    await hash_parts(resources, rules, source, ranges, take)
     return proven
 
 
-def _position(error: GlacierError) -> int:
-    byte_range = getattr(error, "byte_range", None)
-    return byte_range.start if isinstance(byte_range, ByteRange) else -1
+def _refuse_beyond(
+    source: NamedFile, upload_id: UploadId | None, part_size: int, known: Mapping[int, bytes]
+) -> None:
+    beyond = [start for start in known if start >= source.size or start % part_size]
+    if beyond:
+        raise ResumeMismatchError(
+            f"upload {upload_id} holds a part at byte {min(beyond)}, which {source.path!r} with "
+            f"{source.size} bytes in parts of {part_size} does not have; abort that upload and start again"
+        )

@@ -1,0 +1,1 @@
+"""Other processes that do work, on this machine or on others, by Dask."""

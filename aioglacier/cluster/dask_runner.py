@@ -1,0 +1,241 @@
+"""Tasks carried by Dask: to processes that are started on this machine, or by a scheduler to others.
+
+Dask gives a task of a worker that died to another one, and forgets what it knew if its scheduler dies. So
+nothing rests on its memory: see ``transfer.runner``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from aioglacier.cluster.site import Site
+from aioglacier.core.errors import ClusterError, WorkerDiedError
+from aioglacier.core.limits import MIB
+from aioglacier.tasks.see_through import GRACE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from aioglacier.core.models import UploadId
+    from aioglacier.files.shared import SharedFile
+    from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.transfer.budget.allowance import Limits
+    from aioglacier.transfer.runner import PartRun, RunDone
+    from aioglacier.transfer.store import Destination
+
+#: Processes that have to be started first take some seconds of CPU, as long as a GiB.
+_SMALLEST_LOCAL: Final = 1024 * MIB
+
+#: Two runs of parts.
+_SMALLEST: Final = 64 * MIB
+
+#: Seconds to wait for a scheduler, and for its first worker.
+_PATIENCE_SECONDS: Final = 20.0
+
+#: Seconds for which the number of workers is taken as known.
+_COUNT_SECONDS: Final = 2.0
+
+_LOOK_SECONDS: Final = 0.1
+
+_NO_PAGES: Final = "127.0.0.1:0"
+
+
+class DaskRunner:
+    """See ``Runner``. Made by ``open_runner``."""
+
+    def __init__(
+        self, worker: Any, site: Site, address: str | None, processes: int, smallest: int | None
+    ) -> None:
+        """``worker`` has the functions that run in a worker."""
+        default = _SMALLEST_LOCAL if address is None else _SMALLEST
+        self.smallest: Final = default if smallest is None else smallest
+        self._worker = worker
+        self._site = site
+        self._processes = processes
+        self._address = address
+        self._stack = AsyncExitStack()
+        self._opening = anyio.Lock()
+        self._client: Any = None
+        self._slots = 0
+        self._counted = 0.0
+
+    async def open(self) -> int:
+        """See ``Runner``."""
+        async with self._opening:
+            if self._client is None:
+                with anyio.CancelScope(shield=True):  # or half of a cluster would stay
+                    await self._start()
+            if time.monotonic() > self._counted + _COUNT_SECONDS:
+                await self._count()
+            return self._slots
+
+    async def check_file(self, file: SharedFile) -> None:
+        """See ``Runner``."""
+        for address, difference in (await self._ask_each(self._worker.look_at_file, file)).items():
+            if difference is not None:
+                raise self._worker.not_shared(file, address, difference)
+
+    async def check_upload(self, destination: Destination, upload_id: UploadId) -> None:
+        """See ``Runner``."""
+        answers = await self._ask_each(self._worker.look_at_upload, self._site, destination, upload_id)
+        for address, trouble in answers.items():
+            if trouble is not None:
+                raise ClusterError(
+                    f"worker {address} cannot send with the credentials that it finds: {trouble}",
+                    worker=address,
+                )
+
+    async def run(self, task: PartRun, take: Callable[[RunDone], Awaitable[None]]) -> None:
+        """See ``Runner``."""
+        from distributed import CancelledError, KilledWorker  # noqa: PLC0415  # loaded
+        from distributed.comm.core import CommClosedError  # noqa: PLC0415
+
+        key = f"{task.title}-{secrets.token_hex(4)}"
+        future = self._client.submit(self._worker.perform, task, self._site, self._slots, key=key, pure=False)
+        try:
+            done = await future
+            await take(done)  # before the only other memory of it is released
+        except asyncio.CancelledError:  # of this process; Dask's own is another class
+            await self._stop(future)
+            raise
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            raise WorkerDiedError(f"the workers were lost: {error}") from error
+        finally:
+            future.release()
+
+    async def _stop(self, future: Any) -> None:
+        """Cancel a task and wait until no worker does it: an upload must not get parts after its end."""
+        with anyio.move_on_after(GRACE_SECONDS, shield=True):
+            with suppress(WorkerDiedError):
+                await self._client.cancel([future], force=True)
+                while await self._is_running(future.key):  # noqa: ASYNC110  # in another process
+                    await anyio.sleep(_LOOK_SECONDS)
+
+    async def _is_running(self, key: str) -> bool:
+        return any(key in keys for keys in (await self._ask_each(self._worker.list_running)).values())
+
+    async def _ask_each(self, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        """Call a function in every worker process; return the answers by address."""
+        assert self._client is not None  # noqa: S101  # ``open`` comes first
+        try:
+            answers = await self._client.run(function, *args, on_error="return")
+        except Exception as error:  # Dask raises what it likes for a worker that leaves meanwhile
+            raise WorkerDiedError(f"the workers could not be asked: {error}") from error
+        for address, answer in answers.items():
+            if isinstance(answer, ModuleNotFoundError | AttributeError | ImportError):
+                raise ClusterError(
+                    f"worker {address} has not the aioglacier {self._site.version} of this process: {answer}",
+                    worker=address,
+                )
+            if isinstance(answer, Exception):
+                raise WorkerDiedError(f"worker {address} could not answer: {answer}") from answer
+        return dict(answers)
+
+    # --- opening
+
+    async def _start(self) -> None:
+        from distributed import Client, LocalCluster  # noqa: PLC0415  # loaded
+
+        address: Any = self._address
+        if address is None:
+            for name in ("distributed", "bokeh"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)  # its workers end as they like
+            address = await self._stack.enter_async_context(
+                LocalCluster(
+                    n_workers=self._processes,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    # Or pages with the state of all would be served to every machine.
+                    dashboard_address=_NO_PAGES,
+                    worker_dashboard_address=_NO_PAGES,
+                    scheduler_kwargs={"dashboard": False},
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                    asynchronous=True,
+                )
+            )
+        try:
+            client = Client(address, asynchronous=True, set_as_default=False, timeout=_PATIENCE_SECONDS)
+            self._client = await self._stack.enter_async_context(client)
+            await self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(
+                f"there is no Dask scheduler with workers at {self._address}: {error}"
+            ) from error
+        here = self._worker.describe()
+        for address, there in (await self._ask_each(self._worker.describe)).items():
+            if there != here:
+                raise ClusterError(
+                    f"worker {address} has aioglacier {there.package} (tasks {there.tasks}) on Python "
+                    f"{there.python}, and this process {here.package} (tasks {here.tasks}) on {here.python}; "
+                    "install the same everywhere",
+                    worker=address,
+                )
+        await self._count()
+
+    async def _count(self) -> None:
+        assert self._client is not None  # noqa: S101  # opened
+        self._slots = max(1, sum((await self._client.nthreads()).values()))
+        self._counted = time.monotonic()
+
+    async def aclose(self) -> None:
+        """End the processes that were started here, and leave others."""
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def open_runner(
+    options: GatewayOptions,
+    limits: Limits,
+    s3_endpoint: str = "",
+    address: str | None = None,
+    *,
+    is_local: bool = False,
+    smallest: int | None = None,
+) -> AsyncIterator[DaskRunner]:
+    """Open a runner: a scheduler is looked for at once, processes here are started when there is work.
+
+    Args:
+        options: Of the connection, with region and endpoint as they were found.
+        limits: Of the connection.
+        s3_endpoint: The endpoint of S3, "" for AWS's own.
+        address: Of a scheduler, as tcp://HOST:8786; ``None`` for ``limits.processes`` on this machine.
+        is_local: Whether the endpoint is a local Glacier, which needs no credentials.
+        smallest: Bytes of a file that is worth it; ``None`` chooses.
+
+    Raises:
+        ClusterError: Dask is not installed, there is no scheduler, or a worker differs from this process.
+    """
+    site = Site.of(options, limits, s3_endpoint or None, is_local=is_local)
+    worker = await _load_worker()
+    runner = DaskRunner(worker, site, address, limits.processes or 1, smallest)
+    try:
+        if address is not None:
+            await runner.open()
+        yield runner
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.aclose()
+
+
+async def _load_worker() -> Any:
+    """Load the functions of a worker, and Dask with them, which takes a second."""
+
+    def load() -> Any:
+        try:
+            from aioglacier.cluster import worker_tasks  # noqa: PLC0415  # see above
+        except ImportError as error:
+            raise ClusterError(
+                f"other processes need Dask: pip install aioglacier[dask] ({error})"
+            ) from error
+        return worker_tasks
+
+    return await anyio.to_thread.run_sync(load)

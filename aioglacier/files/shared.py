@@ -1,0 +1,73 @@
+"""A file on a path that several machines share, by facts that are the same on each of them."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_unchanged
+
+#: Two disks that were copied block by block have equal inodes, sizes and times; this much of the content at
+#: the start, the middle and the end tells them apart.
+_SAMPLE = 64 * 1024
+
+
+class SharedFile(NamedTuple):
+    """A regular file. The device number is left out, because each machine gives its own.
+
+    Attributes:
+        path: Absolute.
+        inode: Of the file system that the machines share.
+        size: Bytes.
+        mtime_ns: Of the last change of content.
+        sample: SHA-256 of some of the content.
+    """
+
+    path: str
+    inode: int
+    size: int
+    mtime_ns: int
+    sample: bytes
+
+    @classmethod
+    def of(cls, path: str, identity: FileIdentity) -> SharedFile:
+        """Look at a file that has this identity here. It blocks.
+
+        Raises:
+            OSError: It cannot be read.
+            FileChangedError: It is another file.
+        """
+        size = identity.size
+        descriptor = open_unchanged(path, identity)
+        try:
+            length = min(_SAMPLE, size)
+            content = sha256()
+            for start in sorted({0, (size - length) // 2, size - length}):
+                view = memoryview(bytearray(length))
+                fill(view, descriptor, start)
+                content.update(view)
+        finally:
+            os.close(descriptor)
+        return cls(path, identity.inode, size, identity.mtime_ns, content.digest())
+
+    def difference_here(self) -> str | None:
+        """Return the first fact that differs on this machine, ``None`` if it is the same file. It blocks.
+
+        "path" says that there is no such file, or that it cannot be read.
+        """
+        try:
+            here = SharedFile.of(self.path, self.identity_here())
+        except OSError:
+            return "path"
+        except FileChangedError as error:  # just now
+            return str(error)
+        for field in ("inode", "size", "mtime_ns"):
+            if getattr(self, field) != getattr(here, field):
+                return field.removesuffix("_ns")
+        return None if self.sample == here.sample else "content"
+
+    def identity_here(self) -> FileIdentity:
+        """Return what the file is on this machine."""
+        return FileIdentity.of(Path(self.path).stat())

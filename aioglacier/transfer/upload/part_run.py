@@ -1,0 +1,147 @@
+"""One run of parts of a file: hashed, and sent by an engine of the process that was given the run."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+
+import anyio
+
+from aioglacier.core.errors import GlacierError
+from aioglacier.core.planning import part_ranges
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.spending import RequestCounter, spending
+from aioglacier.tasks.groups import first_cause
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.runner import RunDone
+from aioglacier.transfer.store import PartDone
+from aioglacier.transfer.upload.engine import UploadEngine
+from aioglacier.transfer.upload.named_file import NamedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aioglacier.core.models import UploadId
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.runner import PartRun
+    from aioglacier.transfer.store import ArchiveStore, StoreRules
+
+A = TypeVar("A")
+
+
+async def perform_run(run: PartRun, store: ArchiveStore[A], resources: TransferResources) -> RunDone:
+    """Do a run with the resources of this process.
+
+    Raises:
+        SourceChangedError: The file is not what it was.
+        GlacierError: A part could not be read or sent.
+    """
+    began, cpu = time.monotonic(), time.process_time()
+    file = NamedFile(run.file.path, run.file.identity_here())
+    start = run.first * run.part_size
+    ranges = [
+        ByteRange(start + part.start, start + part.stop) for part in part_ranges(run.size, run.part_size)
+    ]
+    done: list[PartDone] = []
+    counter = RequestCounter()
+
+    def take(byte_range: ByteRange, hashes: PartHashes, receipt: object = None) -> None:
+        done.append(PartDone(byte_range.start // run.part_size, byte_range.size, hashes, receipt))
+
+    if run.upload_id is None:
+        await hash_parts(resources, store.rules, file, ranges, take)
+    else:
+        engine = UploadEngine(
+            _NotingStore(store, take),
+            resources,
+            part_size=run.part_size,
+            buffer_size=run.part_size,
+            size=run.size,
+            keep_unfinished=True,
+        )
+        with spending(counter):
+            async with engine:
+                engine.resume(run.upload_id, {}, first_part=run.first)
+                with engine.stops_on_failure():
+                    for byte_range in ranges:
+                        await engine.submit_file(file, byte_range)
+                await engine.finish_run(len(ranges))
+    done.sort(key=lambda each: each.part)
+    return RunDone(tuple(done), counter.requests, time.monotonic() - began, time.process_time() - cpu)
+
+
+async def hash_parts(
+    resources: TransferResources,
+    rules: StoreRules,
+    file: NamedFile,
+    ranges: Sequence[ByteRange],
+    take: Callable[[ByteRange, PartHashes], None],
+) -> None:
+    """Hash parts of a file as the place lists them; ``take`` gets each, in any order.
+
+    Raises:
+        GlacierError: A part could not be read, or ``take`` refused it; the first one in the file.
+    """
+    failures: list[tuple[int, GlacierError]] = []
+    slots = anyio.Semaphore(resources.parts_ahead)
+
+    async def hash_part(byte_range: ByteRange) -> None:
+        place = ReadFrom(file.path, byte_range.start, file.identity)
+        try:
+            take(byte_range, await resources.hasher.run(PartJob(byte_range.size, place, rules.known_hashes)))
+        except GlacierError as error:
+            failures.append((byte_range.start, error))
+        finally:
+            slots.release()
+
+    with first_cause():
+        async with anyio.create_task_group() as tasks:
+            for byte_range in ranges:
+                if failures:
+                    break
+                await slots.acquire()
+                tasks.start_soon(hash_part, byte_range)
+    if failures:
+        raise min(failures, key=lambda failure: failure[0])[1]
+
+
+class _NotingStore(Generic[A]):
+    """Notes what is sent of one run. It neither begins nor ends an upload: the coordinator does."""
+
+    def __init__(self, store: ArchiveStore[A], take: Callable[[ByteRange, PartHashes, object], None]) -> None:
+        self.rules = store.rules
+        self._store = store
+        self._take = take
+
+    async def put_part(
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
+    ) -> object:
+        receipt = await self._store.put_part(upload_id, start, body, hashes, progress)
+        self._take(ByteRange(start, start + body.nbytes), hashes, receipt)
+        return receipt
+
+    async def store_whole(
+        self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
+    ) -> A:
+        del body, hashes, progress, before_last
+        _refuse()
+
+    async def initiate(self, part_size: int) -> UploadId:
+        del part_size
+        _refuse()
+
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
+    ) -> A:
+        del upload_id, size, tree_hash, receipts
+        _refuse()
+
+    async def abort(self, upload_id: UploadId) -> None:
+        del upload_id
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise AssertionError("only the coordinator begins and ends an upload")

@@ -1,0 +1,47 @@
+"""Cutting parts into runs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aioglacier.transfer.upload.spread_parts import RunSizes
+
+MIB = 1024 * 1024
+
+
+@given(st.sets(st.integers(0, 300)), st.integers(1, 9), st.lists(st.floats(0, 1e6), max_size=9))
+def test_every_part_is_in_one_run(indexes: set[int], slots: int, seconds: list[float]) -> None:
+    """Whatever the speed, each part is given out once, and a run holds neighbours only."""
+    sizes = RunSizes(sorted(indexes), 16 * MIB)
+    given_out: list[int] = []
+    while (span := sizes.next(slots)) is not None:
+        given_out += range(span.first, span.first + span.parts)
+        if seconds:
+            sizes.note(span.parts * 16 * MIB, seconds.pop())
+    assert given_out == sorted(indexes)
+
+
+def test_runs_become_long_and_at_the_end_short() -> None:
+    """At 1 GiB/s runs grow to 10 GiB, and the last ones are parts, so that all processes end together."""
+    sizes, lengths = RunSizes(range(10_000), 16 * MIB), []
+    while (span := sizes.next(4)) is not None:
+        lengths.append(span.parts)
+        sizes.note(span.parts * 16 * MIB, span.parts / 64)
+    assert lengths[0] == 8
+    assert max(lengths) == pytest.approx(640, rel=0.01)
+    assert lengths[-1] == 1
+    assert len(lengths) < 80
+
+
+def test_one_slow_run_does_not_cut_all_others_short() -> None:
+    """A run that took much longer counts half."""
+    sizes = RunSizes(range(10_000), 16 * MIB)
+    for _ in range(6):
+        sizes.note(16 * MIB * 64, 1.0)
+    before = sizes.next(1)
+    sizes.note(16 * MIB, 60.0)
+    after = sizes.next(1)
+    assert before is not None
+    assert after is not None
+    assert before.parts // 2 <= after.parts < before.parts
