@@ -17,7 +17,7 @@ _LOCAL_KEYS: Final = ("local", "local")
 
 
 class Site(NamedTuple):
-    """Where workers send. Credentials are those of each worker's own environment.
+    """The place to which workers send. Credentials are those of each worker's own environment.
 
     Attributes:
         version: Of the package.

@@ -1,4 +1,4 @@
-"""What a worker process runs: it checks itself, and does one task in an event loop of its own.
+"""The functions that a worker process runs: checks of itself, and one task in an event loop of its own.
 
 Dask loads these functions by name, so every worker needs this package. A function gets plain data and opens a
 connection with the credentials that the worker finds in its own environment.

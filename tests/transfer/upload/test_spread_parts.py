@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 @given(st.sets(st.integers(0, 300)), st.integers(1, 9), st.lists(st.floats(0, 1e6), max_size=9))
 def test_every_part_is_in_one_run(indexes: set[int], slots: int, seconds: list[float]) -> None:
-    """Whatever the speed, each part is given out once, and a run holds neighbours only."""
+    """Each part is given out once at any speed, and a run holds neighbours only."""
     sizes = RunSizes(sorted(indexes), 16 * MIB)
     given_out: list[int] = []
     while (span := sizes.next(slots)) is not None:
