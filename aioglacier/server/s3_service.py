@@ -6,7 +6,6 @@ then the operation runs. Each refusal becomes an XML error.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ from aioglacier.server.protocol import s3_behaviour as behaviour, xml_format as 
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, known_status
 from aioglacier.server.protocol.s3_signature import UNSIGNED, ChunkSigner, S3Verifier
-from aioglacier.server.protocol.sigv4 import SignedRequest, nearest_clock
 from aioglacier.server.requests import delivery, intake, s3_intake
 from aioglacier.server.requests.faults import RequestFaults, ScriptedRefusalError
 from aioglacier.server.requests.hosts import check_host, own_names
@@ -49,7 +47,6 @@ class S3Service:
         self._verifier = (
             S3Verifier(settings.credentials, region=settings.region) if settings.credentials else None
         )
-        self._skew = timedelta(seconds=settings.clock_skew_seconds)
         self._own_names = own_names(settings)
 
     async def answer(self, request: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
@@ -94,15 +91,9 @@ class S3Service:
     def _check_signature(self, request: web.BaseRequest, path: str) -> ChunkSigner | None:
         if self._verifier is None:
             return None
-        headers: dict[str, list[str]] = {}
-        for name, value in request.headers.items():
-            headers.setdefault(name.lower(), []).append(value)
         # The payload is compared with its header after it has arrived.
         payload_hash = request.headers.get("x-amz-content-sha256", UNSIGNED)
-        now = datetime.now(UTC) + self._skew
-        date = request.headers.get("x-amz-date") or request.query.get("X-Amz-Date")
-        clock = nearest_clock(date, now, now + timedelta(seconds=self._site.clock.offset_seconds))
-        return self._verifier.verify(SignedRequest(request.method, path, headers, payload_hash), clock)
+        return self._verifier.verify(*intake.signed_request(self._site, request, path, payload_hash))
 
     def _check_owner(self, request: web.BaseRequest) -> None:
         for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
@@ -136,28 +127,24 @@ class S3Service:
         """Return the answer of a refusal."""
         headers = self._headers(request_id)
         status = refusal.status
+        is_status_scripted = False
         if isinstance(refusal, S3RefusalError):
             headers |= dict(refusal.headers)
-        elif refusal.code in _CODES:
+        elif isinstance(refusal, ScriptedRefusalError):
+            headers |= refusal.fault.headers
+            is_status_scripted = refusal.fault.status is not None
+        if refusal.code in _CODES and not is_status_scripted:
             status, _ = known_status(_CODES[refusal.code]) or (status, "")
         body = _error_document(request, refusal, request_id)
-        if isinstance(refusal, ScriptedRefusalError):
-            headers |= refusal.fault.headers
         if request.method == "HEAD" or status == 304:  # HTTP allows no body there
             body = b""
         else:
             headers.setdefault("Content-Type", "application/xml")
-        response = web.Response(status=status, body=body, headers=headers)
-        if "Expect" in request.headers and not request.content.at_eof():
-            # The body will not be sent; the next request on this connection would be read as the body.
-            response.force_close()
-        return response
+        return delivery.refusal_response(request, status, body, headers)
 
     def _headers(self, request_id: str) -> dict[str, str]:
         headers = {"x-amz-request-id": request_id, "x-amz-id-2": request_id, "Server": "aioglacier"}
-        # Of the virtual clock, as all other dates: clients keep it as the date of an archive.
-        ahead = self._skew + timedelta(seconds=self._site.clock.offset_seconds)
-        return headers | delivery.skewed_date(ahead)
+        return headers | delivery.date_header(self._site)
 
 
 async def _run(operation: S3Operation, call: S3Call) -> Answer:

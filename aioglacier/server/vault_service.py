@@ -7,14 +7,13 @@ operation runs. Each refusal becomes a JSON error.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, missing, refuse
-from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier, nearest_clock
+from aioglacier.server.protocol.sigv4 import Verifier
 from aioglacier.server.requests import delivery, intake
 from aioglacier.server.requests.call import Answer, VaultCall
 from aioglacier.server.requests.faults import FaultKind, RequestFaults, ScriptedRefusalError
@@ -38,7 +37,6 @@ class VaultService:
         self._verifier = (
             Verifier(settings.credentials, region=settings.region) if settings.credentials else None
         )
-        self._skew = timedelta(seconds=settings.clock_skew_seconds)
 
     async def answer(self, request: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         """Answer one request.
@@ -75,13 +73,7 @@ class VaultService:
         if self._verifier is not None:
             # The body of an upload is compared with its header after it has arrived.
             payload_hash = (sent or digest.hex()) if takes_bytes else digest.hex()
-            headers: dict[str, list[str]] = {}
-            for name, value in request.headers.items():
-                headers.setdefault(name.lower(), []).append(value)
-            now = datetime.now(UTC) + self._skew
-            ahead = now + timedelta(seconds=self._site.clock.offset_seconds)
-            clock = nearest_clock(request.headers.get("x-amz-date"), now, ahead)
-            self._verifier.verify(SignedRequest(request.method, path, headers, payload_hash), clock)
+            self._verifier.verify(*intake.signed_request(self._site, request, path, payload_hash))
         if sent is not None and not takes_bytes:
             intake.check_payload(sent, digest)
 
@@ -106,17 +98,15 @@ class VaultService:
             headers |= refusal.fault.headers
             if refusal.fault.body is not None:
                 body = refusal.fault.body.encode()
-        response = web.Response(status=refusal.status, body=body, headers=headers)
-        if "Expect" in request.headers and not request.content.at_eof():
-            # The body will not be sent; the next request on this connection would be read as the body.
-            response.force_close()
-        return response
+        return delivery.refusal_response(request, refusal.status, body, headers)
 
     def _headers(self, request_id: str, more: Mapping[str, str]) -> dict[str, str]:
-        headers = {"x-amzn-RequestId": request_id, **more, "Server": "aioglacier"}
-        # Of the virtual clock, as all other dates: clients keep it as the date of an archive.
-        ahead = self._skew + timedelta(seconds=self._site.clock.offset_seconds)
-        return headers | delivery.skewed_date(ahead)
+        return {
+            "x-amzn-RequestId": request_id,
+            **more,
+            "Server": "aioglacier",
+            **delivery.date_header(self._site),
+        }
 
 
 def _find(request: web.BaseRequest, target: Target) -> Operation | None:

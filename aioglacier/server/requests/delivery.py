@@ -76,9 +76,23 @@ async def send_slices(
     return response
 
 
-def skewed_date(skew: timedelta) -> dict[str, str]:
-    """Return the Date header of a server whose clock is so far ahead, none if it is not ahead."""
-    return {"Date": format_datetime(datetime.now(UTC) + skew, usegmt=True)} if skew else {}
+def date_header(site: Site) -> dict[str, str]:
+    """Return the Date header of a server whose clock is ahead, none if it is not ahead.
+
+    It is of the virtual clock, as all other dates: clients keep it as the date of an archive.
+    """
+    ahead = timedelta(seconds=site.settings.clock_skew_seconds + site.clock.offset_seconds)
+    return {"Date": format_datetime(datetime.now(UTC) + ahead, usegmt=True)} if ahead else {}
+
+
+def refusal_response(
+    request: web.BaseRequest, status: int, body: bytes, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Return the answer of a refusal, which ends the connection if the request's body will not be sent."""
+    response = web.Response(status=status, body=body, headers=headers)
+    if "Expect" in request.headers and not request.content.at_eof():
+        response.force_close()  # else the next request on this connection would be read as the body
+    return response
 
 
 async def _send_files(site: Site, transport: asyncio.Transport, slices: tuple[Slice, ...]) -> None:

@@ -7,6 +7,7 @@ from the connection while a thread hashes and writes the block before.
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -16,6 +17,7 @@ from anyio import create_memory_object_stream, create_task_group, fail_after, to
 from aioglacier.core.limits import MIB
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError, invalid, missing, refuse
+from aioglacier.server.protocol.sigv4 import SignedRequest, nearest_clock
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from aioglacier.server.requests.call import Call, VaultCall
+    from aioglacier.server.requests.call import Call, Site, VaultCall
     from aioglacier.server.state.files import Incoming, IncomingFile, Received
 
 R = TypeVar("R")
@@ -98,6 +100,19 @@ async def _receive(call: VaultCall, incoming: Incoming, size: int) -> Received:
     if sent_hash != received.tree_hash:
         raise invalid(f"Checksum mismatch: expected {sent_hash.hex()}, computed {received.tree_hash.hex()}")
     return received
+
+
+def signed_request(
+    site: Site, request: web.BaseRequest, path: str, payload_hash: str
+) -> tuple[SignedRequest, datetime]:
+    """Return a request as its signature sees it, and the time to judge it by."""
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name.lower(), []).append(value)
+    now = datetime.now(UTC) + timedelta(seconds=site.settings.clock_skew_seconds)
+    ahead = now + timedelta(seconds=site.clock.offset_seconds)  # a client may keep either clock
+    date = request.headers.get("x-amz-date") or request.query.get("X-Amz-Date")
+    return SignedRequest(request.method, path, headers, payload_hash), nearest_clock(date, now, ahead)
 
 
 async def fill(call: Call, incoming: IncomingFile, body: AsyncGenerator[bytes, None]) -> None:
