@@ -195,6 +195,37 @@ READERS_OF_MESSAGES = {
 #: Methods that compare a text with another one.
 COMPARISONS = {"startswith", "endswith", "find", "index", "removeprefix", "removesuffix"}
 
+#: From this many branches on, a module decides something, and has a test file of its own.
+MANY_BRANCHES = 4
+
+#: Modules whose test file has another name, because it tests several of them.
+TESTED_ELSEWHERE = {"aioglacier.core.errors.root": "tests/core/test_errors.py"}
+
+#: Modules that still need a test file of their own.
+UNMIRRORED = {
+    "aioglacier.bulk.archives.move_plan",
+    "aioglacier.cli.shared.archive_moves",
+    "aioglacier.cli.shared.archive_names",
+    "aioglacier.cli.shared.encrypting",
+    "aioglacier.cli.shared.folder_listing",
+    "aioglacier.cli.shared.losing_files",
+    "aioglacier.cli.shared.places",
+    "aioglacier.cluster.dask_runner",
+    "aioglacier.cluster.site",
+    "aioglacier.cluster.worker_tasks",
+    "aioglacier.fs.archive_file_system",
+    "aioglacier.fs.archive_files",
+    "aioglacier.migrate.bucket_carrier",
+    "aioglacier.migrate.job_bytes",
+    "aioglacier.migrate.move_manifest",
+    "aioglacier.migrate.object_metadata",
+    "aioglacier.migrate.proven_store",
+    "aioglacier.migrate.report",
+    "aioglacier.recorded.buckets.object_options",
+    "aioglacier.recorded.place_context",
+    "aioglacier.transfer.upload.part_run",
+}
+
 #: Modules that ``import aioglacier`` must not load.
 UNLOADED = (
     "distributed",
@@ -458,6 +489,27 @@ def test_exported_names_are_what_is_there() -> None:
     assert {*exported} == typed | {name for name in vars(errors) if name.endswith("Error")}
     assert all(hasattr(aioglacier, name) for name in exported)
     assert not hasattr(aioglacier, "NoSuchError")
+
+
+def branches(tree: ast.AST) -> int:
+    """Return how often the functions of a module decide."""
+    kinds = (ast.If, ast.IfExp, ast.Match, ast.While, ast.ExceptHandler)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(node): node for function in functions for node in ast.walk(function)}
+    return sum(isinstance(node, kinds) for node in inside.values())
+
+
+def test_a_module_that_decides_has_its_test_file() -> None:
+    """The tests mirror the package, so that a rule and its tests are found by one name."""
+    without = set()
+    for module, path in MODULES.items():
+        mirror = ROOT / "tests" / path.relative_to(PACKAGE).with_name(f"test_{path.name}")
+        if path.stem.startswith("__") or path.suffix != ".py" or mirror.exists():
+            continue
+        if branches(ast.parse(path.read_text())) >= MANY_BRANCHES and module not in TESTED_ELSEWHERE:
+            without.add(module)
+    assert without <= UNMIRRORED
+    assert all((ROOT / path).exists() for path in TESTED_ELSEWHERE.values())
 
 
 def is_message(node: ast.expr) -> bool:

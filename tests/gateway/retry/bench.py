@@ -18,6 +18,7 @@ from aioglacier.core.errors import (
     UnexpectedResponseError,
     VaultNotFoundError,
 )
+from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
@@ -111,3 +112,11 @@ def named(error: GlacierError) -> str:
 async def uploads(bench: Bench) -> list[UploadId]:
     """Return the ids of the unfinished uploads."""
     return [upload.id for upload in (await bench.glacier.list_multipart_uploads("photos")).items]
+
+
+async def begin(bench: Bench) -> UploadId:
+    """Return an upload whose one part is sent."""
+    upload_id = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB)
+    await bench.glacier.upload_multipart_part("photos", upload_id, memoryview(BODY), start=0, hashes=HASHES)
+    bench.glacier.calls.clear()
+    return upload_id

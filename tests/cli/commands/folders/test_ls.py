@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.catalog.folders.entry_records import Entry
-from aioglacier.cli.commands.folders.du import FolderSums
 from tests.cli.conftest import Cli
 from tests.cli.test_terminal import on_terminal
 
@@ -82,18 +80,6 @@ def test_du_adds_up_folders(synced: Cli) -> None:
     assert [tuple(record.values()) for record in records] == [("2024/", 2, 3004), (".", 3, 3009)]
     assert paths(synced, "du", "v", "2024") == ["2024/may/", "2024/"]
     assert synced("du", "v", "--depth=0").text.splitlines()[1] == "2.94 KiB          3  ."
-
-
-def test_folder_sums_hold_only_the_folders_they_are_in() -> None:
-    """Folders deeper than wanted count for the one above, and a neighbour with a longer name is another."""
-    sums = FolderSums(b"", 2)
-    printed = [
-        record["path"]
-        for path in (b"", b"a/b/c/d", b"a/b/e", b"a/f", b"a0/g", b"h")
-        for record in sums.add(Entry(1, path, 1, "file", 1, 0, 0, 0, 0, 0, 0, 0))
-    ]
-    assert printed == ["a/b/", "a/", "a0/"]
-    assert list(sums.end()) == [{"path": ".", "files": 6, "size": 6}]
 
 
 def test_a_path_is_cut_to_the_terminal(synced: Cli) -> None:
