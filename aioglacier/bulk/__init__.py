@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     )
     from aioglacier.bulk.archives.move_plan import ArchivePlan as ArchivePlan
     from aioglacier.bulk.archives.move_run import PaceOptions as PaceOptions
+    from aioglacier.bulk.archives.size_rules import (
+        SizeRule as SizeRule,
+        parse_class_rule as parse_class_rule,
+        parse_tier_rule as parse_tier_rule,
+    )
     from aioglacier.bulk.findings import Finding as Finding, Trouble as Trouble
     from aioglacier.bulk.formats.age import (
         Identities as Identities,
@@ -68,6 +73,7 @@ _HOMES: Final = {
     "archives.archive_restore": ("ArchiveRestore", "ArchivesSnapshot"),
     "archives.move_plan": ("ArchivePlan",),
     "archives.move_run": ("PaceOptions",),
+    "archives.size_rules": ("SizeRule", "parse_class_rule", "parse_tier_rule"),
     "findings": ("Finding", "Trouble"),
     "recover": ("FolderRecovery", "Recovered", "RecoveryOptions", "RecoveryPlan"),
     "restore.restore": ("FolderRestore", "RestoreSnapshot"),

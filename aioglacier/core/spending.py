@@ -116,7 +116,7 @@ class Budget:
         Raises:
             CostLimitError: It would exceed the limit. It is not counted, and must not be sent.
         """
-        prices = self.prices
+        prices = _PRICES.get() or self.prices
         price, held = prices.uploads(charge.uploads) if charge.uploads else 0.0, 0.0
         if charge.tier is not None:
             size = math.nan if charge.retrieved is None else charge.retrieved
@@ -200,6 +200,7 @@ class RequestCounter(Budget):
 
 
 _BUDGETS: Final[ContextVar[tuple[Budget, ...]]] = ContextVar("aioglacier budgets", default=())
+_PRICES: Final[ContextVar[Prices | None]] = ContextVar("aioglacier prices", default=None)
 
 
 def budgets() -> tuple[Budget, ...]:
@@ -223,6 +224,17 @@ def spending(budget: Budget) -> Iterator[None]:
         yield
     finally:
         _BUDGETS.set(before)  # a token would fail where another task ends the block
+
+
+@contextmanager
+def charging(prices: Prices) -> Iterator[None]:
+    """Charge the requests of the block by these prices: those of another place than the budget's."""
+    before = _PRICES.get()
+    _PRICES.set(prices)
+    try:
+        yield
+    finally:
+        _PRICES.set(before)
 
 
 @contextmanager

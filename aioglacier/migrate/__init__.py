@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from aioglacier.migrate.class_rules import ClassRule as ClassRule, parse_class_rule as parse_class_rule
     from aioglacier.migrate.migration import Migration as Migration, MigrationOptions as MigrationOptions
+    from aioglacier.migrate.move_costs import TargetCosts as TargetCosts
     from aioglacier.migrate.proven_deletion import (
         DeletionPlan as DeletionPlan,
         ProvenDeletion as ProvenDeletion,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: The public names of each module.
 _HOMES: Final = {
-    "class_rules": ("ClassRule", "parse_class_rule"),
     "migration": ("Migration", "MigrationOptions"),
+    "move_costs": ("TargetCosts",),
     "proven_deletion": ("DeletionPlan", "ProvenDeletion"),
     "report": ("Report", "check_report"),
 }

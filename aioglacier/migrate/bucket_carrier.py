@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from aioglacier.bulk.archives.size_rules import choose_by_size
 from aioglacier.catalog.records import MoveState
-from aioglacier.core.errors import (
-    IntegrityError,
-    MemoryLimitError,
-    ObjectExistsError,
-    UploadExpiredError,
-    UploadNotFoundError,
-)
-from aioglacier.core.limits import GIB, MIB, S3
+from aioglacier.core.errors import IntegrityError, ObjectExistsError, UploadExpiredError, UploadNotFoundError
+from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
-from aioglacier.core.planning import smallest_part_size
+from aioglacier.core.spending import charging
 from aioglacier.files.crashpoints import passing
 from aioglacier.gateway.contract.paging import follow
-from aioglacier.migrate.class_rules import choose_class
 from aioglacier.migrate.job_bytes import JobBytes, send_output
+from aioglacier.migrate.move_costs import SHARE, choose_part_size
 from aioglacier.migrate.move_manifest import write_line
 from aioglacier.migrate.object_metadata import checksum_of, find_difference, metadata_of
 from aioglacier.migrate.proven_store import ProvenStore
@@ -38,22 +33,14 @@ from aioglacier.transfer.upload.engine import UploadEngine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aioglacier.bulk.archives.size_rules import SizeRule
     from aioglacier.catalog.records import MovedPart, MovedRecord, MoveRecord
     from aioglacier.client.job import Job
     from aioglacier.core.models import Page
-    from aioglacier.core.s3.objects import ObjectHead, ObjectSettings, UploadedObjectPart
+    from aioglacier.core.s3.objects import ObjectHead, ObjectSettings, StorageClass, UploadedObjectPart
     from aioglacier.migrate.bucket_target import BucketTarget
-    from aioglacier.migrate.class_rules import ClassRule
+    from aioglacier.migrate.move_costs import ClassPrices
     from aioglacier.recorded.vault_context import RecordedVault
-
-#: Parts of this size need few requests and keep several connections busy.
-_GOOD_PART_SIZE: Final = 64 * MIB
-
-#: Archives of this size or more are worth large parts.
-_LARGE: Final = GIB
-
-#: Parts in memory at once, when several archives are carried: no more than fit this share of it.
-_SHARE: Final = 16
 
 #: Archives carried side by side; one with large parts has all of their places.
 _PLACES: Final = 4
@@ -71,7 +58,8 @@ class BucketCarrier:
         move: MoveRecord,
         target: BucketTarget,
         settings: ObjectSettings,
-        rules: Sequence[ClassRule],
+        rules: Sequence[SizeRule[StorageClass]],
+        prices: ClassPrices,
     ) -> None:
         self._context = context
         self._moves = context.catalog.moves
@@ -79,6 +67,7 @@ class BucketCarrier:
         self._target = target
         self._settings = settings
         self._rules = rules
+        self._prices = prices
         self._places = anyio.Semaphore(_PLACES)
         self._alone = anyio.Lock()
 
@@ -98,9 +87,10 @@ class BucketCarrier:
 
     async def carry(self, moved: MovedRecord, job: Job) -> None:
         """See ``Carrier``."""
-        part_size = moved.part_size or self._choose_part_size(moved.archive.size)
+        memory = self._target.resources.buffers.limit
+        part_size = moved.part_size or choose_part_size(moved.archive.size, memory)
         async with AsyncExitStack() as stack:
-            if part_size * _SHARE > self._target.resources.buffers.limit:
+            if part_size * SHARE > memory:
                 await stack.enter_async_context(self._alone)  # or two would each wait for the other's places
                 for _ in range(_PLACES):
                     await stack.enter_async_context(self._places)
@@ -124,7 +114,7 @@ class BucketCarrier:
         source = JobBytes(output, target.resources)
         settings = replace(
             self._settings,
-            storage_class=choose_class(self._rules, archive.size, self._settings.storage_class),
+            storage_class=choose_by_size(self._rules, archive.size, self._settings.storage_class),
             metadata=metadata_of(archive),
         )
         key = target.prefix + moved.name
@@ -144,7 +134,7 @@ class BucketCarrier:
             size=archive.size,
             keep_unfinished=True,
         )
-        with target.naming(moved.name):
+        with target.naming(moved.name), charging(self._prices(settings.storage_class)):
             async with engine:
                 if moved.upload_id is not None:
                     engine.resume(UploadId(moved.upload_id), {})
@@ -217,17 +207,6 @@ class BucketCarrier:
             self._move, moved, lambda number, previous: write_line(number, previous, moved, head, bucket, now)
         )
         passing("move proven")
-
-    def _choose_part_size(self, size: int) -> int:
-        """Return the part size for an archive: large enough for its parts' count, small enough for memory."""
-        limit = self._target.resources.buffers.limit
-        needed = smallest_part_size(size, S3)
-        if needed * 2 > limit:
-            raise MemoryLimitError(part_size=needed, memory_limit=limit)
-        wanted = _GOOD_PART_SIZE if size >= _LARGE else S3.min_part_size
-        while wanted > S3.min_part_size and wanted * _SHARE > limit:
-            wanted //= 2
-        return max(needed, wanted)
 
     def _exists(self, moved: MovedRecord, difference: str) -> ObjectExistsError:
         key = self._target.prefix + moved.name

@@ -8,6 +8,7 @@ bucket has is moved again. An archive that was proven has a line in the manifest
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,6 +18,7 @@ from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
 from aioglacier.bulk.archives.safe_names import names_of
+from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.checks import check_choice
 from aioglacier.core.errors import GlacierError, InvalidPlanError
 from aioglacier.core.s3.object_checks import check_owner, check_settings
@@ -24,19 +26,21 @@ from aioglacier.core.s3.objects import ObjectSettings, StorageClass
 from aioglacier.migrate.bucket_carrier import BucketCarrier
 from aioglacier.migrate.bucket_checks import look_at_bucket, rehearse
 from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.move_costs import CostMeter
 from aioglacier.migrate.move_manifest import BucketManifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aioglacier.bulk.archives.move_plan import ArchivePlan
+    from aioglacier.bulk.archives.size_rules import SizeRule
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.catalog.records import MoveRecord
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
     from aioglacier.core.spending import Budget
-    from aioglacier.migrate.class_rules import ClassRule
+    from aioglacier.migrate.move_costs import ClassPrices, TargetCosts
 
 #: Lines that the bucket may lack while a run goes on, and how often that is looked at.
 _LINES = 1000
@@ -57,7 +61,7 @@ class MigrationOptions:
 
     archives: ArchiveOptions = field(default_factory=lambda: ArchiveOptions(with_folders=True))
     pace: PaceOptions = field(default_factory=PaceOptions)
-    rules: Sequence[ClassRule] = ()
+    rules: Sequence[SizeRule[StorageClass]] = ()
     names: str = "description"
     takes_tags: bool = False
 
@@ -66,19 +70,32 @@ class Migration:
     """One migration of a vault to a bucket, to be run once; ``snapshot`` shows how far it is.
 
     ``bucket`` may belong to another connection, with credentials and a region of its own. It needs a storage
-    class and an owner.
+    class and an owner. ``prices`` gives the prices of a class in its region; without it they are those of the
+    vault's region in the list that comes with the package.
+
+    Attributes:
+        costs: The bucket's side of the plan, once there is one.
     """
 
     def __init__(
-        self, vault: Vault, bucket: Bucket, budget: Budget, options: MigrationOptions | None = None
+        self,
+        vault: Vault,
+        bucket: Bucket,
+        budget: Budget,
+        options: MigrationOptions | None = None,
+        prices: ClassPrices | None = None,
     ) -> None:
         self._vault = vault
         self._context = vault.context.recorded()
         self._bucket = bucket
         self._budget = budget
         self._options = options or MigrationOptions()
+        self._prices: ClassPrices = cache(
+            prices or (lambda chosen: load_prices(budget.prices.region, storage_class=chosen))
+        )
         self._progress = MoveProgress()
         self._plan: ArchivePlan | None = None
+        self.costs: TargetCosts | None = None
         if self._options.names not in {"description", "id"}:
             raise InvalidPlanError(f"names are by description or id, not {self._options.names!r}")
         if bucket.storage_class is None:
@@ -110,10 +127,16 @@ class Migration:
 
     async def plan(self) -> ArchivePlan:
         """Return what ``run`` would do; nothing is asked for, written or recorded."""
-        target = await BucketTarget.of(self._bucket)
-        return await foresee(
-            self._context, target.url, self._options.archives, self._budget.prices, self._options.pace.tier
+        target, options, meter = await BucketTarget.of(self._bucket), self._options, self._meter()
+        plan = await foresee(
+            self._context, target.url, options.archives, self._budget.prices, options.pace, meter=meter.count
         )
+        self.costs = meter.total(plan, options.pace.per_day)
+        return plan
+
+    def _meter(self) -> CostMeter:
+        memory = self._bucket.context.resources.buffers.limit
+        return CostMeter(self._budget.prices, self._prices, self._options.rules, self._storage_class, memory)
 
     async def run(self) -> ArchivesSnapshot:
         """Move what is not there. It may be stopped or killed at any moment, and run again.
@@ -139,17 +162,23 @@ class Migration:
             await target.gateway.head_bucket(target.ref)
         await rehearse(target, manifest.folder, tags)
         async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:
-            name = names_of if options.names == "description" else _ids
+            meter = self._meter()
             plan = await make_plan(
-                self._context, move, options.archives, self._budget.prices, options.pace.tier, name=name
+                self._context,
+                move,
+                options.archives,
+                self._budget.prices,
+                options.pace,
+                meter=meter.count,
+                name=names_of if options.names == "description" else _ids,
             )
+            self.costs = meter.total(plan, options.pace.per_day)
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this migration")
-            carrier = BucketCarrier(self._context, move, target, settings, options.rules)
+            carrier = BucketCarrier(self._context, move, target, settings, options.rules, self._prices)
             run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
-            async with self._context.spending(self._budget):
-                await self._run(run, move, manifest)
+            await self._run(run, move, manifest)
         return self.snapshot()
 
     async def _run(self, run: MoveRun, move: MoveRecord, manifest: BucketManifest) -> None:
@@ -165,7 +194,8 @@ class Migration:
 
             tasks.start_soon(write_meanwhile)
             try:
-                await run.run()
+                async with self._context.spending(self._budget):  # the manifest is written whatever it costs
+                    await run.run()
             except GlacierError as error:
                 failure = error
             tasks.cancel_scope.cancel()

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from aioglacier import tree_hash
+from aioglacier.bulk.archives.size_rules import parse_class_rule
 from aioglacier.catalog.records import MoveState
 from aioglacier.core.errors import (
     AccessDeniedError,
@@ -18,7 +19,7 @@ from aioglacier.core.errors import (
     ObjectExistsError,
 )
 from aioglacier.core.s3.objects import StorageClass
-from aioglacier.migrate import Migration, MigrationOptions, parse_class_rule
+from aioglacier.migrate import Migration, MigrationOptions
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
 from aioglacier.migrate.object_metadata import description_of

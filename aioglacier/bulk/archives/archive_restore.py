@@ -123,7 +123,7 @@ class ArchiveRestore:
 
     async def plan(self) -> ArchivePlan:
         """Return what ``run`` would do; nothing is asked for, written or recorded."""
-        return await foresee(self._context, self._root, self._options, self._budget.prices, self._pace.tier)
+        return await foresee(self._context, self._root, self._options, self._budget.prices, self._pace)
 
     async def run(self) -> ArchivesSnapshot:
         """Bring back what is not there. It may be stopped or killed at any moment, and run again.
@@ -141,7 +141,7 @@ class ArchiveRestore:
         async with opened_move(self._context, self._root, self._options) as move:
             carrier = _FolderCarrier(self._context, move, os.fsencode(self._root), overwrite=self._overwrite)
             await carrier.look_again()
-            plan = await make_plan(self._context, move, self._options, self._budget.prices, self._pace.tier)
+            plan = await make_plan(self._context, move, self._options, self._budget.prices, self._pace)
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this restore")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.bulk.archives.archive_choice import ArchiveChoice
 from aioglacier.bulk.archives.move_run import ON_THE_WAY
 from aioglacier.bulk.archives.safe_names import is_escaped, names_of
-from aioglacier.catalog.moves.moves import Named
+from aioglacier.catalog.moves.moves import MoveTotals, Named
 from aioglacier.catalog.records import MoveState
 from aioglacier.core.errors import ConfigurationError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+    from aioglacier.bulk.archives.move_run import PaceOptions
     from aioglacier.catalog.records import MoveRecord
     from aioglacier.core.models import Archive, Tier
     from aioglacier.core.prices import Prices
@@ -38,7 +39,9 @@ class ArchivePlan:
         done: Archives that are at the target.
         of_folders, suspect: Archives left out, see ``ArchiveChoice``.
         unmatched: Patterns and ids that no archive has met.
-        cost: The cost of retrieving and downloading, by the price list.
+        jobs: The archives whose job is to be asked for, and their bytes, by tier.
+        cost: The cost of retrieving and downloading, by the price list; of a migration, also of requests to
+            S3 and of the storage there for the minimum time of its class.
         renamed: Archives that get another name than their description says.
         names: The first of those, each with the name that it gets.
     """
@@ -51,6 +54,7 @@ class ArchivePlan:
     of_folders: int = 0
     suspect: int = 0
     unmatched: list[str] = field(default_factory=list)
+    jobs: dict[Tier, MoveTotals] = field(default_factory=dict)
     cost: float = 0.0
     renamed: int = 0
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -115,16 +119,25 @@ async def opened_move(
 
 
 async def foresee(
-    context: RecordedVault, target: str, options: ArchiveOptions, prices: Prices, tier: Tier
+    context: RecordedVault,
+    target: str,
+    options: ArchiveOptions,
+    prices: Prices,
+    pace: PaceOptions,
+    *,
+    meter: Callable[[Archive], None] | None = None,
 ) -> ArchivePlan:
-    """Return the plan of a move without recording it; nothing is asked for."""
+    """Return the plan of a move without recording it; nothing is asked for.
+
+    ``meter`` is called with each archive that is not at the target.
+    """
     move = await context.catalog.moves.find(context.key, target)
     plan, choice = ArchivePlan(), ArchiveChoice(options)
     async for page in choice.pages(context):
         known = await context.catalog.moves.known(move, page) if move is not None else {}
         for record in page:
-            _count(plan, record.archive, known.get(record.number))
-    return _finish(plan, choice, prices, tier)
+            _count(plan, record.archive, known.get(record.number), pace, meter)
+    return _finish(plan, choice, prices)
 
 
 async def make_plan(
@@ -132,8 +145,9 @@ async def make_plan(
     move: MoveRecord,
     options: ArchiveOptions,
     prices: Prices,
-    tier: Tier,
+    pace: PaceOptions,
     *,
+    meter: Callable[[Archive], None] | None = None,
     name: Callable[[Archive], Sequence[str]] = names_of,
 ) -> ArchivePlan:
     """Record the archives that are meant and not part of the move yet, with their names."""
@@ -146,19 +160,31 @@ async def make_plan(
         for record, given in zip(new, names, strict=True):
             _note_name(plan, record.archive, given)
         for record in page:
-            _count(plan, record.archive, known.get(record.number))
-    return _finish(plan, choice, prices, tier)
+            _count(plan, record.archive, known.get(record.number), pace, meter)
+    return _finish(plan, choice, prices)
 
 
-def _count(plan: ArchivePlan, archive: Archive, state: MoveState | None) -> None:
+def _count(
+    plan: ArchivePlan,
+    archive: Archive,
+    state: MoveState | None,
+    pace: PaceOptions,
+    meter: Callable[[Archive], None] | None,
+) -> None:
     if state in _DONE:
         plan.done += 1
         return
     plan.archives += 1
     plan.size += archive.size
+    if meter is not None:
+        meter(archive)
     if state in ON_THE_WAY:
         plan.asked += 1
         plan.asked_size += archive.size
+        return
+    tier = pace.tier_of(archive.size)
+    jobs = plan.jobs.get(tier, MoveTotals(0, 0))
+    plan.jobs[tier] = MoveTotals(jobs.archives + 1, jobs.size + archive.size)
 
 
 def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
@@ -169,9 +195,8 @@ def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
         plan.names.append((archive.description, name))
 
 
-def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices, tier: Tier) -> ArchivePlan:
+def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices) -> ArchivePlan:
     plan.of_folders, plan.suspect, plan.unmatched = choice.of_folders, choice.suspect, choice.unmatched
-    plan.cost = prices.retrieval(tier, plan.size - plan.asked_size, plan.archives - plan.asked)
-    if plan.asked:
-        plan.cost += prices.transfer_out(plan.asked_size)
+    plan.cost = sum(prices.retrieval(tier, sums.size, sums.archives) for tier, sums in plan.jobs.items())
+    plan.cost += prices.transfer_out(plan.asked_size)
     return plan

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
+from aioglacier.bulk.archives.size_rules import choose_by_size
 from aioglacier.bulk.path_failures import PathFailures
 from aioglacier.catalog.records import ArchiveState, MoveState
 from aioglacier.core.errors import (
@@ -39,6 +40,9 @@ from aioglacier.core.models import JobId, JobStatus, Tier
 from aioglacier.tasks.groups import first_cause
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aioglacier.bulk.archives.size_rules import SizeRule
     from aioglacier.catalog.moves.moves import Moves
     from aioglacier.catalog.records import MovedRecord, MoveRecord
     from aioglacier.client.job import Job
@@ -81,13 +85,24 @@ class PaceOptions:
 
     Attributes:
         tier: Of the jobs.
+        tier_rules: Rules for another tier; the first that is about an archive's size counts.
         per_day: Bytes asked for within any 24 hours; one archive may always be asked for.
         waits: Wait for jobs; otherwise carry what is ready, and leave the rest for the next run.
     """
 
     tier: Tier = Tier.STANDARD
+    tier_rules: Sequence[SizeRule[Tier]] = ()
     per_day: int = 1024 * GIB
     waits: bool = True
+
+    @property
+    def tiers(self) -> set[Tier]:
+        """All tiers that may be asked for."""
+        return {self.tier, *(rule.choice for rule in self.tier_rules)}
+
+    def tier_of(self, size: int) -> Tier:
+        """Return the tier for an archive of this size."""
+        return choose_by_size(self.tier_rules, size, self.tier)
 
 
 class Carrier(Protocol):
@@ -208,7 +223,7 @@ class MoveRun:
         return True
 
     async def _request(self, moved: MovedRecord) -> MovedRecord:
-        job = await self._vault.retrieve(moved.archive.id, tier=self._options.tier)
+        job = await self._vault.retrieve(moved.archive.id, tier=self._options.tier_of(moved.archive.size))
         self._progress.asked += job.is_new
         self._pace.note(_now(), moved.archive.size)
         return await self._record_job(moved, job.id)

@@ -47,7 +47,7 @@ async def run(vault: Vault, shelf: Shelf, *ids: str, limit: float | None = None)
     context, money, progress = vault.context.recorded(), budget(limit), MoveProgress()
     options = ArchiveOptions(ids=ids or None)
     async with opened_move(context, "shelf", options) as move, context.spending(money):
-        await make_plan(context, move, options, money.prices, PACE.tier)
+        await make_plan(context, move, options, money.prices, PACE)
         await MoveRun(vault, move, PACE, shelf, progress).run()
     return progress
 
@@ -59,7 +59,7 @@ async def test_at_the_limit_of_money_what_is_paid_is_still_carried(old_vault: Ol
         vault, moves = glacier.vault("old"), glacier.vault("old").context.recorded().catalog.moves
         shelf = Shelf(moves)
         async with opened_move(vault.context.recorded(), "shelf", ArchiveOptions()) as move:
-            await make_plan(vault.context.recorded(), move, ArchiveOptions(), budget().prices, PACE.tier)
+            await make_plan(vault.context.recorded(), move, ArchiveOptions(), budget().prices, PACE)
             (last,) = [each async for each in moves.list_moved(move) if each.name == "c"]
             job = await vault.retrieve(made["c"].id, tier=PACE.tier)
             await moves.record(last, MoveState.REQUESTED, job_id=job.id)
@@ -78,7 +78,7 @@ async def test_an_expired_output_is_not_paid_again_beyond_the_limit(old_vault: O
         vault, moves = glacier.vault("old"), glacier.vault("old").context.recorded().catalog.moves
         shelf = Shelf(moves)
         async with opened_move(vault.context.recorded(), "shelf", ArchiveOptions()) as move:
-            await make_plan(vault.context.recorded(), move, ArchiveOptions(), budget().prices, PACE.tier)
+            await make_plan(vault.context.recorded(), move, ArchiveOptions(), budget().prices, PACE)
             first, second = [each async for each in moves.list_moved(move)]
             job = await vault.retrieve(made[second.name].id, tier=PACE.tier)
             await moves.record(first, MoveState.REQUESTED, job_id="gone")

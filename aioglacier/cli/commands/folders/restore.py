@@ -13,7 +13,7 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import AT_ONCE, PLACE, SIZE, flag
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
-from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
+from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, moving, summarize, tell_failures, telling
 from aioglacier.cli.shared.folder_listing import AT, EXCLUDE, FOLDER, of_files
@@ -181,24 +181,16 @@ async def _restore_archives(
     restore = ArchiveRestore(
         glacier.vault(vault), directory, budget, archives, pace, overwrite=options.overwrite
     )
-    facts = {"vault": vault, "target": directory}
-    if is_dry_run or (pace.tier is Tier.EXPEDITED and not spending.yes):
-        plan = await restore.plan()
-        if is_dry_run:
-            session.output.record(plan_record(plan, pace.tier, budget.prices, **facts), plan_text)
-            return Exit.DONE
-        what = f"start {show_count(plan.archives - plan.asked, 'job')} for {show_size(plan.size)}"
-        confirm_expedited(session, spending, plan.cost, budget.prices, what)
-    session.safe = lambda: "what was restored is in its place"
-    speed, started = Speed(is_resume=False), time.monotonic()
-    async with telling(session, restore.snapshot, lambda: state_of(restore.snapshot(), speed)):
-        done = await restore.run()
-    session.safe = lambda: ""
-    tell_failures(session, restore.failures, done.failed)
-    for sentence in restore.notices:
-        session.output.warn(sentence)
-    summarize(session, done, cost_record(budget.prices, done.cost), started, done_text, **facts)
-    return exit_of(session, done)
+    return await run_move(
+        session,
+        restore,
+        spending,
+        budget,
+        pace,
+        {"vault": vault, "target": directory},
+        safe="what was restored is in its place",
+        is_dry_run=is_dry_run,
+    )
 
 
 def _state(restore: FolderRestore, speed: Speed) -> State:

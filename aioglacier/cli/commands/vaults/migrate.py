@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,14 +13,11 @@ from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import CLASS_NAME, COUNT, FOLDER_PLACE_NAME, SIZE, VAULT, flag
 from aioglacier.cli.render.printed_records import as_text, plain
-from aioglacier.cli.render.progress import Speed
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
-from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
+from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
 from aioglacier.cli.shared.consent import DRY_RUN, YES
-from aioglacier.cli.shared.folder_events import summarize, tell_failures, telling
-from aioglacier.cli.shared.money import RETRIEVING, SPENDING, confirm_expedited, cost_record, cost_text
+from aioglacier.cli.shared.money import RETRIEVING, SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.vault_lookup import require_key
-from aioglacier.core.models import Tier
 from aioglacier.core.place import parse_place
 
 if TYPE_CHECKING:
@@ -35,6 +32,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
+    from aioglacier.migrate import TargetCosts
 
 _TARGET_PLACE = click.argument("target", metavar="s3://BUCKET[/PREFIX]", type=FOLDER_PLACE_NAME)
 
@@ -162,7 +160,8 @@ async def _run(
     """
     from dataclasses import replace  # noqa: PLC0415  # not needed for help
 
-    from aioglacier.migrate import Migration, MigrationOptions, parse_class_rule  # noqa: PLC0415
+    from aioglacier.bulk import parse_class_rule  # noqa: PLC0415
+    from aioglacier.migrate import Migration, MigrationOptions  # noqa: PLC0415
 
     budget = spending.budget(glacier)
     options = MigrationOptions(
@@ -172,28 +171,32 @@ async def _run(
         names=names,
         takes_tags=takes_tags,
     )
-    facts = {"vault": vault, "target": target}
     async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
-        migration = Migration(glacier.vault(vault), bucket, budget, options)
+        prices = partial(spending.prices_of, side.region or glacier.region)
+        migration = Migration(glacier.vault(vault), bucket, budget, options, prices)
         for sentence in await migration.look_at_bucket():
             session.output.warn(sentence)
-        if dry_run or (pace.tier is Tier.EXPEDITED and not spending.yes):
-            plan = await migration.plan()
-            if dry_run:
-                session.output.record(plan_record(plan, pace.tier, budget.prices, **facts), plan_text)
-                return Exit.DONE
-            what = f"start {show_count(plan.archives - plan.asked, 'job')} for {show_size(plan.size)}"
-            confirm_expedited(session, spending, plan.cost, budget.prices, what)
-        session.safe = lambda: "what was moved is proven, and parts that arrived are kept"
-        speed, started = Speed(is_resume=False), time.monotonic()
-        async with telling(session, migration.snapshot, lambda: state_of(migration.snapshot(), speed)):
-            done = await migration.run()
-        session.safe = lambda: ""
-        tell_failures(session, migration.failures, done.failed)
-        for sentence in migration.notices:
-            session.output.warn(sentence)
-        summarize(session, done, cost_record(budget.prices, done.cost), started, done_text, **facts)
-        return exit_of(session, done)
+        return await run_move(
+            session,
+            migration,
+            spending,
+            budget,
+            pace,
+            {"vault": vault, "target": target},
+            safe="what was moved is proven, and parts that arrived are kept",
+            is_dry_run=dry_run,
+            more=lambda: _costs_record(migration.costs),
+        )
+
+
+def _costs_record(costs: TargetCosts | None) -> Record:
+    """Return the bucket's side of a plan for its record; an unknown price is ``None``."""
+    from aioglacier.core.prices import rounded  # noqa: PLC0415  # not needed for help
+
+    if costs is None:
+        return {}
+    amounts = {name: rounded(value) for name, value in costs._asdict().items() if name != "requests"}
+    return {"bucket": {"requests": costs.requests, **amounts}}
 
 
 @command.command("status")

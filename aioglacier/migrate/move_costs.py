@@ -1,0 +1,110 @@
+"""The bucket's side of a plan: requests by part, storage on both sides while it lasts, and days."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aioglacier.bulk.archives.size_rules import choose_by_size
+from aioglacier.core.errors import MemoryLimitError
+from aioglacier.core.limits import MIB, S3
+from aioglacier.core.planning import smallest_part_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aioglacier.bulk.archives.move_plan import ArchivePlan
+    from aioglacier.bulk.archives.size_rules import SizeRule
+    from aioglacier.core.models import Archive
+    from aioglacier.core.prices import Prices
+    from aioglacier.core.s3.objects import StorageClass
+
+    #: Gives the prices of a storage class in the bucket's region.
+    ClassPrices = Callable[[StorageClass], Prices]
+
+#: Parts of this size need few requests and keep several connections busy. A smaller archive is one request.
+_GOOD_PART_SIZE: Final = 64 * MIB
+
+#: Parts in memory at once, when several archives are carried: no more than fit this share of it.
+SHARE: Final = 16
+
+
+def choose_part_size(size: int, memory: int) -> int:
+    """Return the part size for an archive: large enough for its parts' count, small enough for memory.
+
+    Raises:
+        MemoryLimitError: Two parts do not fit the memory.
+    """
+    needed = smallest_part_size(size, S3)
+    if needed * 2 > memory:
+        raise MemoryLimitError(part_size=needed, memory_limit=memory)
+    wanted = _GOOD_PART_SIZE
+    while wanted > S3.min_part_size and wanted * SHARE > memory:
+        wanted //= 2
+    return max(needed, wanted)
+
+
+class TargetCosts(NamedTuple):
+    """The cost of archives beside their retrieval, by the price lists.
+
+    Attributes:
+        requests: Requests that store them in the bucket.
+        request_cost: The cost of those.
+        storing: Storage in the bucket for the minimum time of each class, which is charged in any case.
+        month: A month of storage in the bucket.
+        vault_month: A month of storage in the vault, which goes on until they are deleted there.
+        early: The charge for those younger than 90 days, if they were deleted in the vault today.
+        days: Days that asking for them takes at the pace of the plan.
+    """
+
+    requests: int
+    request_cost: float
+    storing: float
+    month: float
+    vault_month: float
+    early: float
+    days: float
+
+
+class CostMeter:
+    """Sums up what archives cost at a bucket; ``count`` takes one."""
+
+    def __init__(
+        self,
+        vault: Prices,
+        classes: ClassPrices,
+        rules: Sequence[SizeRule[StorageClass]],
+        storage_class: StorageClass,
+        memory: int,
+    ) -> None:
+        self._vault = vault
+        self._classes = classes
+        self._rules = rules
+        self._storage_class = storage_class
+        self._memory = memory
+        self._now = datetime.now(UTC)
+        self._sums = TargetCosts(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def count(self, archive: Archive) -> None:
+        """Add an archive."""
+        size, sums = archive.size, self._sums
+        prices = self._classes(choose_by_size(self._rules, size, self._storage_class))
+        try:
+            part_size = choose_part_size(size, self._memory)
+        except MemoryLimitError:  # it fails by name when its turn comes
+            return
+        requests = 1 if size <= part_size else -(-size // part_size) + 2  # one begins, one completes
+        self._sums = TargetCosts(
+            sums.requests + requests,
+            sums.request_cost + prices.uploads(requests),
+            sums.storing + prices.storing(size),
+            sums.month + prices.month(size, 1),
+            sums.vault_month + self._vault.month(size, 1),
+            sums.early + self._vault.early_deletion(size, (self._now - archive.created).days, 1),
+            0.0,
+        )
+
+    def total(self, plan: ArchivePlan, per_day: int) -> TargetCosts:
+        """Return the sums, and add to a plan what is paid while it runs."""
+        plan.cost += self._sums.request_cost + self._sums.storing
+        return self._sums._replace(days=(plan.size - plan.asked_size) / per_day)
