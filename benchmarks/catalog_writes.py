@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aioglacier.catalog import Catalog, VaultKey
+from aioglacier.catalog import Catalog, PartRecord, VaultKey
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from benchmarks import measure
@@ -218,9 +218,7 @@ async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
     times = []
     for index in range(count):
         started = time.perf_counter()
-        await catalog.uploads.record_part(
-            upload, index, size=16 * MIB, tree_hash=bytes(32), leaves=bytes(16 * 32)
-        )
+        await catalog.uploads.record_parts(upload, [PartRecord(index, 16 * MIB, bytes(32), bytes(16 * 32))])
         times.append((time.perf_counter() - started) * 1000)
     return {"ms": measure.median(times), "ms_spread": measure.spread(times)}
 

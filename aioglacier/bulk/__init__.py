@@ -8,10 +8,12 @@ A name is loaded when it is first used.
 
 from __future__ import annotations
 
+from aioglacier.public_names import load_at_first_use
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Final
 
     from aioglacier.bulk.archives.archive_choice import ArchiveOptions as ArchiveOptions
     from aioglacier.bulk.archives.archive_restore import (
@@ -92,22 +94,5 @@ _HOMES: Final = {
     "pricing": ("load_prices",),
 }
 
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
-
 if not TYPE_CHECKING:  # else every misspelt name would have a type
-
-    def __getattr__(name: str) -> Any:
-        """Load a public name, or their list, at its first use (PEP 562)."""
-        if name in _HOME_OF:
-            import importlib  # noqa: PLC0415  # only where a name is used
-
-            value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-        elif name == "__all__":
-            value = sorted(_HOME_OF)
-        else:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = value
-        return value
-
-    def __dir__() -> list[str]:
-        return sorted(_HOME_OF)
+    __getattr__, __dir__ = load_at_first_use(__name__, _HOMES)

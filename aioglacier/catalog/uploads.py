@@ -192,12 +192,6 @@ class Uploads(Records):
 
         await self._database.write(change)
 
-    async def record_part(
-        self, upload: UploadRecord, index: int, *, size: int, tree_hash: bytes, leaves: bytes = b""
-    ) -> None:
-        """Record one part that the service has acknowledged; again replaces it."""
-        await self.record_parts(upload, [PartRecord(index, size, tree_hash, leaves)])
-
     async def record_completing(self, upload: UploadRecord, *, size: int, tree_hash: bytes) -> UploadRecord:
         """Record that the archive is about to be made, by completing or by a single request."""
         return await self._database.write(

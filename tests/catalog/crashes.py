@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aioglacier.catalog import Catalog
+from aioglacier.catalog import Catalog, PartRecord
 from aioglacier.core.models import UploadId
 from tests.catalog.samples import NOON, PHOTOS, TREE_HASH, archive
 
@@ -45,7 +45,7 @@ async def record(path: Path, tell: Callable[[str], object]) -> None:
         if upload.state == "open":
             there = {part.index async for part in uploads.list_parts(upload.number)}
             for index in set(range(PARTS)) - there:
-                await uploads.record_part(upload, index, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH)
+                await uploads.record_parts(upload, [PartRecord(index, 1, TREE_HASH, TREE_HASH)])
                 tell(f"part {index}")
             upload = await uploads.record_completing(upload, size=PARTS, tree_hash=TREE_HASH)
         tell("completing")

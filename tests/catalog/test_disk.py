@@ -34,20 +34,18 @@ async def work(catalog):
     done = 0
     try:
         while True:
-            await catalog.uploads.record_part(
-                upload, done, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH * 128
-            )
+            await catalog.uploads.record_parts(upload, [PartRecord(done, 1, TREE_HASH, TREE_HASH * 128)])
             done += 1
     except CatalogError as error:
         assert type(error) is CatalogError and "no space left for the catalog" in str(error), error
     assert len([part async for part in catalog.uploads.list_parts(upload.number)]) == done > 10
     try:
-        await catalog.uploads.record_part(upload, done, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH * 128)
+        await catalog.uploads.record_parts(upload, [PartRecord(done, 1, TREE_HASH, TREE_HASH * 128)])
         raise AssertionError
     except CatalogError:
         pass
     ballast.unlink()
-    await catalog.uploads.record_part(upload, done, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH * 128)
+    await catalog.uploads.record_parts(upload, [PartRecord(done, 1, TREE_HASH, TREE_HASH * 128)])
     assert len([part async for part in catalog.uploads.list_parts(upload.number)]) == done + 1
 run(work)
 async def again(catalog):

@@ -24,7 +24,7 @@ async def work(catalog):
     upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source="/" + name)
     upload = await catalog.uploads.record_initiated(upload, UploadId(name))
     for index in range(40):
-        await catalog.uploads.record_part(upload, index, size=1, tree_hash=TREE_HASH)
+        await catalog.uploads.record_parts(upload, [PartRecord(index, 1, TREE_HASH, b"")])
     upload = await catalog.uploads.record_completing(upload, size=40, tree_hash=TREE_HASH)
     await catalog.uploads.record_completed(
         upload, archive(int(name), size=40, tree_hash=TREE_HASH)

@@ -93,7 +93,7 @@ async def test_the_life_of_an_upload(location: str) -> None:
         assert (upload.state, upload.upload_id, upload.created) == (UploadState.INTENT, None, NOON)
         assert len(bytes.fromhex(upload.nonce)) == 8
         upload = await catalog.uploads.record_initiated(upload, UploadId("-u"))
-        await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH, leaves=TREE_HASH)
+        await catalog.uploads.record_parts(upload, [PartRecord(0, 5, TREE_HASH, TREE_HASH)])
     async with Catalog.open(location) as catalog:
         found = await catalog.uploads.find_unfinished(PHOTOS, "/s")
         assert found == upload
@@ -158,26 +158,26 @@ async def test_a_refused_completion_is_open_again(catalog: Catalog) -> None:
     """Parts go on being recorded."""
     upload = await catalog.uploads.record_reopened(await reach(catalog, UploadState.COMPLETING))
     assert (upload.state, upload.upload_id) == (UploadState.OPEN, "one")
-    await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH)
+    await catalog.uploads.record_parts(upload, [PartRecord(0, 5, TREE_HASH, b"")])
 
 
 @pytest.mark.parametrize("end", [UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED])
 async def test_an_upload_that_came_to_nothing_keeps_no_parts(catalog: Catalog, end: UploadState) -> None:
     """Their hashes are of no more use, and no more are taken."""
     upload = await reach(catalog, UploadState.OPEN)
-    await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH)
+    await catalog.uploads.record_parts(upload, [PartRecord(0, 5, TREE_HASH, b"")])
     upload = await become(catalog, upload, end)
     assert [part async for part in catalog.uploads.list_parts(upload.number)] == []
     with pytest.raises(CatalogError, match=f"is {end} and takes no more parts"):
-        await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH)
+        await catalog.uploads.record_parts(upload, [PartRecord(0, 5, TREE_HASH, b"")])
 
 
 async def test_parts_come_in_order_and_the_last_word_counts(catalog: Catalog) -> None:
     """Recorded in any order, across several pages; a part sent again replaces the first."""
     upload = await reach(catalog, UploadState.OPEN)
     for index in reversed(range(130)):
-        await catalog.uploads.record_part(upload, index, size=MIB, tree_hash=TREE_HASH, leaves=TREE_HASH)
-    await catalog.uploads.record_part(upload, 64, size=7, tree_hash=OTHER_HASH)
+        await catalog.uploads.record_parts(upload, [PartRecord(index, MIB, TREE_HASH, TREE_HASH)])
+    await catalog.uploads.record_parts(upload, [PartRecord(64, 7, OTHER_HASH, b"")])
     parts = [part async for part in catalog.uploads.list_parts(upload.number)]
     assert [part.index for part in parts] == list(range(130))
     assert parts[64] == PartRecord(64, 7, OTHER_HASH, b"")
@@ -196,7 +196,7 @@ async def test_activity_is_dated(location: str) -> None:
     async with Catalog.open(location, now=tick) as catalog:
         upload = await begin(catalog)
         upload = await catalog.uploads.record_initiated(upload, UploadId("one"))
-        await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH)
+        await catalog.uploads.record_parts(upload, [PartRecord(0, 5, TREE_HASH, b"")])
         upload = await catalog.uploads.get(upload.number)
         assert (upload.created, upload.active) == (NOON, now[-1])
         assert upload.active > upload.created

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aioglacier.catalog import PartRecord
 from aioglacier.core.errors import ResumeMismatchError
 from aioglacier.core.treehash import tree_hash
 from tests.cli.conftest import MIB, data
@@ -32,7 +33,7 @@ async def test_a_stream_with_parts_that_were_not_sent_from_here_is_refused(house
     """Parts that are not read again must agree on record and at the service."""
     left = await house.left_behind()
     assert left.upload_id is not None
-    await house.catalog.uploads.record_part(left, 1, size=MIB, tree_hash=bytes(32))
+    await house.catalog.uploads.record_parts(left, [PartRecord(1, MIB, bytes(32), b"")])
     with pytest.raises(ResumeMismatchError, match="part 1 of upload"):
         async with house.vault.resume_writer(left.upload_id):
             pass

@@ -107,6 +107,12 @@ class Call:
         await self.faults.after_commit(self.request)
         return result
 
+    async def remove(self, change: Callable[[sqlite3.Connection], object]) -> Answer:
+        """Remove something from the records, and soon the files that no record names; answer 204."""
+        await self.commit(change)
+        self.site.housekeeping.clean_soon()
+        return NO_CONTENT
+
 
 @dataclass(slots=True)
 class VaultCall(Call):

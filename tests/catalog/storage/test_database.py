@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from aioglacier.catalog import Catalog, UploadState
+from aioglacier.catalog import Catalog, PartRecord, UploadState
 from aioglacier.core.errors import CatalogBusyError
 from aioglacier.core.models import UploadId
 from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive
@@ -60,7 +60,7 @@ async def test_many_tasks_share_one_catalog(catalog: Catalog) -> None:
         upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source=f"/{number}")
         await catalog.uploads.record_initiated(upload, UploadId(f"u{number}"))
         assert await catalog.uploads.find_unfinished(PHOTOS, f"/{number}")
-        await catalog.uploads.record_part(upload, 0, size=1, tree_hash=TREE_HASH)
+        await catalog.uploads.record_parts(upload, [PartRecord(0, 1, TREE_HASH, b"")])
 
     async with anyio.create_task_group() as tasks:
         for number in range(30):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from aioglacier.catalog import Catalog, VaultKey
+from aioglacier.catalog import Catalog, PartRecord, VaultKey
 from aioglacier.catalog.storage import migrations, postgresql
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.tables import TABLES
@@ -201,7 +201,7 @@ async def test_a_record_is_made_although_the_server_restarts() -> None:
         async with Catalog.open(f"{server.url}/one") as catalog:
             upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source="/film")
             await anyio.to_thread.run_sync(server.restart)
-            await catalog.uploads.record_part(upload, 0, size=1, tree_hash=TREE_HASH)
+            await catalog.uploads.record_parts(upload, [PartRecord(0, 1, TREE_HASH, b"")])
             parts = [part.index async for part in catalog.uploads.list_parts(upload.number)]
             assert parts == [0]
             async with catalog.lock_source(PHOTOS, "/film"):

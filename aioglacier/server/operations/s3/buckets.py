@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.server.protocol import s3_behaviour as behaviour, wire_format as wire
 from aioglacier.server.protocol.s3_refusals import S3RefusalError
-from aioglacier.server.requests.call import NO_CONTENT, Answer
+from aioglacier.server.requests.call import Answer
 from aioglacier.server.requests.s3_call import document, find_bucket
 from aioglacier.server.state import object_bodies
 
@@ -105,9 +105,7 @@ def _page(db: sqlite3.Connection, prefix: str, after: str, limit: int) -> list[t
 
 async def delete_bucket(call: S3Call) -> Answer:
     """DeleteBucket: only one without objects; its open uploads are aborted."""
-    await call.commit(partial(_delete, call=call))
-    call.site.housekeeping.clean_soon()
-    return NO_CONTENT
+    return await call.remove(partial(_delete, call=call))
 
 
 def _delete(db: sqlite3.Connection, call: S3Call) -> None:

@@ -18,7 +18,7 @@ from aioglacier.server.protocol.payload_checksums import ALGORITHMS
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, bad_argument, bad_request
 from aioglacier.server.protocol.wire_format import UPLOAD_ID_LENGTH, new_id
 from aioglacier.server.requests import s3_intake
-from aioglacier.server.requests.call import NO_CONTENT, Answer
+from aioglacier.server.requests.call import Answer
 from aioglacier.server.requests.s3_call import document, find_bucket
 from aioglacier.server.state import bodies, object_bodies
 
@@ -304,9 +304,7 @@ def _whole_checksum(
 
 async def abort_multipart_upload(call: S3Call) -> Answer:
     """AbortMultipartUpload."""
-    await call.commit(partial(_abort, call=call))
-    call.site.housekeeping.clean_soon()
-    return NO_CONTENT
+    return await call.remove(partial(_abort, call=call))
 
 
 def _abort(db: sqlite3.Connection, call: S3Call) -> None:

@@ -12,7 +12,7 @@ from aioglacier.server.protocol.payload_checksums import ALGORITHMS
 from aioglacier.server.protocol.refusal import RefusalError
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, bad_request
 from aioglacier.server.requests import s3_intake
-from aioglacier.server.requests.call import NO_CONTENT, Answer
+from aioglacier.server.requests.call import Answer
 from aioglacier.server.requests.s3_call import document, find_bucket
 from aioglacier.server.state import bodies, object_bodies
 
@@ -80,9 +80,7 @@ def _put(
 
 async def delete_object(call: S3Call) -> Answer:
     """DeleteObject; an object that does not exist is deleted, too."""
-    await call.commit(partial(_delete, call=call, key=call.key, etag=call.header("If-Match")))
-    call.site.housekeeping.clean_soon()
-    return NO_CONTENT
+    return await call.remove(partial(_delete, call=call, key=call.key, etag=call.header("If-Match")))
 
 
 def _delete(db: sqlite3.Connection, call: S3Call, key: str, etag: str | None) -> None:

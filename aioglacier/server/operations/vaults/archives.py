@@ -11,7 +11,7 @@ from aioglacier.server.operations.vaults.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, invalid, not_found
 from aioglacier.server.requests import intake
-from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, accepted
+from aioglacier.server.requests.call import Answer, VaultCall, accepted
 from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ def note_change(db: sqlite3.Connection, call: VaultCall, vault: int, *, archives
 
 async def delete_archive(call: VaultCall) -> Answer:
     """DeleteArchive; deleting a deleted archive succeeds."""
-    await call.commit(partial(_delete, call=call))
-    call.site.housekeeping.clean_soon()
-    return NO_CONTENT
+    return await call.remove(partial(_delete, call=call))
 
 
 def _delete(db: sqlite3.Connection, call: VaultCall) -> None:

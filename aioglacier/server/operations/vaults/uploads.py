@@ -14,7 +14,7 @@ from aioglacier.server.operations.vaults.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, invalid, not_found
 from aioglacier.server.requests import intake
-from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, accepted, document
+from aioglacier.server.requests.call import Answer, VaultCall, accepted, document
 from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
@@ -186,9 +186,7 @@ def _check_whole(db: sqlite3.Connection, upload: sqlite3.Row, size: int, tree_ha
 
 async def abort_multipart_upload(call: VaultCall) -> Answer:
     """AbortMultipartUpload; a repetition succeeds for a while."""
-    await call.commit(partial(_abort, call=call))
-    call.site.housekeeping.clean_soon()
-    return NO_CONTENT
+    return await call.remove(partial(_abort, call=call))
 
 
 def _abort(db: sqlite3.Connection, call: VaultCall) -> None:

@@ -99,9 +99,7 @@ def _page(db: sqlite3.Connection, after: str, limit: int) -> list[sqlite3.Row]:
 async def delete_vault(call: VaultCall) -> Answer:
     """DeleteVault: only a vault that was empty at the last inventory and unchanged since."""
     await snapshots.catch_up(call.site)
-    await call.commit(partial(_delete, call=call))
-    call.site.housekeeping.clean_soon()
-    return NO_CONTENT
+    return await call.remove(partial(_delete, call=call))
 
 
 def _delete(db: sqlite3.Connection, call: VaultCall) -> None:
