@@ -124,7 +124,7 @@ def read_access_policy(document: Mapping[str, Any]) -> str:
 
 def read_tags(document: Mapping[str, Any]) -> dict[str, str]:
     """Read the answer to ListTagsForVault."""
-    return dict(document.get("Tags") or {})
+    return dict(document["Tags"] or {})
 
 
 def read_lock(document: Mapping[str, Any]) -> VaultLock:
@@ -155,7 +155,7 @@ def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, .
             started=read_date(unit["StartDate"]),
             expires=read_date(unit["ExpirationDate"]),
         )
-        for unit in document.get("ProvisionedCapacityList") or ()
+        for unit in document["ProvisionedCapacityList"] or ()
     )
 
 

@@ -121,6 +121,15 @@ def test_retrieval_policy_of_any_shape(document: dict[str, object], policy: Retr
     assert documents.read_retrieval_policy(document) == policy
 
 
+def test_a_list_that_is_not_there_is_no_empty_list() -> None:
+    """A document without tags or units of capacity is not taken for one that lists none."""
+    for read in (documents.read_tags, documents.read_capacities):
+        with pytest.raises(KeyError):
+            read({})
+    assert (documents.read_tags({"Tags": {}}), documents.read_tags({"Tags": None})) == ({}, {})
+    assert documents.read_capacities({"ProvisionedCapacityList": None}) == ()
+
+
 def test_inventory_parameters_are_written_as_strings() -> None:
     """All parameters are strings; absent ones are left out."""
     parameters = InventoryParameters(
