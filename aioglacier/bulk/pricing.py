@@ -63,6 +63,7 @@ def _read(document: Any, region: str, values: Mapping[str, Any]) -> Prices:
         transfer_out_gib=_price(values, "transfer_out_gib"),
         retrieval_gib={tier: _price(prices, "gib") for tier, prices in tiers.items()},
         retrieval_1000={tier: _price(prices, "request_1000") for tier, prices in tiers.items()},
+        capacity_month=_price(values, "capacity_month"),
     )
 
 

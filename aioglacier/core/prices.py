@@ -35,6 +35,7 @@ class Prices:
         retrieval_gib: A GiB, by tier.
         retrieval_1000: A thousand retrieval requests, by tier.
         standard_gib_month: A GiB kept for a month in S3's class STANDARD, as copies of restored objects are.
+        capacity_month: A unit of Expedited capacity for a month.
         storage_class: The class; ``None`` for vaults.
         terms: The terms of storage.
     """
@@ -48,6 +49,7 @@ class Prices:
     retrieval_gib: dict[Tier, float]
     retrieval_1000: dict[Tier, float]
     standard_gib_month: float = 0.0
+    capacity_month: float = math.nan
     storage_class: str | None = None
     terms: ClassTerms = ClassTerms(VAULT.minimum_storage_days, VAULT.archive_overhead)  # noqa: RUF009  # frozen
 

@@ -30,10 +30,11 @@ def test_a_region_has_its_own_prices() -> None:
 
 
 def test_an_unknown_price_is_never_guessed() -> None:
-    """A region of which only the storage price is known has no cost of uploads and retrievals."""
+    """A region without the prices of requests and jobs has no cost of uploads and retrievals."""
     prices = load_prices("eu-west-1")
-    assert prices.missing == ("upload requests", "retrieval", "transfer out")
+    assert prices.missing == ("upload requests", "retrieval")
     assert prices.month(GIB) == pytest.approx(0.004)
+    assert prices.transfer_out(GIB) == pytest.approx(0.09)
     assert math.isnan(prices.uploads(1))
     assert math.isnan(prices.retrieval(Tier.BULK, 1, 1))
     assert prices.retrieval(Tier.BULK, 0, 0) == 0

@@ -144,6 +144,7 @@ SPENDS = frozenset(
         "catalog recover",
         "migrate run",
         "migrate delete-proven",
+        "account capacity purchase",
     }
 )
 

@@ -92,7 +92,7 @@ def cost_text(record: Any) -> str:
 
     if record["cost"] is None:
         where = record["prices_of"] or "a region that is not named: --region"
-        return f"unknown cost (a size or age, or the list of {record['prices_seen']} for {where})"
+        return f"unknown cost (no price in {where} by the list of {record['prices_seen']}, or no size or age)"
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
 
 

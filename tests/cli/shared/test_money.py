@@ -44,3 +44,24 @@ def test_a_plan_has_the_cost_that_is_recorded(bare: Cli) -> None:
     spent = {each["operation"]: each["price"] for each in bare(*local, "catalog", "report").record["spent"]}
     assert spent["DeleteArchive"] == pytest.approx(deletion["cost"], abs=2e-6)
     assert spent["UploadArchive"] > 0
+
+
+def test_a_region_without_prices_is_named_and_has_no_limit(bare: Cli) -> None:
+    """Each plan names a region that the price list lacks, and no command with --max-cost guesses."""
+    local = ("--local", "glacier", "--json")
+    bare(*local, "vault", "create", "v")
+    (bare.folder / "list.json").write_text('{"seen": "2026-11-01", "currency": "USD", "regions": {}}')
+    (bare.folder / "tree").mkdir()
+    (bare.folder / "tree" / "file").write_bytes(b"archived")
+    archive_id = bare(*local, "upload", "v", "tree/file").record["archive_id"]
+    for words in (
+        ["sync", "tree", "v"],
+        ["download", "v", f"--archive-id={archive_id}", "target"],
+        ["delete", "v", f"--archive-id={archive_id}"],
+    ):
+        plan = bare(*local, *words, "--prices=list.json", "--dry-run").records[-1]
+        assert (plan["cost"], plan["prices_of"]) == (None, "us-east-1"), words
+        consent = ["--yes"] if words[0] == "delete" else []
+        error = bare(*local, *words, *consent, "--prices=list.json", "--max-cost=9", code=2).error
+        assert error["error"] == "CostLimitError", words
+        assert "transfer out in us-east-1" in error["message"], words

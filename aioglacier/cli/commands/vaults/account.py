@@ -10,6 +10,9 @@ from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
+from aioglacier.cli.shared.vault_lookup import find_region
+from aioglacier.core.errors import CostLimitError
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
 
 _STRATEGIES = {
@@ -92,14 +96,23 @@ async def _list(session: Session, glacier: Glacier) -> None:
 
 @_capacity.command("purchase", records=False)
 @YES
+@SPENDING
 @DRY_RUN
-def _purchase(session: Session, yes: bool, dry_run: bool) -> Ending:
+def _purchase(session: Session, spending: Spending, dry_run: bool) -> Ending:
     """Buy one unit of Expedited capacity for a month, which costs money at once."""
-    what = "one unit of Expedited capacity for a month, for about 100 US dollars"
+    prices = spending.prices_of(find_region(session.settings))
+    cost, limit = cost_record(prices, prices.capacity_month), spending.max_cost
+    what = f"one unit of Expedited capacity for a month, {cost_text(cost)}"
     if dry_run:
-        facts = {"cost": 100, "currency": "USD"}
-        return tell_plan(session, "PurchaseProvisionedCapacity", f"buy {what}", **facts)
-    confirm(session, f"buy {what}", yes=yes)
+        return tell_plan(session, "PurchaseProvisionedCapacity", f"buy {what}", **cost)
+    if limit is not None and not prices.capacity_month <= limit:  # nor one that is not known
+        raise CostLimitError(
+            f"this would buy {what}, and {prices.show(limit)} is allowed; nothing was bought. Allow more, or "
+            "give a list of your own with --prices FILE",
+            cost=prices.capacity_month,
+            limit=limit,
+        )
+    confirm(session, f"buy {what}", yes=spending.yes)
 
     async def purchase(glacier: Glacier) -> None:
         record = {"capacity_id": await glacier.purchase_provisioned_capacity()}

@@ -20,8 +20,9 @@ from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.job_waiting import inventory_job, wait
 from aioglacier.cli.shared.losing_files import LOSE_FILES, price_deletions, refuse_to_lose_files
-from aioglacier.cli.shared.money import SPENDING
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.client.emptying import why_not_deletable
+from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import VaultDescription
+    from aioglacier.core.prices import Prices
     from aioglacier.core.spending import Budget
 
 
@@ -50,7 +52,7 @@ def empty(session: Session, name: str, lose_files: bool, spending: Spending, dry
     """
     cost, note = price_deletions(session, name, None, spending)
     if dry_run:
-        return lambda glacier: _plan(session, glacier.vault(name), cost, note)
+        return lambda glacier: _plan(session, glacier.vault(name), spending.prices(glacier), cost, note)
     confirm(session, f"delete ALL archives of vault {name} for good", yes=spending.yes, note=note)
     session.resume = session.same_command(yes=True)  # the answer was given
 
@@ -63,13 +65,18 @@ def empty(session: Session, name: str, lose_files: bool, spending: Spending, dry
     return run
 
 
-async def _plan(session: Session, vault: Vault, cost: Record, note: str) -> int:
+async def _plan(session: Session, vault: Vault, prices: Prices, cost: Record, note: str) -> int:
     found = await vault.describe()
     job = await vault.retrievals.find_inventory() if found.inventoried is not None else None
     what = (
         f"delete what the next inventory of vault {vault.name} lists; the last one has "
         f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}; {note}"
     )
+    if job is None and found.inventoried is not None:
+        listing = cost_record(prices, prices.jobs(Tier.STANDARD, 0, 1))
+        what = f"start an inventory job, {cost_text(listing)}; {what}"
+        is_known = listing["cost"] is not None and cost["cost"] is not None
+        cost = {**cost, "cost": listing["cost"] + cost["cost"] if is_known else None}
     return tell_plan(
         session,
         "DeleteArchive",

@@ -16,6 +16,9 @@ def test_the_account(cli: Cli) -> None:
     }
     cli("account", "policy", "set", "none")
     assert cli("--json", "account", "policy", "show").record["strategy"] == "None"
-    assert "US dollars" in cli("account", "capacity", "purchase", code=2).err
+    assert "about 100.00 USD" in cli("account", "capacity", "purchase", code=2).err
+    limited = ("account", "capacity", "purchase", "--yes", "--max-cost=99")
+    assert "nothing was bought" in cli(*limited, code=2).err
+    assert "unknown cost" in cli(*limited, "--region=eu-west-1", code=2).err
     bought = cli("--json", "account", "capacity", "purchase", "--yes").record
     assert cli("--json", "account", "capacity", "list").record["capacity_id"] == bought["capacity_id"]
