@@ -53,6 +53,7 @@ class Jobs(Records):
         byte_range: ByteRange | None = None,
         tier: Tier | None = None,
         inventory: InventoryParameters | None = None,
+        days: int | None = None,
     ) -> JobRecord:
         """Record the intent to start a job, and give it its nonce."""
 
@@ -76,6 +77,7 @@ class Jobs(Records):
                 outcome="",
                 created=now,
                 changed=now,
+                days=days,
             )
 
         return await self._database.write(change)

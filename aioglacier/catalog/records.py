@@ -252,6 +252,7 @@ class JobRecord:
     outcome: str  # a remark about the end, or ""
     created: datetime
     changed: datetime
+    days: int | None = None  # the life of the copy that a restore in a bucket makes
 
 
 class DownloadState(StrEnum):

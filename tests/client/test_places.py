@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier import Archive, ArchivedObject, ArchiveWriter, Bucket, Retrieval, Vault
+    from aioglacier.catalog import Catalog
 
 MIB = 1024 * 1024
 PART_SIZE = 8 * MIB
@@ -90,7 +91,9 @@ class BucketPlace(VaultPlace):
 
 
 @asynccontextmanager
-async def connected(url: str, *keys: str) -> AsyncIterator[aioglacier.Glacier]:
+async def connected(
+    url: str, *keys: str, catalog: Catalog | None = None
+) -> AsyncIterator[aioglacier.Glacier]:
     """Return a connection to servers of ours."""
     access_key, secret_key = keys or ("local", "local")
     async with aioglacier.connect(
@@ -100,6 +103,7 @@ async def connected(url: str, *keys: str) -> AsyncIterator[aioglacier.Glacier]:
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
         hash_in="threads",
+        catalog=catalog,
     ) as glacier:
         yield glacier
 

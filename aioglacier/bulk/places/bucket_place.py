@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
@@ -20,7 +21,6 @@ from aioglacier.bulk.formats.bundle_sidecar import (
     facts_size,
 )
 from aioglacier.catalog.records import ArchiveState
-from aioglacier.client.buckets.restore import is_readable
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB, S3
 from aioglacier.core.models import Archive, ArchiveId
@@ -203,7 +203,7 @@ class ObjectBytes:
 
     async def is_ready(self) -> bool:
         """See ``AskedBytes``."""
-        return is_readable(await self._restore.describe())
+        return (await self._restore.describe()).is_readable(datetime.now(UTC))
 
     async def wait_for(self, archive: Archive) -> bool:
         """See ``AskedBytes``."""
@@ -224,7 +224,7 @@ class ObjectBytes:
         return await self._restore.prepare_download(path, overwrite=True)
 
     async def note_gone(self) -> None:
-        """See ``AskedBytes``; no record is kept of restores."""
+        """See ``AskedBytes``; the next look at the object's head records it."""
 
 
 class ObjectSidecar:

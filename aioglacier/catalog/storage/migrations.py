@@ -344,7 +344,10 @@ CREATE TABLE objects (
 );
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+#: Restores of objects are jobs whose output lives for so many days.
+_SEVENTH: Final = "ALTER TABLE jobs ADD COLUMN days BIGINT"
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

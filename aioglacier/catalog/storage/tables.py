@@ -131,7 +131,7 @@ UPLOADS: Final = Table(
 JOBS: Final = Table(
     "jobs",
     {
-        PLAIN: "number place nonce job_id archive_id range_start range_stop inventory_limit",
+        PLAIN: "number place nonce job_id archive_id range_start range_stop inventory_limit days",
         _choice(JobState): "state",
         _choice(JobAction): "action",
         _choice(Tier): "tier",

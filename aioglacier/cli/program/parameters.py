@@ -31,11 +31,22 @@ else:
     _OfText = _OfInt = _OfRange = _OfTime = _OfRate = click.ParamType  # generic since click 8.4 only
 
 
+#: The commands for buckets in place of those that take vaults alone.
+_OF_BUCKETS: Final = {
+    "inventory": "; S3 lists the objects at once: 'aioglacier list s3://BUCKET'",
+    "output": "; 'aioglacier download s3://BUCKET KEY' fetches a restored object",
+}
+
+
 class _VaultName(_OfText):
     name = "vault"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        del param, ctx
+        if value.startswith("s3://"):  # it is no mistake in a name
+            hint = _OF_BUCKETS.get(ctx.info_name or "", "") if ctx is not None else ""
+            self.fail(
+                f"{value} is a bucket, but {param.name if param else 'this'} is the name of a vault{hint}"
+            )
         return check_vault_name(value) if value else ""  # an empty word is refused with all others
 
 

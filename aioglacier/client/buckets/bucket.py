@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.buckets.bucket_context import find_head
-from aioglacier.client.buckets.restore import Restore, ask_for_restore, is_readable
+from aioglacier.client.buckets.restore import Restore, ask_for_restore
 from aioglacier.core.checks import check_choice
 from aioglacier.core.errors import (
     AccessDeniedError,
@@ -30,7 +31,6 @@ from aioglacier.transfer.upload.writer import open_writer
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator
-    from datetime import datetime
 
     from typing_extensions import Unpack
 
@@ -332,7 +332,8 @@ class Bucket:
         """Make an object readable, and return its retrieval.
 
         An object of a class that reads at once, or one with a restored copy, is readable already, and one
-        whose restore goes on is waited for: nothing is asked for or paid then.
+        whose restore goes on is waited for: nothing is asked for or paid then. A connection's catalog has the
+        restore on record before it is asked for, so of several processes one asks.
 
         Args:
             key: The object's key, below the bucket's prefix.
@@ -354,17 +355,17 @@ class Bucket:
         check_key(self.prefix + key)
         with self.context.naming(key):
             head = await find_head(self.context, key)
-            is_there = is_readable(head)
+            is_there = self.is_readable(head)
             is_ongoing = head.restore is not None and head.restore.is_ongoing
             reads_at_once = is_there and head.restore is None
             if not reads_at_once and (again or not (is_there or is_ongoing)):
-                is_new = await ask_for_restore(self.context, head, days=days, tier=chosen)
+                is_new = await ask_for_restore(self.context, head, key, days=days, tier=chosen, again=again)
         return Restore(self.context, key, days=days, tier=chosen, byte_range=range_, is_new=is_new)
 
     @staticmethod
     def is_readable(head: ObjectHead) -> bool:
         """Whether an object can be read now: its class reads at once, or there is a restored copy."""
-        return is_readable(head)
+        return head.is_readable(datetime.now(UTC))
 
     @staticmethod
     def check_upload_id(upload_id: str) -> UploadId:
@@ -376,9 +377,12 @@ class Bucket:
         return UploadId(check_upload_id(upload_id))
 
     def restored(self, key: str) -> Restore:
-        """Return the retrieval of an object that can be read already. Nothing is sent or restored."""
+        """Return the retrieval of an object whose restore was asked for before. Nothing is sent.
+
+        One whose copy expires is asked for again as it was on record, otherwise with "Standard" for a day.
+        """
         check_key(self.prefix + key)
-        return Restore(self.context, key, days=1, tier=Tier.STANDARD)
+        return Restore(self.context, key)
 
     async def remove(self) -> None:
         """Delete the bucket itself, which must be empty.

@@ -13,6 +13,7 @@ from aioglacier.client.buckets.bucket_context import find_head
 from aioglacier.client.notices import POLL_BESIDE_NOTICES_SECONDS
 from aioglacier.client.retrieval import wait_until_done
 from aioglacier.core.errors import InvalidRangeError, NotRetrievedError, RestoreInProgressError
+from aioglacier.core.models import Tier
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass, object_url
 from aioglacier.gateway.contract.paging import follow
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator
 
+    from aioglacier.catalog import JobRecord
     from aioglacier.client.buckets.bucket_context import BucketContext
     from aioglacier.client.notices import JobNotices
-    from aioglacier.core.models import Page, Tier
+    from aioglacier.core.models import Page
     from aioglacier.core.s3.objects import ObjectHead, UploadedObjectPart
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -53,8 +55,8 @@ class Restore:
         context: BucketContext,
         key: str,
         *,
-        days: int,
-        tier: Tier,
+        days: int | None = None,
+        tier: Tier | None = None,
         byte_range: ByteRange | None = None,
         is_new: bool = False,
     ) -> None:
@@ -102,11 +104,13 @@ class Restore:
         states.begin(self._whole_key)  # waits for many keys share one list of the bucket
         try:
             with self._context.naming(self.key):
-                return await wait_until_done(
+                head = await wait_until_done(
                     repr(self), self._look, timeout_seconds=timeout_seconds, pause=pause
                 )
         finally:
             states.end(self._whole_key)
+        await self._note(head)
+        return head
 
     @asynccontextmanager
     async def open_reader(
@@ -204,7 +208,7 @@ class Restore:
         if await self._context.restores.is_ongoing(self._whole_key):
             return None
         head = await self._head()
-        if is_readable(head):
+        if head.is_readable(datetime.now(UTC)):
             return head
         # The copy has expired, or none was ever asked for.
         if head.restore is None or not head.restore.is_ongoing:
@@ -214,7 +218,7 @@ class Restore:
     async def _readable_head(self) -> ObjectHead:
         head = await self._head()
         with self._context.naming(self.key):
-            if not is_readable(head):
+            if not head.is_readable(datetime.now(UTC)):
                 raise not_retrieved(self.bucket, head)
         return head
 
@@ -252,30 +256,33 @@ class Restore:
         """Restore the object again, because its copy has expired; many readers ask once."""
         async with self._renewing:  # readers of several ranges find the copy gone at once
             head = await self._head()
-            if not is_readable(head):
-                await ask_for_restore(self._context, head, days=self._days, tier=self._tier)
+            if not head.is_readable(datetime.now(UTC)):
+                days, tier = self._days, self._tier
+                if (record := await self._note(head)) is not None:  # as it was asked for, also elsewhere
+                    days, tier = days or record.days, tier or record.tier
+                await ask_for_restore(
+                    self._context, head, self.key, days=days or 1, tier=tier or Tier.STANDARD
+                )
                 await self.wait_until_done()
 
+    async def _note(self, head: ObjectHead) -> JobRecord | None:
+        """Record the state of the restore; return its record, if there is one."""
+        if self._context.records is None or head.storage_class not in RESTORE_TIERS:
+            return None
+        from aioglacier.recorded.buckets.reserved_restores import note_restore  # noqa: PLC0415  # SQLite
 
-def is_readable(head: ObjectHead) -> bool:
-    """Whether an object can be read now. Its class alone does not tell: a restored one reads."""
-    if head.storage_class == StorageClass.INTELLIGENT_TIERING and head.archive_tier is None:
-        return True
-    if head.storage_class not in RESTORE_TIERS:
-        return True
-    restore = head.restore
-    if restore is None or restore.is_ongoing:
-        return False
-    return restore.expires is None or restore.expires > datetime.now(UTC)
+        return await note_restore(self._context.recorded(), self.key, head)
 
 
-async def ask_for_restore(context: BucketContext, head: ObjectHead, *, days: int, tier: Tier) -> bool:
+async def ask_for_restore(
+    context: BucketContext, head: ObjectHead, key: str, *, days: int, tier: Tier, again: bool = False
+) -> bool:
     """Ask for a copy of an object that lives for ``days``; return whether a restore began."""
-    gateway = context.gateway
-    # There the object moves back, and no copy is made.
-    takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING
-    try:
-        is_new = await gateway.restore_object(
+
+    async def ask(head: ObjectHead) -> bool:
+        # There the object moves back, and no copy is made.
+        takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING
+        is_new = await context.gateway.restore_object(
             context.ref,
             head.key,
             days=days if takes_days else None,
@@ -283,9 +290,16 @@ async def ask_for_restore(context: BucketContext, head: ObjectHead, *, days: int
             storage_class=head.storage_class,
             size=head.size,
         )
+        return is_new is not False
+
+    if context.records is not None:
+        from aioglacier.recorded.buckets.reserved_restores import reserve_restore  # noqa: PLC0415  # SQLite
+
+        return await reserve_restore(context.recorded(), key, ask, tier=tier, days=days, again=again)
+    try:
+        return await ask(head)
     except RestoreInProgressError:
         return False  # which is what was asked for
-    return is_new is not False
 
 
 def not_retrieved(bucket: str, head: ObjectHead) -> NotRetrievedError:

@@ -227,6 +227,16 @@ class ObjectHead:
     locked_until: datetime | None = None
     is_held: bool = False
 
+    def is_readable(self, now: datetime) -> bool:
+        """Whether it can be read now. Its class alone does not tell: a restored object reads."""
+        if self.storage_class not in RESTORE_TIERS:
+            return True
+        if self.storage_class == StorageClass.INTELLIGENT_TIERING and self.archive_tier is None:
+            return True
+        if self.restore is None or self.restore.is_ongoing:
+            return False
+        return self.restore.expires is None or self.restore.expires > now
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectEntry:

@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import VAULT, flag
+from aioglacier.cli.program.parameters import PLACE_NAME, VAULT, flag
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import as_text, intent_record, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
@@ -31,22 +31,35 @@ if TYPE_CHECKING:
 
 @click.group("jobs", cls=CommandGroup)
 def command() -> None:
-    """Retrievals: list, show, wait, fetch the output. The service keeps them about a day after they end."""
+    """Retrievals: list, show, wait, fetch the output. The service keeps them about a day after they end.
+
+    In s3://BUCKET[/PREFIX] they are restores, each named by the key of its object.
+    """
+
+
+_PLACE = click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 
 
 @command.command("list")
-@VAULT
+@_PLACE
 @click.option(
     "--status",
     type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
     help="Only jobs in this state.",
 )
 async def _list(session: Session, glacier: Glacier, vault: str, status: str | None) -> None:
-    """List the jobs of VAULT, those running and those done within about a day.
+    """List the jobs of PLACE, those running and those done within about a day.
+
+    Of a bucket, the restores that go on, and those whose copies are there, whoever asked for them.
 
     "Intent" is a job that was about to be started when the program was stopped: it may be among the others,
     and the command that was stopped will find it.
     """
+    if vault.startswith("s3://"):
+        from aioglacier.cli.commands.buckets.restore_jobs import list_restores  # noqa: PLC0415  # loads more
+
+        await list_restores(session, glacier, vault, status)
+        return
     jobs = glacier.vault(vault).jobs(status=status)
     count, _ = await print_all(session.output, jobs, lambda job: job_record(vault, job), job_text)
     if status is None and (records := glacier.vault(vault).records) is not None:
@@ -57,22 +70,36 @@ async def _list(session: Session, glacier: Glacier, vault: str, status: str | No
 
 
 @command.command("show")
-@VAULT
+@_PLACE
 @one_id("job")
 async def _show(session: Session, glacier: Glacier, vault: str, job_id: str) -> None:
-    """Show the job JOB_ID of VAULT."""
+    """Show the job JOB_ID of PLACE; of a bucket, the restore of the object with this key."""
+    if vault.startswith("s3://"):
+        from aioglacier.cli.commands.buckets.restore_jobs import show_restore  # noqa: PLC0415  # loads more
+
+        await show_restore(session, glacier, vault, job_id)
+        return
     job = await glacier.vault(vault).job(job_id).describe()
     session.output.record(job_record(vault, job), job_text)
 
 
 @command.command("wait", resumes=True)
-@VAULT
+@_PLACE
 @one_id("job")
 @click.option(
-    "--timeout", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="Default: 36 hours."
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Default: 36 hours, 96 of a restore.",
 )
 async def _wait(session: Session, glacier: Glacier, vault: str, job_id: str, seconds: float | None) -> None:
-    """Wait until the job JOB_ID of VAULT is done."""
+    """Wait until the job JOB_ID of PLACE is done; of a bucket, the restore of the object with this key."""
+    if vault.startswith("s3://"):
+        from aioglacier.cli.commands.buckets.restore_jobs import wait_for_restore  # noqa: PLC0415  # loads more
+
+        await wait_for_restore(session, glacier, vault, job_id, seconds)
+        return
     job = glacier.vault(vault).job(job_id)
     description = await wait(session, job, await job.describe(), timeout_seconds=seconds)
     session.output.record(job_record(vault, description), job_text)
