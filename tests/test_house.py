@@ -221,8 +221,6 @@ UNMIRRORED = {
     "aioglacier.migrate.object_metadata",
     "aioglacier.migrate.proven_store",
     "aioglacier.migrate.report",
-    "aioglacier.recorded.buckets.object_options",
-    "aioglacier.recorded.place_context",
     "aioglacier.transfer.upload.part_run",
 }
 
