@@ -107,7 +107,7 @@ class DaskRunner:
             await self._stop(future)
             raise
         except (KilledWorker, CancelledError, CommClosedError) as error:
-            raise WorkerDiedError(f"the workers were lost: {error}") from error
+            raise WorkerDiedError("the Dask scheduler or its workers were lost") from error
         finally:
             future.release()
 
@@ -128,7 +128,7 @@ class DaskRunner:
         try:
             answers = await self._client.run(function, *args, on_error="return")
         except Exception as error:  # Dask raises what it likes for a worker that leaves meanwhile
-            raise WorkerDiedError(f"the workers could not be asked: {error}") from error
+            raise WorkerDiedError("the Dask scheduler or its workers were lost") from error
         for address, answer in answers.items():
             if isinstance(answer, ModuleNotFoundError | AttributeError | ImportError):
                 raise ClusterError(
@@ -145,9 +145,10 @@ class DaskRunner:
         from distributed import Client, LocalCluster  # noqa: PLC0415  # loaded
 
         address: Any = self._address
+        # A lost connection is an error of ours, and no page of tracebacks beside it.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         if address is None:
-            for name in ("distributed", "bokeh"):
-                logging.getLogger(name).setLevel(logging.CRITICAL)  # its workers end as they like
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # workers that end as they like
             address = await self._stack.enter_async_context(
                 LocalCluster(
                     n_workers=self._processes,
@@ -164,7 +165,8 @@ class DaskRunner:
             )
         try:
             client = Client(address, asynchronous=True, set_as_default=False, timeout=_PATIENCE_SECONDS)
-            self._client = await self._stack.enter_async_context(client)
+            self._stack.push_async_callback(client.close)  # also one that finds no scheduler
+            self._client = await client
             await self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(

@@ -41,6 +41,8 @@ class Settings:
     memory_limit: int | None = None
     concurrency: int | None = None
     bandwidth: int | RateSchedule | None = None
+    processes: int | None = None
+    cluster: str | None = None
     allow_insecure: bool = False
     config_section: str | None = None
     metrics_file: str | None = None
@@ -54,6 +56,8 @@ class Settings:
         """Return the given values, from the dictionary that all contexts of one command line share."""
         given = {field.name: meta[_KEY + field.name] for field in fields(cls) if _KEY + field.name in meta}
         settings = cls(**given)
+        if settings.processes is not None and settings.cluster is not None:
+            raise click.UsageError("--processes and --cluster both say who sends; give one")
         if settings.local is not None and settings.endpoint_url is not None:
             raise click.UsageError("--local and --endpoint-url both say where the vaults are; give one")
         return settings
@@ -62,7 +66,25 @@ class Settings:
         """Return the limits of a connection."""
         from aioglacier.transfer.budget.allowance import Limits  # noqa: PLC0415  # not needed for help
 
-        return Limits(memory=self.memory_limit, concurrency=self.concurrency, bandwidth=self.bandwidth)
+        return Limits(
+            memory=self.memory_limit,
+            concurrency=self.concurrency,
+            bandwidth=self.bandwidth,
+            processes=self.processes,
+        )
+
+    def refuse_streams(self, what: str) -> None:
+        """Refuse work that only this process can do, where others were asked for.
+
+        Raises:
+            UsageError: --processes or --cluster was given.
+        """
+        if self.cluster is not None or (self.processes or 1) > 1:
+            option = "--processes" if self.cluster is None else "--cluster"
+            raise click.UsageError(
+                f"{option} is for files that every process reads; {what} is sent by this process alone. "
+                f"Leave out {option}"
+            )
 
 
 def given_value(context: click.Context, name: str) -> Any:
@@ -127,6 +149,17 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             metavar="RATE",
             help="Bytes a second, up and down together, as 5MB/s, or 08:00-18:00=2MB/s,20MB/s by the time of "
             "day. Default: all there is.",
+        ),
+        option(
+            "--processes",
+            type=AT_ONCE,
+            metavar="N",
+            help="Send files of 1GiB and more by so many processes of this machine; needs aioglacier[dask].",
+        ),
+        option(
+            "--cluster",
+            metavar="tcp://HOST:PORT",
+            help="Send large files by the workers of this Dask scheduler, who see them under the same path.",
         ),
         option(
             "--config-section",

@@ -183,6 +183,7 @@ class Session:
             account_id=settings.account_id,
             limits=settings.limits(),
             allow_insecure=settings.allow_insecure,
+            cluster=settings.cluster,
             catalog=catalog,
         )
         async with AsyncExitStack() as stack:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aioglacier.cli.render.escaping import escape
-from aioglacier.cli.render.sizes import show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -147,6 +147,8 @@ async def showing(
             left = f"{show_left((counters.size - counters.moved) / rate)} left" if rate > 0 else ""
         shown_rate = f"{show_rate(round(rate), 1):>9}" if rate else ""
         flight = f"{counters.parts_in_flight} in flight"
+        if counters.workers:
+            flight = f"by {show_count(counters.workers, 'worker')}"
         return State(label, counters.moved, counters.size, (done, shown_rate, left and f"{left:>13}", flight))
 
     started = time.monotonic()

@@ -39,6 +39,21 @@ def test_limits_are_those_of_the_options() -> None:
     assert (limits.memory, limits.concurrency, limits.bandwidth) == (None, 3, 5 * 1024**2)
 
 
+def test_other_processes_are_of_one_kind() -> None:
+    """Processes of this machine and a cluster exclude each other."""
+    assert Settings.of(parsed("--processes", "3").meta).limits().processes == 3
+    with pytest.raises(click.UsageError, match="give one"):
+        Settings.of(parsed("--processes", "3", "--cluster", "tcp://a:1").meta)
+
+
+@pytest.mark.parametrize("option", ["--processes=2", "--cluster=tcp://a:1"])
+def test_streams_are_refused_where_other_processes_were_asked_for(option: str) -> None:
+    """The message names what only this process can send, and the option to leave out."""
+    with pytest.raises(click.UsageError, match=rf"standard input .* Leave out {option.partition('=')[0]}"):
+        Settings.of(parsed(option).meta).refuse_streams("standard input")
+    Settings.of(parsed().meta).refuse_streams("standard input")
+
+
 def test_two_places_for_the_vaults_are_one_too_many() -> None:
     """A local folder and an endpoint exclude each other, wherever they stand."""
     with pytest.raises(click.UsageError, match="give one"):

@@ -133,6 +133,10 @@ def command(session: Session, options: UploadOptions) -> Ending:
     is_bucket = options.vault.startswith("s3://")
     _refuse(options, is_bucket=is_bucket)
     sources = _gather(options)
+    if STDIN in sources:
+        session.settings.refuse_streams("standard input")
+    if options.recipients is not None:
+        session.settings.refuse_streams("an encrypted upload")
     if is_bucket:
         from aioglacier.cli.commands.buckets.upload_objects import upload_objects  # noqa: PLC0415
 

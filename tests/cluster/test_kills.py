@@ -1,0 +1,131 @@
+"""Uploads through a real scheduler and worker processes, each of which is killed by -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.server import Fault, LocalGlacier
+from aioglacier.server.requests.faults import FaultKind
+from aioglacier.testing.served import ServedGlacier, serving
+from tests.cli.conftest import MIB, Cli, data, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SIZE = 64 * MIB
+PARTS = SIZE // MIB
+
+
+@dataclass
+class Rack:
+    """A Glacier, a scheduler and two workers."""
+
+    glacier: ServedGlacier
+    cli: Cli
+    scheduler: subprocess.Popen[bytes]
+    workers: list[subprocess.Popen[bytes]]
+
+    def sent(self) -> int:
+        """Parts that have reached the service."""
+        return int(self.glacier.status()["faults"][0]["met"])
+
+    def wait_until_sent(self, parts: int) -> None:
+        """Wait until so many more parts have reached the service."""
+        goal = self.sent() + parts
+        wait_for(lambda: self.sent() >= goal, seconds=60)
+
+
+@contextmanager
+def started(*arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of Dask."""
+    command = [sys.executable, "-m", *arguments]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, env=environment, **quiet) as process:  # type: ignore[call-overload]  # the values are mixed
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def rack(tmp_path: Path) -> Iterator[Rack]:
+    """Everything on loopback, and a service that takes its time for a part."""
+    with ExitStack() as stack:
+        server = LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0, is_durable=False)
+        glacier = stack.enter_context(serving(server))
+        glacier.add_faults(Fault("UploadMultipartPart", kind=FaultKind.DELAY, seconds=0.1, count=1 << 30))
+        arguments = ("--endpoint-url", glacier.url, "--region", "us-east-1", "--json")
+        cli = Cli(tmp_path, arguments, {**glacier.environment, "PYTHONWARNINGS": "default"})
+        environment = {**os.environ, **cli.env()}
+        about = tmp_path / "scheduler.json"
+
+        def start(*words: str) -> subprocess.Popen[bytes]:
+            return stack.enter_context(started(*words, folder=tmp_path, environment=environment))
+
+        scheduler = start(
+            "distributed.cli.dask_scheduler",
+            *("--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={about}"),
+        )
+        wait_for(about.exists, seconds=60)
+        address = json.loads(about.read_text())["address"]
+        worker = ("distributed.cli.dask_worker", address, "--nthreads=1", "--no-nanny", "--no-dashboard")
+        workers = [start(*worker), start(*worker)]
+        cli("vault", "create", "v")
+        yield Rack(
+            glacier, Cli(tmp_path, (*arguments, "--cluster", address), cli.environment), scheduler, workers
+        )
+
+
+@pytest.mark.slow
+def test_kills_of_coordinator_worker_and_scheduler(rack: Rack) -> None:
+    """Whichever process is killed, the same command ends with one exact archive and no upload beside it."""
+    folder, upload = rack.cli.folder, ("upload", "v", "--part-size=1MiB", "--again", "film")
+    made = []
+
+    def new_film(seed: int) -> bytes:
+        content = data(SIZE, seed)
+        (folder / "film").write_bytes(content)
+        return tree_hash(content)
+
+    expected = [new_film(1)]
+    with rack.cli.started(*upload) as coordinator:
+        rack.wait_until_sent(10)
+        coordinator.send_signal(signal.SIGKILL)
+        coordinator.wait()
+    before = rack.sent()
+    made.append(rack.cli(*upload).record)
+    assert rack.sent() - before < PARTS  # what the workers had done was found
+
+    expected.append(new_film(2))
+    with rack.cli.started(*upload) as coordinator:
+        rack.wait_until_sent(10)
+        rack.workers[0].kill()
+        out, err = coordinator.communicate()
+    made.append(rack.cli.judge(coordinator.returncode, out, err, 0).record)
+
+    expected.append(new_film(3))
+    with rack.cli.started(*upload) as coordinator:
+        rack.wait_until_sent(10)
+        rack.scheduler.kill()
+        out, err = coordinator.communicate()
+    failed = rack.cli.judge(coordinator.returncode, out, err, 5).error
+    assert failed["error"] == "UploadFailedError"
+    assert failed["upload_id"]
+    alone = Cli(folder, rack.cli.arguments[:-2], rack.cli.environment)
+    made.append(alone(*upload).record)
+
+    assert [bytes.fromhex(each["tree_hash"]) for each in made] == expected
+    assert len({each["archive_id"] for each in made}) == 3
+    status = rack.glacier.status()
+    assert (status["archives"], status["uploads"]) == (3, 0)

@@ -1,0 +1,99 @@
+"""The facts that workers get, and the secrets that they do not get."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from aioglacier.cluster.site import Site
+from aioglacier.core.errors import ClusterError
+from aioglacier.core.models import UploadId
+from aioglacier.core.rate_schedule import RateSchedule
+from aioglacier.files.shared import SharedFile
+from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
+from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.runner import PartRun
+from aioglacier.transfer.store import Destination
+
+OPTIONS = GatewayOptions(
+    region_name="eu-west-1",
+    endpoint_url="https://glacier.eu-west-1.amazonaws.com",
+    profile_name="museum",
+    timeouts=Timeouts(connect=1.0, first_byte=2.0, stall=3.0, give_up=4.0),
+)
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+TOKEN = "a-session-token"
+RUN = PartRun(
+    file=SharedFile("/shared/film.mkv", 5, 2**40, 6, b"\1" * 32),
+    destination=Destination("v"),
+    upload_id=UploadId("u" * 92),
+    part_size=2**24,
+    first=64,
+    parts=64,
+)
+
+
+def test_keys_of_this_process_stay_here() -> None:
+    """Keys that are given to the connection are refused, with the places where workers look for theirs."""
+    keys = GatewayOptions(
+        region_name="eu-west-1",
+        endpoint_url="https://glacier.eu-west-1.amazonaws.com",
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key=SECRET,
+        aws_session_token=TOKEN,
+    )
+    with pytest.raises(ClusterError, match="AWS_ACCESS_KEY_ID") as caught:
+        Site.of(keys, Limits(), None, is_local=False)
+    assert SECRET not in str(caught.value)
+
+
+def test_nothing_that_travels_has_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks and the facts of a connection are small, and have no credential of any source."""
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_SESSION_TOKEN", TOKEN),
+        ("HTTPS_PROXY", f"http://user:{SECRET}@proxy"),
+    ):
+        monkeypatch.setenv(name, value)
+    sent = pickle.dumps((RUN, Site.of(OPTIONS, Limits(), None, is_local=False)))
+    assert SECRET.encode() not in sent
+    assert TOKEN.encode() not in sent
+    assert b"AKIDEXAMPLE" not in sent
+    assert len(sent) < 1024
+
+
+def test_a_proxy_and_a_schedule_do_not_travel() -> None:
+    """The URL of a proxy may hold a password, and a schedule is not shared by several processes."""
+    proxied = GatewayOptions(region_name="eu-west-1", endpoint_url="https://x", proxy="http://u:p@proxy")
+    with pytest.raises(ClusterError, match="HTTPS_PROXY"):
+        Site.of(proxied, Limits(), None, is_local=False)
+    with pytest.raises(ClusterError, match="time of day"):
+        Site.of(OPTIONS, Limits(bandwidth=RateSchedule((), 5000)), None, is_local=False)
+
+
+def test_a_worker_opens_the_same_connection_with_its_share() -> None:
+    """Place, times and profile are those of the coordinator; connections and rate are shared by all tasks."""
+    site = Site.of(
+        OPTIONS, Limits(memory=2**25, concurrency=20, bandwidth=10_000), "https://s3", is_local=False
+    )
+    options, limits = site.options(4), site.limits(4)
+    assert (options.region_name, options.endpoint_url) == (OPTIONS.region_name, OPTIONS.endpoint_url)
+    assert (options.profile_name, options.timeouts) == ("museum", OPTIONS.timeouts)
+    assert (options.bandwidth, options.max_connections) == (2500, 5)
+    assert (limits.memory, limits.concurrency, limits.bandwidth) == (2**25, 5, 2500)
+    assert options.aws_access_key_id is None
+
+
+def test_a_share_is_never_nothing() -> None:
+    """With more tasks than connections, each has one."""
+    limits = Site.of(OPTIONS, Limits(concurrency=2, bandwidth=2000), None, is_local=False).limits(64)
+    assert (limits.concurrency, limits.bandwidth) == (1, 1024)
+
+
+def test_a_dashboard_shows_what_a_task_does() -> None:
+    """The name of a task says what it does with which parts of which file; the first words group tasks."""
+    assert RUN.title == "send-parts-64-to-127-of-film.mkv"
+    assert RUN._replace(upload_id=None).title == "hash-parts-64-to-127-of-film.mkv"
+    assert RUN.size == 64 * 2**24
