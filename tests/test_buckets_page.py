@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -53,6 +54,27 @@ def test_the_programs_print_what_the_page_says(tmp_path: Path) -> None:
             check=False,
         )
         assert (done.stderr, done.stdout) == ("", printed)
+    check_commands(tmp_path)
+
+
+def check_commands(folder: Path) -> None:
+    """Run the commands of the page in a folder where the programs have left a file."""
+    (folder / "tree").mkdir()
+    (folder / "tree" / "leaf").write_bytes(b"leaf")
+    (commands,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    home = {name: str(folder / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", commands],
+        cwd=folder,
+        env={"PATH": path, **home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "back.tar").stat().st_size == 13_800_000
+    assert (folder / "again" / "leaf").read_bytes() == b"leaf"
 
 
 def test_the_policy_allows_what_is_asked() -> None:

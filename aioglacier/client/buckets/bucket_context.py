@@ -9,6 +9,7 @@ import anyio
 
 from aioglacier.core.errors import ObjectNotFoundError
 from aioglacier.core.s3.object_checks import check_key
+from aioglacier.core.s3.objects import object_url
 from aioglacier.recorded.buckets.open_bucket import OpenBucket
 from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
 
@@ -87,5 +88,9 @@ async def find_head(context: BucketContext, key: str) -> ObjectHead:
         try:
             return await context.gateway.head_object(context.ref, check_key(whole_key))
         except ObjectNotFoundError as error:
-            error.add_note(f"list the keys with bucket.objects({key.rpartition('/')[0]!r})")
+            bucket, folder = context.ref.name, key.rpartition("/")[0]
+            # The answer to a HEAD has no text, and the status is the same without the bucket.
+            error.args = (f"there is no object {object_url(bucket, whole_key)}, or no bucket {bucket}",)
+            listed = object_url(bucket, context.prefix + folder)
+            error.add_note(f"list the keys: aioglacier list {listed}, or bucket.objects({folder!r})")
             raise

@@ -76,4 +76,7 @@ async def test_a_key_without_an_object_says_how_to_find_it() -> None:
     with pytest.raises(ObjectNotFoundError) as caught:
         await find_head(context(Lists(0, 0)), "scans/1907")
     assert (caught.value.bucket, caught.value.key) == ("museum", "scans/1907")
-    assert caught.value.__notes__ == ["list the keys with bucket.objects('scans')"]
+    assert caught.value.__notes__ == [
+        "list the keys: aioglacier list s3://museum/scans, or bucket.objects('scans')"
+    ]
+    assert "there is no object s3://museum/scans/" in str(caught.value)

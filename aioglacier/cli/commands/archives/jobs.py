@@ -50,7 +50,7 @@ _PLACE = click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 async def _list(session: Session, glacier: Glacier, vault: str, status: str | None) -> None:
     """List the jobs of PLACE, those running and those done within about a day.
 
-    Of a bucket, the restores that go on,and those whose copies are there, of other programs too.
+    Of a bucket, the restores that go on, and those whose copies are there, of other programs too.
 
     "Intent" is a job that was about to be started when the program was stopped: it may be among the others,
     and the command that was stopped will find it.

@@ -83,7 +83,8 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
 def command(session: Session, directory: str, **given: Any) -> int:
     """Run a local Glacier on the folder DIR until SIGINT or SIGTERM stops it, which is no error.
 
-    Prints one line with its URL once it is ready; give that to any Glacier client as its endpoint. What it
+    It speaks Glacier's API of vaults, and S3's of buckets with its Glacier classes, at one address. Prints
+    one line with its URL once it is ready; give that to any client of either as its endpoint. What it
     has acknowledged is kept in DIR, also if it is killed. Without a key any signature is accepted.
     """
     settings = session.settings
