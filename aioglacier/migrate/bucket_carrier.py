@@ -18,13 +18,15 @@ from aioglacier.catalog.records import MoveState
 from aioglacier.core.errors import IntegrityError, ObjectExistsError, UploadExpiredError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
+from aioglacier.core.s3.moved_metadata import metadata_of
 from aioglacier.core.spending import charging
 from aioglacier.files.crashpoints import passing
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.migrate.job_bytes import JobBytes, send_output
 from aioglacier.migrate.move_costs import SHARE, choose_part_size
 from aioglacier.migrate.move_manifest import write_line
-from aioglacier.migrate.object_metadata import checksum_of, find_difference, metadata_of
+from aioglacier.migrate.moved_sidecar import keep_sidecar
+from aioglacier.migrate.object_proof import checksum_of, find_difference
 from aioglacier.migrate.proven_store import ProvenStore
 from aioglacier.transfer.download.retrieval_source import GlacierOutput
 from aioglacier.transfer.object_store import ObjectStore
@@ -135,6 +137,7 @@ class BucketCarrier:
             keep_unfinished=True,
         )
         with target.naming(moved.name), charging(self._prices(settings.storage_class)):
+            await keep_sidecar(target, moved.name, archive, output)
             async with engine:
                 if moved.upload_id is not None:
                     engine.resume(UploadId(moved.upload_id), {})

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.core.errors import IntegrityError
+from aioglacier.core.s3.moved_metadata import MOVE_FOLDER
 from aioglacier.core.s3.objects import ObjectSettings, StorageClass
 from aioglacier.core.treehash import hash_part
 from aioglacier.transfer.object_store import ObjectStore
@@ -103,7 +104,7 @@ class BucketManifest:
 
     def __init__(self, target: BucketTarget, vault: str) -> None:
         self._target = target
-        self.folder: Final = f".aioglacier/{vault}/"
+        self.folder: Final = f"{MOVE_FOLDER}{vault}/"
 
     async def segments(self) -> list[Segment]:
         """List the segments in order."""

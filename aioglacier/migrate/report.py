@@ -14,7 +14,7 @@ from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectChecksum
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
-from aioglacier.migrate.object_metadata import find_difference
+from aioglacier.migrate.object_proof import find_difference
 from aioglacier.tasks.groups import first_cause
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aioglacier
 from aioglacier import tree_hash
-from aioglacier.migrate.object_metadata import description_of
+from aioglacier.core.s3.moved_metadata import MOVE_FOLDER, description_of
 from tests.bulk.archives.conftest import cloud_berry, fast_glacier, mt_aws
 from tests.endurance.served import Served
 from tests.forking import forks
@@ -326,7 +326,7 @@ async def found_objects(target: str) -> Counter[Archived]:
         bucket = glacier.bucket("museum", "GLACIER_IR", "old/")
         assert [upload.key async for upload in bucket.uploads()] == []
         async for entry in bucket.objects():
-            if entry.key.startswith(".aioglacier/"):
+            if entry.key.startswith(MOVE_FOLDER):
                 continue
             metadata = (await bucket.head(entry.key)).metadata
             hashed = sha256()

@@ -18,11 +18,11 @@ from aioglacier.core.errors import (
     MetadataError,
     ObjectExistsError,
 )
+from aioglacier.core.s3.moved_metadata import description_of
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.migrate import Migration, MigrationOptions
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
-from aioglacier.migrate.object_metadata import description_of
 from aioglacier.server import Fault, FaultKind
 from aioglacier.tasks.threads import run_in_thread
 from tests.bulk.archives.conftest import budget, mt_aws

@@ -25,7 +25,8 @@ from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB, S3
 from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.s3.objects import DESCRIPTION_NAME, ArchivedObject, StorageClass
+from aioglacier.core.s3.moved_metadata import MOVE_FOLDER, origin_of
+from aioglacier.core.s3.objects import ArchivedObject, StorageClass
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -82,8 +83,12 @@ class BucketPlace:
                 await archives.record_state(key, archive_id, ArchiveState.DELETED)
 
     async def list_objects(self) -> None:
-        """List the objects."""
-        self.objects = {entry.key: entry async for entry in self._bucket.objects()}
+        """List the objects, but for what ``migrate`` keeps beside those that it has moved."""
+        self.objects = {
+            entry.key: entry
+            async for entry in self._bucket.objects()
+            if not entry.key.startswith(MOVE_FOLDER)
+        }
 
     async def count_archives(self) -> int | None:
         """See ``FolderPlace``."""
@@ -128,14 +133,13 @@ class BucketPlace:
             archive_id = ArchiveId(entry.key)
             if entry.key.endswith(SIDECAR_SUFFIX) or await archives.get(key, archive_id) is not None:
                 continue
-            tree_hash = b""
-            if (sidecar := await self.read_sidecar(archive_id)) is not None:
+            head = await self._bucket.head(entry.key)
+            description, created, tree_hash = origin_of(head)
+            if not tree_hash and (sidecar := await self.read_sidecar(archive_id)) is not None:
                 with suppress(IntegrityError):  # the end of the bundle has all but the tree hash
                     facts = decode_facts(sidecar)
                     tree_hash = facts.tree_hash if facts.size == entry.size else b""
-            head = await self._bucket.head(entry.key)
-            description = head.metadata.get(DESCRIPTION_NAME, "")
-            archive = Archive(archive_id, self.context.name, head.size, tree_hash, description, head.modified)
+            archive = Archive(archive_id, self.context.name, head.size, tree_hash, description, created)
             await archives.record(key, archive)
 
     @asynccontextmanager
