@@ -203,7 +203,6 @@ TESTED_ELSEWHERE = {"aioglacier.core.errors.root": "tests/core/test_errors.py"}
 
 #: Modules that still need a test file of their own.
 UNMIRRORED = {
-    "aioglacier.bulk.archives.move_plan",
     "aioglacier.cli.shared.archive_moves",
     "aioglacier.cli.shared.archive_names",
     "aioglacier.cli.shared.encrypting",
@@ -215,12 +214,8 @@ UNMIRRORED = {
     "aioglacier.cluster.worker_tasks",
     "aioglacier.fs.archive_file_system",
     "aioglacier.fs.archive_files",
-    "aioglacier.migrate.bucket_carrier",
     "aioglacier.migrate.job_bytes",
-    "aioglacier.migrate.move_manifest",
-    "aioglacier.migrate.object_metadata",
     "aioglacier.migrate.proven_store",
-    "aioglacier.migrate.report",
     "aioglacier.transfer.upload.part_run",
 }
 

@@ -10,6 +10,8 @@ from aioglacier.migrate import Migration, MigrationOptions
 from tests.bulk.archives.conftest import budget, old_vault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aioglacier import Bucket, Glacier
 
 __all__ = ["old_vault"]
@@ -22,6 +24,16 @@ async def bucket_of(glacier: Glacier, *, prefix: str = "old/") -> Bucket:
     """Return the bucket of the test."""
     await glacier.create_bucket("museum")
     return glacier.bucket("museum", "DEEP_ARCHIVE", prefix, owner=ACCOUNT)
+
+
+async def heads(bucket: Bucket) -> dict[str, Mapping[str, str]]:
+    """Return the metadata of every object by its name below the prefix."""
+    names = [entry.key async for entry in bucket.objects()]
+    return {
+        name.removeprefix("old/"): (await bucket.head(name.removeprefix("old/"))).metadata
+        for name in names
+        if ".aioglacier" not in name
+    }
 
 
 async def migration_of(glacier: Glacier, options: MigrationOptions | None = None) -> Migration:

@@ -11,27 +11,17 @@ import pytest
 from aioglacier import tree_hash
 from aioglacier.bulk.archives.size_rules import parse_class_rule
 from aioglacier.catalog.records import MoveState
-from aioglacier.core.errors import (
-    AccessDeniedError,
-    BucketNotFoundError,
-    InvalidPlanError,
-    MetadataError,
-    ObjectExistsError,
-)
+from aioglacier.core.errors import BucketNotFoundError, InvalidPlanError, MetadataError
 from aioglacier.core.s3.moved_metadata import description_of
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.migrate import Migration, MigrationOptions
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
-from aioglacier.server import Fault, FaultKind
 from aioglacier.tasks.threads import run_in_thread
 from tests.bulk.archives.conftest import budget, mt_aws
-from tests.migrate.conftest import ACCOUNT, FAST, bucket_of, migration_of
+from tests.migrate.conftest import ACCOUNT, FAST, bucket_of, heads, migration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aioglacier import Bucket
     from tests.bulk.archives.conftest import OldVault
 
 MIB = 1024 * 1024
@@ -44,16 +34,6 @@ AWKWARD = {
     "plain": b"d" * (20 * MIB + 7),
     '{"aioglacier": "bundle", "id": "1"}': b"a bundle",
 }
-
-
-async def heads(bucket: Bucket) -> dict[str, Mapping[str, str]]:
-    """Return the metadata of every object by its name below the prefix."""
-    names = [entry.key async for entry in bucket.objects()]
-    return {
-        name.removeprefix("old/"): (await bucket.head(name.removeprefix("old/"))).metadata
-        for name in names
-        if ".aioglacier" not in name
-    }
 
 
 async def test_every_archive_becomes_an_object_with_its_metadata(old_vault: OldVault) -> None:
@@ -117,32 +97,6 @@ async def test_objects_have_the_tags_of_the_vault_if_asked_for(old_vault: OldVau
     assert len(found["TagSet"]) == 10
 
 
-async def test_what_lies_under_a_key_is_never_trusted_or_replaced(old_vault: OldVault) -> None:
-    """An object with the same bytes that is not ours fails by name, and its archive is not paid for."""
-    await old_vault.fill({"a": b"same", "b": b"2"})
-    async with old_vault.connected() as glacier:
-        bucket = await bucket_of(glacier)
-        await bucket.upload(b"same", key="a", storage_class="STANDARD")
-        migration = await migration_of(glacier)
-        done = await migration.run()
-        assert (done.restored, done.failed, done.jobs_started) == (1, 1, 1)
-        assert isinstance(migration.failures[0].error, ObjectExistsError)
-        assert (await bucket.head("a")).storage_class == "STANDARD"
-
-
-async def test_damaged_bytes_never_become_an_object(old_vault: OldVault) -> None:
-    """A flipped bit is found before its part is sent; the part is fetched again, and the others are not."""
-    await old_vault.fill({"a": b"a" * (17 * MIB), "b": b"b" * 100})
-    old_vault.server.faults.add(Fault("GetJobOutput", kind=FaultKind.FLIP, after_bytes=5, count=2))
-    async with old_vault.connected() as glacier:
-        migration = await migration_of(glacier)
-        done = await migration.run()
-        assert migration.failures == []
-        assert done.restored == 2
-        found = await heads(await bucket_of(glacier))
-        assert found["a"]["aioglacier-tree-hash"] == tree_hash(b"a" * (17 * MIB)).hex()
-
-
 async def test_nothing_is_paid_before_the_bucket_is_checked(old_vault: OldVault) -> None:
     """A bucket without an owner, or one that is not there, is an error before the first job."""
     await old_vault.fill({"a": b"1"})
@@ -170,39 +124,3 @@ async def test_states_are_on_record(old_vault: OldVault) -> None:
         rows = [moved async for moved in catalog.moves.list_moved(move)]
         assert {moved.state for moved in rows} == {MoveState.PROVEN}
         assert sorted(moved.line_number or 0 for moved in rows) == [1, 2]
-
-
-async def test_a_part_that_arrived_is_not_moved_again(old_vault: OldVault) -> None:
-    """After a refusal in the middle the next run sends the missing parts, by the same job."""
-    content = b"x" * (48 * MIB)
-    await old_vault.fill({"a": content})
-    refusal = Fault("UploadPart", code="AccessDenied", status=403, first=6, count=1)
-    counter = Fault("UploadPart", kind=FaultKind.DELAY, seconds=0, count=None)
-    old_vault.server.faults.add(counter, refusal)
-    async with old_vault.connected(memory=32 * MIB) as glacier:  # four parts at once, so two have arrived
-        with pytest.raises(AccessDeniedError):
-            await (await migration_of(glacier)).run()
-        assert glacier.catalog is not None
-        (move,) = await glacier.catalog.moves.list_all()
-        (moved,) = [moved async for moved in glacier.catalog.moves.list_moved(move)]
-        arrived = len(await glacier.catalog.moves.list_parts(moved))
-        sent = old_vault.server.faults.snapshot()[0]["met"]
-        assert 2 <= arrived < 6
-        done = await (await migration_of(glacier)).run()
-        assert (done.restored, done.jobs_started) == (1, 0)
-        assert old_vault.server.faults.snapshot()[0]["met"] - sent == 6 - arrived
-        found = await heads(await bucket_of(glacier))
-        assert found["a"]["aioglacier-tree-hash"] == tree_hash(content).hex()
-
-
-async def test_an_upload_that_is_gone_begins_again(old_vault: OldVault) -> None:
-    """A lifecycle rule may remove an unfinished upload; the archive still arrives by the same job."""
-    await old_vault.fill({"a": b"x" * (20 * MIB)})
-    old_vault.server.faults.add(Fault("UploadPart", code="AccessDenied", status=403, first=2))
-    async with old_vault.connected() as glacier:
-        with pytest.raises(AccessDeniedError):
-            await (await migration_of(glacier)).run()
-        async for upload in (await bucket_of(glacier)).uploads():
-            await upload.abort()
-        done = await (await migration_of(glacier)).run()
-        assert (done.restored, done.jobs_started) == (1, 0)

@@ -18,6 +18,7 @@ from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
 from aioglacier.cli.shared.consent import DRY_RUN, YES
 from aioglacier.cli.shared.money import RETRIEVING, SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.vault_lookup import require_key
+from aioglacier.core.errors import BucketNotFoundError
 from aioglacier.core.place import parse_place
 
 if TYPE_CHECKING:
@@ -174,8 +175,13 @@ async def _run(
     async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
         prices = partial(spending.prices_of, side.region or glacier.region)
         migration = Migration(glacier.vault(vault), bucket, budget, options, prices)
-        for sentence in await migration.look_at_bucket():
-            session.output.warn(sentence)
+        try:
+            for sentence in await migration.look_at_bucket():
+                session.output.warn(sentence)
+        except BucketNotFoundError as error:
+            if not dry_run:
+                raise
+            session.output.warn(f"{error.message}; make the bucket before you move anything")
         return await run_move(
             session,
             migration,
