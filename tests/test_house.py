@@ -209,14 +209,10 @@ UNMIRRORED = {
     "aioglacier.cli.shared.folder_listing",
     "aioglacier.cli.shared.losing_files",
     "aioglacier.cli.shared.places",
-    "aioglacier.cluster.dask_runner",
-    "aioglacier.cluster.site",
-    "aioglacier.cluster.worker_tasks",
     "aioglacier.fs.archive_file_system",
     "aioglacier.fs.archive_files",
     "aioglacier.migrate.job_bytes",
     "aioglacier.migrate.proven_store",
-    "aioglacier.transfer.upload.part_run",
 }
 
 #: Modules that ``import aioglacier`` must not load.

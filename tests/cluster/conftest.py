@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -114,26 +114,20 @@ class ScriptedRunner(HereRunner):
 
 
 @asynccontextmanager
-async def dask_runner(served: Served, *, workers: int = 1) -> AsyncIterator[Runner]:
-    """A scheduler and workers in this process, which talk over TCP as others do."""
+async def dask_scheduler() -> AsyncIterator[str]:
+    """A scheduler and a worker in this process, which talk over TCP as others do; gives the address."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    async with AsyncExitStack() as stack:
-        scheduler = await stack.enter_async_context(
-            Scheduler(dashboard_address="127.0.0.1:0", dashboard=False, host="127.0.0.1", port=0)
-        )
-        for _ in range(workers):
-            await stack.enter_async_context(
-                Worker(
-                    scheduler.address,
-                    nthreads=2,
-                    host="127.0.0.1",
-                    dashboard=False,
-                    dashboard_address="127.0.0.1:0",
-                )
-            )
-        options = GatewayOptions(region_name="us-east-1", endpoint_url=served.server.url)
-        opening = open_runner(options, Limits(), address=scheduler.address, is_local=True, smallest=0)
-        yield await stack.enter_async_context(opening)
+    host = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    async with Scheduler(port=0, **host) as scheduler, Worker(scheduler.address, nthreads=2, **host):
+        yield scheduler.address
+
+
+@asynccontextmanager
+async def dask_runner(served: Served, address: str) -> AsyncIterator[Runner]:
+    """A runner for a local Glacier."""
+    options = GatewayOptions(region_name="us-east-1", endpoint_url=served.server.url)
+    async with open_runner(options, Limits(), address=address, is_local=True, smallest=0) as runner:
+        yield runner
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +139,17 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve
 
 
 @pytest.fixture(scope="module")
-async def dask(house: Served) -> AsyncIterator[Runner]:
-    """Dask with one worker that does two tasks at once."""
-    async with dask_runner(house) as runner:
+async def scheduler(anyio_backend: str) -> AsyncIterator[str]:
+    """The address of a scheduler whose worker does two tasks at once."""
+    del anyio_backend
+    async with dask_scheduler() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+async def dask(house: Served, scheduler: str) -> AsyncIterator[Runner]:
+    """Dask."""
+    async with dask_runner(house, scheduler) as runner:
         yield runner
 
 

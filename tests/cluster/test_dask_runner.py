@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aioglacier.cluster
+from aioglacier.client.glacier import connect
 from aioglacier.cluster.dask_runner import open_runner
 from aioglacier.cluster.worker_tasks import WorkerFacts, describe
 from aioglacier.core.errors import ClusterError, UploadNotFoundError
 from aioglacier.core.models import UploadId
+from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.store import Destination
 from tests.cluster.conftest import dask_runner
+from tests.transfer.conftest import DATA, MIB, saved
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aioglacier.transfer.runner import Runner
     from tests.transfer.conftest import Served
 
@@ -51,12 +56,14 @@ async def test_processes_here_are_not_started_before_there_is_work() -> None:
         assert runner.smallest > 0
 
 
-async def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch, house: Served) -> None:
+async def test_another_version_is_refused(
+    monkeypatch: pytest.MonkeyPatch, house: Served, scheduler: str
+) -> None:
     """A worker with another version of the package is named before it is given anything."""
     calls = iter([WorkerFacts("0.0.1", 1, "3.11")])  # the first call is that of this process
     monkeypatch.setattr("aioglacier.cluster.worker_tasks.describe", lambda: next(calls, describe()))
     with pytest.raises(ClusterError, match=r"and this process 0\.0\.1") as caught:
-        async with dask_runner(house):
+        async with dask_runner(house, scheduler):
             pass
     assert caught.value.worker is not None
     assert caught.value.worker.startswith("tcp://")
@@ -69,3 +76,28 @@ async def test_a_worker_that_cannot_see_the_upload_is_named(dask: Runner) -> Non
         await dask.check_upload(Destination("v"), UploadId("n" * 92))
     assert caught.value.worker is not None
     assert not isinstance(caught.value, UploadNotFoundError)
+
+
+async def test_an_object_goes_through_a_connection(
+    monkeypatch: pytest.MonkeyPatch, house: Served, scheduler: str, tmp_path: Path
+) -> None:
+    """A connection with the address of a scheduler sends a large object by its workers, who have own keys."""
+    monkeypatch.setattr("aioglacier.cluster.dask_runner._SMALLEST", 0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    path = saved(tmp_path / "film.mkv", DATA[: 11 * MIB])
+    async with connect(
+        region_name="us-east-1",
+        endpoint_url=house.server.url,
+        s3_endpoint_url=house.server.url,
+        cluster=scheduler,
+    ) as glacier:
+        bucket = await glacier.create_bucket("museum", "GLACIER")
+        upload = await bucket.prepare_upload(path, key="film.mkv", part_size=8 * MIB)
+        archived = await upload.run()
+        assert upload.snapshot().workers == 2
+        assert archived.tree_hash == b"" or archived.tree_hash == tree_hash(DATA[: 11 * MIB])
+        head = await bucket.head("film.mkv")
+        assert head.size == 11 * MIB
+        assert head.checksum == archived.checksum
+        assert not [each async for each in bucket.uploads()]
