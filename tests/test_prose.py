@@ -22,7 +22,10 @@ HARD_WORDS = {
     r"untold": "a number",
     r"mend|mends|mended|mending": "'repair' or 'fix'",
     r"dear": "'expensive'",
-    r"to be had": "'available'",
+    r"be had": "'available'",
+    r"whom": "the actor",
+    r"shall": "'must' or 'will'",
+    r"in vain|in earnest": "plain words",
     r"(?:is|are|was|were|be|been|being) told": "the actor and 'tell', 'report' or 'know'",
     r"who has none|who have none": "the actor",
     r"beforehand": "'before'",
@@ -30,7 +33,7 @@ HARD_WORDS = {
 }
 
 #: A first line names the actor or the result; it does not begin with a clause.
-CLAUSE_AS_SUBJECT = re.compile(r"^(?:What|Who|Whoever|Whose|Whatever|Where|How|That which)\b(?!.*\?)")
+CLAUSE_AS_SUBJECT = re.compile(r"^(?:What|Who|Whoever|Whose|Whatever|Where|Which|How|That which)\b(?!.*\?)")
 
 #: A noun phrase or a sentence; more is a second sentence.
 MAX_FIRST_LINE = 120

@@ -1,4 +1,4 @@
-"""Which paths are meant: patterns as in ``.gitignore``."""
+"""Patterns that select paths, as in ``.gitignore``."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class PathFilter:
         self._steps = [pattern.strip("/").split("/") for pattern in named]
 
     def excludes(self, path: bytes) -> bool:
-        """Whether a path is left out, in a folder that is not; a folder's path ends in "/"."""
+        """Return whether a path is left out, in a folder that is not; a folder's path ends in "/"."""
         return self._spec.match_file(os.fsdecode(path)) and not self.names(path)
 
     def names(self, path: bytes) -> bool:
-        """Whether an include brings a path back, even from an excluded folder."""
+        """Return whether an include brings a path back, even from an excluded folder."""
         return self._named is not None and self._named.match_file(os.fsdecode(path))
 
     def leads_on(self, folder: bytes) -> bool:
-        """Whether an include may bring back something below an excluded folder."""
+        """Return whether an include may bring back something below an excluded folder."""
         steps = os.fsdecode(folder).strip("/").split("/")
         return any(
             "**" in pattern[: len(steps)]
@@ -48,7 +48,7 @@ class PathFilter:
         )
 
     def excludes_within(self, path: bytes) -> bool:
-        """Whether a path is left out by itself or because a folder that it is in is."""
+        """Return whether a path is left out by itself or because a folder that it is in is."""
         if self.names(path):
             return False
         ends = (at + 1 for at, byte in enumerate(path) if byte == ord("/"))
@@ -74,7 +74,7 @@ class PathSelection:
         return list(self._each)
 
     def selects(self, path: bytes) -> bool:
-        """Whether a path below the folder is meant."""
+        """Return whether a path below the folder is selected."""
         shown = os.fsdecode(path)
         for pattern in [each for each, spec in self._each.items() if spec.match_file(shown)]:
             self._each.pop(pattern, None)  # two threads may be here
@@ -97,7 +97,7 @@ def _bounds(starts: Sequence[bytes]) -> tuple[bytes, bytes] | None:
 
 
 def make_filter(exclude: Sequence[str], include: Sequence[str] = ()) -> PathFilter | None:
-    """The filter that the patterns describe; ``None`` where everything is meant."""
+    """The filter that the patterns describe; ``None`` where everything is selected."""
     return PathFilter(exclude, include) if exclude else None
 
 

@@ -60,7 +60,7 @@ class Finding(NamedTuple):
     """One thing that is wrong.
 
     Attributes:
-        what: A path, or an archive's id, with a range where only that is meant.
+        what: A path, or an archive's id, with a range where only that is selected.
     """
 
     trouble: Trouble

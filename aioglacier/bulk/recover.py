@@ -239,7 +239,7 @@ class FolderRecovery:
                 await self._record_file(what, root)
 
     async def _find_homes(self, trailers: list[tuple[Archive, BundleTrailer]]) -> dict[str, str | None]:
-        """Return the path of each folder by its identity; ``None`` for one that is not meant."""
+        """Return the path of each folder by its identity; ``None`` for one that is not selected."""
         known = await self._context.catalog.trees.list(self._context.key)
         self._hosts = {trailer.tree: trailer.host for _, trailer in trailers}
         roots = {tree.identity: tree.root for tree in known}
@@ -258,7 +258,7 @@ class FolderRecovery:
         return {tree: wanted if tree == chosen else None for tree in roots}
 
     def _is_meant(self, folder: object) -> bool:
-        """Whether a bundle is one of the folder that was named, as far as its description tells."""
+        """Return whether a bundle is one of the folder that was named, as far as its description tells."""
         if self._options.folder is None or folder is None:
             return True
         return folder == bundle_folder(_absolute(self._options.folder))
@@ -291,7 +291,7 @@ class FolderRecovery:
             )
 
     async def _is_outdated(self, archive: Archive, identity: str, root: str) -> bool:
-        """Whether a ``sync`` of the folder that began after the archive was made is on record."""
+        """Return whether a ``sync`` of the folder that began after the archive was made is on record."""
         runs = self._context.catalog.runs
         tree = await self._find_tree(identity, root)
         if tree is None:
@@ -416,5 +416,5 @@ def _absolute(folder: str) -> str:
 
 
 def _is_path_of(root: str, wanted: str) -> bool:
-    """Whether a folder is at a path; a trailer may have only the end of a long path."""
+    """Return whether a folder is at a path; a trailer may have only the end of a long path."""
     return root == wanted or (bool(root) and not root.startswith("/") and wanted.endswith(root))

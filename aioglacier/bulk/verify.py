@@ -349,7 +349,7 @@ class _Ahead:
 
 
 def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:
-    """Whether an archive that the last inventory does not list is old enough to be missed."""
+    """Return whether an archive that the last inventory does not list is old enough to be missed."""
     if inventoried is None or record.archive.created >= inventoried - INVENTORY_ALLOWANCE:
         return False
     return record.seen is None or record.seen < inventoried

@@ -153,7 +153,7 @@ class _Transcoded(io.RawIOBase):
         self._ready = b""
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -285,7 +285,7 @@ class Retrievals:
 
 
 def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:
-    """Whether a job, running or done, lists the whole inventory in a format."""
+    """Return whether a job, running or done, lists the whole inventory in a format."""
     if job.action is not JobAction.INVENTORY_RETRIEVAL or job.status is JobStatus.FAILED:
         return False
     parameters = job.inventory or InventoryParameters()  # a job with a limit has a marker once it is done

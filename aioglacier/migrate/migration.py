@@ -143,7 +143,7 @@ class Migration:
 
         Raises:
             InvalidPlanError: The bucket has no owner. Nothing was asked for.
-            ConfigurationError: No archive is meant, or a pattern or an id meets none.
+            ConfigurationError: No archive is selected, or a pattern or an id meets none.
             AccessDeniedError: The bucket may not be used. Nothing was asked for.
             CostLimitError: It would cost more than is allowed. Nothing more was asked for.
             GlacierError: What keeps the rest from being moved. Single archives that cannot be are in

@@ -127,7 +127,7 @@ class ProvenDeletion:
         return plan
 
     def _is_meant(self, moved: MovedRecord) -> bool:
-        """Whether an archive is proven, in the vault by the last inventory, and old enough."""
+        """Return whether an archive is proven, in the vault by the last inventory, and old enough."""
         if moved.state is MoveState.DELETING:  # a killed run may have deleted it
             return moved.archive_state in {ArchiveState.STORED, ArchiveState.DELETING}
         if moved.state is not MoveState.PROVEN or moved.archive_state is not ArchiveState.STORED:

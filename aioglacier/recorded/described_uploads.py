@@ -139,5 +139,5 @@ async def locking_upload(
 
 
 def is_of_another(source: str, file: NamedFile) -> bool:
-    """Whether an upload is on record for another file that still exists; a file may have been moved."""
+    """Return whether an upload is on record for another file that still exists: files may be moved."""
     return source != file.path and os.path.lexists(source)

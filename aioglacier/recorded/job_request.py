@@ -25,7 +25,7 @@ class JobRequest:
     Attributes:
         archive_id: The archive; ``None`` for an inventory.
         byte_range: The range; ``None`` for all of it.
-        tier: How fast a retrieval shall be.
+        tier: The speed of a retrieval.
         inventory: The part of the inventory; ``None`` for a retrieval.
         sns_topic: The topic that gets a message when the job is done.
         description: The job's description; by default one with a nonce.
@@ -59,7 +59,7 @@ class JobRequest:
         )
 
     def is_met_by(self, job: JobDescription) -> bool:
-        """Whether a job gives what is asked for, as fast, and tells whom it should."""
+        """Return whether a job has the output, the speed and the topic that are asked for."""
         if job.status is JobStatus.FAILED or self.description not in {None, job.description}:
             return False
         if self.archive_id is None:

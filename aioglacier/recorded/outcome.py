@@ -94,7 +94,7 @@ def listed_archive(upload: UploadRecord, alike: list[ArchiveRecord]) -> Archive 
 
 
 def proves_absence(upload: UploadRecord, inventoried: datetime | None) -> bool:
-    """Whether an inventory of this date would list the archive if the upload had become one."""
+    """Return whether an inventory of this date would list the archive if the upload had become one."""
     return inventoried is not None and inventoried >= upload.active + INVENTORY_ALLOWANCE
 
 

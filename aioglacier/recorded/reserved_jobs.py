@@ -104,7 +104,7 @@ async def _settle(
 
 
 async def _is_current(context: RecordedVault, job: JobDescription) -> bool:
-    """Whether the service has made no other inventory since an inventory job began."""
+    """Return whether the service has made no other inventory since an inventory job began."""
     if job.action is not JobAction.INVENTORY_RETRIEVAL or not job.is_done:
         return True
     vault = await context.gateway.describe_vault(context.name)

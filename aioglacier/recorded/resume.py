@@ -171,7 +171,7 @@ class ResumedUpload:
         )
 
     def _may_have_parts(self) -> bool:
-        """Whether an upload of the file has parts, and may have begun on another machine."""
+        """Return whether an upload of the file has parts, and may have begun on another machine."""
         wanted, size = self._options, self.file.size
         if wanted.expected_size not in {None, size}:  # the upload will fail with the right error
             return False

@@ -18,7 +18,7 @@ class OwnerTask:
         self._task = asyncio.current_task()
 
     def has_dropped(self, kind: type[BaseException] | None) -> bool:
-        """Whether the block that ends now, with an exception of this kind, was dropped instead of left."""
+        """Return whether the block that ends, with an exception of this kind, was dropped instead of left."""
         if kind is GeneratorExit:
             return True
         try:

@@ -248,7 +248,7 @@ class Key:
 
 @pytest.fixture
 def key(tmp_path: Path) -> Key:
-    """Whom things are encrypted to."""
+    """The recipients that archives are encrypted to."""
     return Key(tmp_path)
 
 

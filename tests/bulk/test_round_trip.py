@@ -113,7 +113,7 @@ async def test_a_folder_comes_back_as_it_was_at_a_time(place: Place, tree: Path,
 async def test_a_hard_link_comes_back_without_the_file_it_is_a_name_of(
     place: Place, tree: Path, tmp_path: Path
 ) -> None:
-    """The content is fetched for the link where the first name is not meant."""
+    """The content is fetched for the link where the first name is not selected."""
     await place.sync(tree)
     await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=["z-linked"]))
     assert (tmp_path / "back" / "z-linked").read_bytes() == (tree / "z-linked").read_bytes()

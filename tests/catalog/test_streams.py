@@ -52,7 +52,7 @@ async def test_streams_are_apart(catalog: Catalog) -> None:
 
 
 async def test_the_latest_upload_of_a_stream_is_found_by_its_description(catalog: Catalog) -> None:
-    """One of a file is not meant, nor one to another vault."""
+    """One of a file is not selected, nor one to another vault."""
     uploads = catalog.uploads
     await uploads.record_intent(PHOTOS, part_size=1 << 20, description="a")
     last = await uploads.record_intent(PHOTOS, part_size=1 << 20, description="a")

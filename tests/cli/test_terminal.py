@@ -41,7 +41,7 @@ class Terminal:
         return _ESCAPES.sub("", self.raw)
 
     def shows(self, pattern: str) -> bool:
-        """Whether it has shown something like this by now."""
+        """Return whether it has shown something like this."""
         self._read()
         return re.search(pattern, self.text) is not None
 

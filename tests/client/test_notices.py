@@ -126,7 +126,7 @@ async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messa
             await anyio.to_thread.run_sync(messaging.publish, {"hello": "nothing of a job"})
             await server.advance(5 * 3600)
         assert [description.status for description in ended] == 2 * [aioglacier.JobStatus.SUCCEEDED]
-    # The stranger's message is still there, for whom it may concern; the job's is not.
+    # The other program's message is still there; the job's is not.
     assert await anyio.to_thread.run_sync(messaging.count_messages) == 1
 
 

@@ -118,7 +118,7 @@ class House:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether two folders have the same files."""
+    """Return whether two folders have the same files."""
     names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
     return names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file()) and all(
         (one / name).read_bytes() == (other / name).read_bytes() for name in names
@@ -126,7 +126,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def is_complete(house: House, name: str, hashes: set[bytes]) -> bool:
-    """Whether everything that the command was for is there."""
+    """Return whether the command has done everything."""
     folder = house.folder
     if name == "download":
         return (folder / "back").exists() and (folder / "back").read_bytes() == (

@@ -36,7 +36,7 @@ PART_SIZE = 8 * MIB
 #: Three parts.
 DATA = bytes(range(251)) * (2 * PART_SIZE // 251 + 2)
 
-#: Ten attempts in vain are an error, as everywhere, and waits are short.
+#: Ten failed attempts are an error, as everywhere, and waits are short.
 POLICY = RetryPolicy(
     no_progress_seconds=2, first_ceiling_seconds=0.002, longest_wait_seconds=0.01, budget=500
 )

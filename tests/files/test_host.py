@@ -79,7 +79,7 @@ def pipe() -> Iterator[int]:
 
 @linux
 def test_a_pipe_is_made_to_hold_a_mib(pipe: int) -> None:
-    """Which everybody may."""
+    """Every user may enlarge a pipe to this size."""
     host.enlarge_pipe(pipe)
     assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == host.PIPE_SIZE == 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""Which job, of those that are there, gives what is asked for."""
+"""The choice among existing jobs for a request."""
 
 from __future__ import annotations
 

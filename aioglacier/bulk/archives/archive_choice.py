@@ -1,4 +1,4 @@
-"""Which archives of a vault are meant, by the inventory in the catalog."""
+"""The choice of archives in a vault, by the inventory in the catalog."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ArchiveOptions:
     """The conditions that an archive must meet; without any, every archive does.
 
     Attributes:
-        patterns: Of decoded names, as in a ``.gitignore``; an archive is meant if one matches its name or a
-            folder that it is in.
-        exclude: Patterns of what is not meant all the same.
+        patterns: Of decoded names, as in a ``.gitignore``; one that matches the name of an archive, or a
+            folder that it is in, selects it.
+        exclude: Patterns of archives that are left out although a pattern selects them.
         ids: Only these archives; ``None`` for any.
         larger, smaller: Bytes, both included.
         created_after, created_before: By the service's date of the archive; aware.
@@ -86,7 +86,7 @@ class ArchiveChoice:
         return [*patterns, *sorted((self._ids or frozenset()) - self.found_ids)]
 
     def selects(self, record: ArchiveRecord) -> bool:
-        """Whether an archive is meant."""
+        """Return whether an archive is selected."""
         options, archive = self.options, record.archive
         if self._ids is not None:
             if archive.id not in self._ids:
@@ -119,7 +119,7 @@ class ArchiveChoice:
         return self._exclude is None or not self._exclude.excludes_within(path)
 
     async def pages(self, context: RecordedVault) -> AsyncIterator[list[ArchiveRecord]]:
-        """Yield the archives that are meant, in the order of the inventory, some hundred at a time."""
+        """Yield the archives that are selected, in the order of the inventory, some hundred at a time."""
         page: list[ArchiveRecord] = []
         states = (ArchiveState.STORED, ArchiveState.SUSPECT)
         async for record in context.catalog.archives.list_vault(context.key, states=states):

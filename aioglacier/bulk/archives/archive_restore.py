@@ -129,7 +129,7 @@ class ArchiveRestore:
         """Bring back what is not there. It may be stopped or killed at any moment, and run again.
 
         Raises:
-            ConfigurationError: Nothing is meant, or a pattern or an id meets no archive.
+            ConfigurationError: Nothing is selected, or a pattern or an id meets no archive.
             TargetError: The folder cannot be made or has no room. Nothing was asked for.
             CostLimitError: It would cost more than is allowed. Nothing more was asked for.
             UploadLockedError: Another process restores to the same folder.

@@ -34,7 +34,7 @@ class ArchivePlan:
     """The work and the cost of a restore or a move of archives.
 
     Attributes:
-        archives, size: Archives that are meant and not at the target, and their bytes.
+        archives, size: Archives that are selected and not at the target, and their bytes.
         asked, asked_size: Those of them whose job was asked for by a former run.
         done: Archives that are at the target.
         of_folders, suspect: Archives left out, see ``ArchiveChoice``.
@@ -63,7 +63,7 @@ class ArchivePlan:
         """Refuse a plan without archives, or one that misses what was named.
 
         Raises:
-            ConfigurationError: Nothing is meant, or a pattern or an id meets no archive.
+            ConfigurationError: Nothing is selected, or a pattern or an id meets no archive.
         """
         if self.unmatched:
             named = ", ".join(repr(each) for each in self.unmatched[:_TOLD])
@@ -73,7 +73,7 @@ class ArchivePlan:
             )
         if not self.archives and not self.done:
             raise ConfigurationError(
-                "no archive on record is meant"
+                "no archive on record is selected"
                 + (
                     f" ({self.of_folders} of folders left out: see 'catalog recover')"
                     if self.of_folders
@@ -102,8 +102,8 @@ async def opened_move(
 ) -> AsyncIterator[MoveRecord]:
     """Open the move of a vault to a target; only one process at a time has it.
 
-    If other archives are meant than before, or under other names, the plan is dropped but for what was paid
-    for. Otherwise it is kept: to plan a million archives takes minutes.
+    If other archives are selected than before, or under other names, only the paid part of the plan is kept.
+    Otherwise all of it is: to plan a million archives takes minutes.
 
     Raises:
         UploadLockedError: Another process has it.
@@ -150,7 +150,7 @@ async def make_plan(
     meter: Callable[[Archive], None] | None = None,
     name: Callable[[Archive], Sequence[str]] = names_of,
 ) -> ArchivePlan:
-    """Record the archives that are meant and not part of the move yet, with their names."""
+    """Record the archives that are selected and not part of the move yet, with their names."""
     moves = context.catalog.moves
     plan, choice = ArchivePlan(), ArchiveChoice(options)
     async for page in choice.pages(context):

@@ -109,7 +109,7 @@ class Carrier(Protocol):
     """Brings archives to a target."""
 
     async def is_there(self, moved: MovedRecord) -> bool:
-        """Whether an archive is at the target already, by a look; then it is on record as proven.
+        """Return whether an archive is at the target already, by a look; then it is on record as proven.
 
         Raises:
             GlacierError: It can never be there, for example because something else is.
@@ -350,7 +350,7 @@ class _Pace:
         self._size += size
 
     async def admits(self, size: int, *, waits: bool) -> bool:
-        """Whether bytes may be asked for now; wait for it if asked to."""
+        """Return whether bytes may be asked for now; wait for it if asked to."""
         while True:
             while self._asked and self._asked[0][0] < _now() - _DAY:
                 self._size -= self._asked.popleft()[1]

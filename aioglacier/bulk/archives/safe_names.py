@@ -56,7 +56,7 @@ def safe_name(archive: Archive) -> str:
 
 
 def is_escaped(archive: Archive, name: str) -> bool:
-    """Whether an archive has another name at its target than its description says."""
+    """Return whether an archive has another name at its target than its description says."""
     said = decode(archive.description).name
     return bool(said) and said.removeprefix("/") != name
 

@@ -30,7 +30,7 @@ class SizeRule(Generic[T]):
     choice: T
 
     def meets(self, size: int) -> bool:
-        """Whether the rule is about an archive of this size."""
+        """Return whether the rule is about an archive of this size."""
         return size > self.size if self.is_larger else size < self.size
 
 

@@ -84,7 +84,7 @@ class Identities:
         return f"<Identities {len(self._keys)}>"
 
     def fit(self, recipients: Sequence[str]) -> bool:
-        """Whether one of them may be the identity of one of these recipients."""
+        """Return whether one of them may be the identity of one of these recipients."""
         if self.names is None or any(name.startswith("ssh-") for name in recipients):
             return True
         return not self.names.isdisjoint(recipients)

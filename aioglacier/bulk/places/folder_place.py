@@ -19,7 +19,7 @@ class AskedBytes(Protocol):
     """An archive, or a range of it, that was asked for, and can be read sooner or later."""
 
     async def is_ready(self) -> bool:
-        """Whether it can be read now."""
+        """Return whether it can be read now."""
         ...
 
     async def wait_for(self, archive: Archive) -> bool:
@@ -66,7 +66,7 @@ class Retriever(Protocol):
         ...
 
     def has(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> bool:
-        """Whether this range was asked for; ``None`` is the whole archive."""
+        """Return whether this range was asked for; ``None`` is the whole archive."""
         ...
 
     async def get(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> AskedBytes:
@@ -135,7 +135,7 @@ class FolderPlace(Protocol):
         ...
 
     def has_sidecar(self, archive_id: ArchiveId) -> bool:
-        """Whether an archive had a sidecar at the last look."""
+        """Return whether an archive had a sidecar at the last look."""
         ...
 
     async def read_sidecar(self, archive_id: ArchiveId) -> bytes | None:

@@ -153,7 +153,7 @@ async def _batches(pages: AsyncIterator[list[StoredEntry]]) -> AsyncIterator[tup
 
 
 class _MemberSource:
-    """The bytes of a bundle in order; what was read last can be had once more.
+    """The bytes of a bundle in order; the last read can be repeated.
 
     Two paths with the same content are one member, and may come in two batches.
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class FolderVersion:
-    """The stored versions of the paths that are meant.
+    """The stored versions of the paths that are selected.
 
     Attributes:
-        selection: Which paths are meant.
-        aliases: By the path of a file that is not meant, its hard links that are.
+        selection: Which paths are selected.
+        aliases: By the path of a file that is not selected, its hard links that are.
         detached: Hard links whose file is another one by now, each as a file with the content it had.
         older: Paths of which an older version is stored, because the archive of the newest is not proven.
         lost: Paths that no archive has any more, each with the reason.
@@ -128,7 +128,7 @@ class FolderVersion:
         return own or self.aliases.get(entry.path, [])
 
     def outline(self, *, is_descending: bool = False) -> AsyncIterator[list[StoredEntry]]:
-        """Yield at least all folders, links and empty files, also some that are not meant, by path."""
+        """Yield at least all folders, links and empty files, also some that are not selected, by path."""
         return self._entries.stored(
             self.tree, self._run, between=self.selection.bounds, is_outline=True, is_descending=is_descending
         )
@@ -144,8 +144,8 @@ class FolderVersion:
     async def contents(
         self, upload: UploadNumber, *, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[list[StoredEntry]]:
-        """Yield the files with content that lie in one archive and are meant, by position."""
-        # A hard link may be meant whose file is not, and lies anywhere.
+        """Yield the files with content that lie in one archive and are selected, by position."""
+        # A hard link may be selected whose file is not, and lies anywhere.
         between = None if self.aliases else self.selection.bounds
         pages = self._entries.stored_in(self.tree, upload, self._run, start=start, stop=stop, between=between)
         async for page in pages:
@@ -170,5 +170,5 @@ class FolderVersion:
             yield page
 
     async def recipients_of(self, upload: int) -> list[str]:
-        """Return whom the archive of an upload was encrypted to, as far as is on record."""
+        """Return the recipients that the archive of an upload was encrypted to, as far as is on record."""
         return await self._context.catalog.runs.recipients_of(upload)

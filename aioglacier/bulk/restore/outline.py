@@ -122,7 +122,7 @@ class Outline:
             self._progress.there += 1
 
     def _is_restored(self, path: bytes, place: bytes) -> bool:
-        """Whether the file of a path is in its place: something else may have that name."""
+        """Return whether the file of a path is in its place: something else may have that name."""
         stored = anyio.from_thread.run(self._version.stored_at, path)
         try:
             return stored is not None and self._placer.is_there(stored.entry, place)

@@ -79,7 +79,7 @@ class Placer:
     # --- what is there already
 
     def is_there(self, entry: Entry, path: bytes | None = None) -> bool:
-        """Whether a path is as it shall be, as far as its kind, size and time tell, or where a link points.
+        """Return whether a path is as wanted, by its kind, size and time, or by the target of a link.
 
         Raises:
             TargetError: Something else is there, and may not be overwritten.

@@ -1,4 +1,4 @@
-"""Which versions of which paths a restore is about."""
+"""The choice of paths, and of their versions, for a restore."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class SelectionOptions:
     """The conditions that a path must meet; without any, every path does.
 
     Attributes:
-        patterns: As in a ``.gitignore``; a path is meant if one matches it or a folder that it is in.
-        exclude: Patterns of what is not meant all the same.
+        patterns: As in a ``.gitignore``; a path is selected if one matches it or a folder that it is in.
+        exclude: Patterns of paths that are left out although a pattern selects them.
         at: As the folder was at this time; aware.
         larger, smaller: Bytes, both included; of files only.
         modified_after, modified_before: Of files only; aware.
@@ -40,7 +40,7 @@ class Selection:
     """Decides path by path.
 
     Attributes:
-        is_query: Whether files are chosen by what they are, so that empty folders are not meant.
+        is_query: Whether files are chosen by what they are, so that empty folders are not selected.
     """
 
     options: SelectionOptions
@@ -62,7 +62,7 @@ class Selection:
 
     @property
     def bounds(self) -> tuple[bytes, bytes] | None:
-        """A path before all that is meant, and one after it; ``None`` where it may be anywhere."""
+        """A path before all that is selected, and one after it; ``None`` where it may be anywhere."""
         return self._patterns.bounds if self._patterns is not None else None
 
     @property
@@ -71,7 +71,7 @@ class Selection:
         return self._patterns is not None
 
     def selects(self, entry: Entry) -> bool:
-        """Whether this version is meant."""
+        """Return whether this version is selected."""
         path = entry.path
         if self._patterns is not None and not self._patterns.selects(path):
             return False

@@ -327,7 +327,7 @@ class _Ahead:
         self._ahead = b""
 
     async def peek(self) -> bool:
-        """Whether there is more."""
+        """Return whether there is more."""
         if not self._ahead:
             block = memoryview(bytearray(MIB))
             self._ahead = bytes(block[: await self._source.fill(block)])

@@ -26,7 +26,7 @@ class Known(NamedTuple):
         number: The row.
         upload: The upload whose archive has the content; ``None`` without content.
         content_hash: The tree hash of the content; ``None`` for a file that is an archive of its own.
-        standing: Whether the content can be had.
+        standing: Whether the content can be retrieved.
     """
 
     path: bytes
@@ -128,7 +128,7 @@ class Comparison:
             known = next(following, None)
 
     def _is_gone(self, path: bytes) -> bool:
-        """Whether a path that the scan did not yield is gone: neither excluded nor unreadable."""
+        """Return whether a path that the scan did not yield is gone: neither excluded nor unreadable."""
         if self._filter is not None and self._filter.excludes_within(path):
             return False
         left_out = self._scan.left_out

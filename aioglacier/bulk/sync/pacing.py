@@ -47,7 +47,7 @@ class Patience:
         self._left = min(earned, _MOST_SECONDS)
 
     def has(self, seconds: float) -> bool:
-        """Whether a wait that has taken so many seconds may go on."""
+        """Return whether a wait that has taken so many seconds may go on."""
         if self._left is None or seconds >= self._left:
             self.is_spent = True
         return not self.is_spent

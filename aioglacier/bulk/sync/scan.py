@@ -212,7 +212,7 @@ class Scan:
         self._leave(folders)
 
     def _leaves_out(self, rules: ScanRules, fd: int, name: bytes, status: os.stat_result) -> bool:
-        """Whether the rules leave out a file, or the content of a folder."""
+        """Return whether the rules leave out a file, or the content of a folder."""
         if not name.endswith(b"/"):
             most = rules.exclude_larger_than
             return most is not None and stat.S_ISREG(status.st_mode) and status.st_size > most

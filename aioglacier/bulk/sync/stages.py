@@ -92,7 +92,7 @@ class Stages:
         self._big_files.drain(seconds)
 
     def are_most_gone(self) -> bool:
-        """Whether more files are gone from the folder than are still there and were on record."""
+        """Return whether more files are gone from the folder than are still there and were on record."""
         comparison = self.look.comparison
         assert comparison is not None  # noqa: S101  # the scan is over
         files = sum(known.kind != "directory" for known in self.gone)

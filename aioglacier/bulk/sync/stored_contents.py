@@ -64,7 +64,7 @@ class StoredContents:
         )
 
     async def may_have(self, size: int) -> bool:
-        """Whether any content of this size is stored, so that hashing a file of this size can pay."""
+        """Return whether any content of this size is stored, so that hashing a file of this size can pay."""
         async with self._asking:
             if self._sizes is None:
                 catalog = self._context.catalog

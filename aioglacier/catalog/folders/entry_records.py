@@ -17,7 +17,7 @@ RunNumber = NewType("RunNumber", int)
 
 
 class Standing(StrEnum):
-    """Whether the content of a version can be had: its archive decides, now and not when it was recorded."""
+    """Whether the content of a version can be retrieved: the state of its archive decides, at every look."""
 
     PROVEN = "proven"  # the version has no content, or its archive is stored
     AWAITED = "awaited"  # the upload of its archive has not come to an end, so nothing is proven yet
@@ -65,7 +65,7 @@ class Entry(NamedTuple):
         mode: The permissions.
         target: Where a symbolic link points; of a hard link the path of the file it is another name of.
         extra: JSON of attributes that few paths have.
-        content_hash: The tree hash of a file's content; ``None`` where the archive's own is meant.
+        content_hash: The tree hash of a file's content; ``None`` where it is the archive's own.
         upload: The upload whose archive has it; ``None`` where there is no content.
         position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
     """

@@ -147,7 +147,7 @@ class Runs(Records):
         return await self._database.read(question)
 
     async def recipients_of(self, upload: int) -> list[str]:
-        """Return whom the archive of an upload was encrypted to, as far as is on record."""
+        """Return the recipients that the archive of an upload was encrypted to, as far as is on record."""
         rows = await self._database.read(
             lambda connection: connection.rows(
                 "SELECT r.settings FROM runs AS r JOIN bundles AS b ON b.run = r.number WHERE b.upload = ?",

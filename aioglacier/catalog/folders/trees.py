@@ -53,7 +53,7 @@ class Trees(Records):
     async def choose(
         self, key: VaultKey, *, folder: str | None = None, host: str | None = None
     ) -> TreeRecord:
-        """Return the folder that is meant: the only one, or the only one of this path or machine.
+        """Return the folder of a request: the only one, or the only one of this path or machine.
 
         Raises:
             ConfigurationError: There is none, or there are several.

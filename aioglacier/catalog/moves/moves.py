@@ -321,7 +321,7 @@ def _known(
 
 
 def _is_free(connection: Connection, move: MoveRecord, name: str) -> bool:
-    """Whether no other archive has this name, or that of a folder on the way."""
+    """Return whether no other archive has this name, or that of a folder on the way."""
     ends = [at for at, character in enumerate(name) if character == "/"]
     names = [escape(name[:end]) for end in (*ends, len(name))]
     statement = f"SELECT 1 FROM moved WHERE move = ? AND name IN ({marks(len(names))}) LIMIT 1"  # noqa: S608

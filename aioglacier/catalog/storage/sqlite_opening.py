@@ -204,7 +204,7 @@ class _Use:
                 raise BusyError(str(error)) from error
 
     def is_trusted(self) -> bool:
-        """Whether the file is as it was left, or others use it already."""
+        """Return whether the file is as it was left, or others use it already."""
         if sys.platform == "win32" or self._fd is None:
             return False
         left, self._checked = _read(self._fd)

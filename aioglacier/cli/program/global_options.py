@@ -113,7 +113,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
 
     return [
         option(
-            "--region", metavar="NAME", help="AWS region, as eu-west-1. Default: as for all of AWS's tools."
+            "--region", metavar="NAME", help="AWS region, as eu-west-1. Default: as all AWS tools choose it."
         ),
         option("--profile", metavar="NAME", help="Profile of the AWS configuration files."),
         option(
@@ -141,14 +141,14 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--concurrency",
             type=AT_ONCE,
             metavar="N",
-            help="Parts sent at once. Default: as many as the line carries.",
+            help="Parts sent at once. Default: as many as the connection can carry.",
         ),
         option(
             "--bandwidth",
             type=RATE,
             metavar="RATE",
             help="Bytes a second, up and down together, as 5MB/s, or 08:00-18:00=2MB/s,20MB/s by the time of "
-            "day. Default: all there is.",
+            "day. Default: no limit.",
         ),
         option(
             "--processes",
@@ -175,13 +175,13 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option(
             "--metrics-file",
             metavar="FILE",
-            help="At the end of what moves bytes, write its figures to FILE, for Prometheus' node exporter.",
+            help="After a transfer, write its figures to FILE, for Prometheus' node exporter.",
         ),
         option(
             "--quiet",
             "-q",
             is_flag=True,
-            help="No progress and no notices; what moves bytes prints nothing unless something is wrong.",
+            help="Print no progress or notices; transfers print nothing unless something is wrong.",
         ),
         option("--verbose", "-v", count=True, help="Log to standard error; -vv and -vvv say more."),
     ]

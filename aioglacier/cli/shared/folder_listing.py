@@ -40,7 +40,7 @@ class Folder(NamedTuple):
     async def find(
         self, session: Session, catalog: Catalog, vault: str
     ) -> tuple[TreeRecord, RunNumber | None]:
-        """Return the folder that is meant, and the run; ``None`` for now."""
+        """Return the folder that is selected, and the run; ``None`` for now."""
         key = await require_key(session, catalog, vault)
         tree = await catalog.trees.choose(key, folder=self.folder, host=self.host)
         return tree, await catalog.runs.find_at(tree, self.at)
@@ -55,7 +55,9 @@ FOLDER: Final = click.option(
     "--folder", metavar="PATH", help="The folder that was archived, where the vault has several."
 )
 
-AT: Final = click.option("--at", type=TIME, metavar="TIME", help="As it was at TIME, by the syncs before.")
+AT: Final = click.option(
+    "--at", type=TIME, metavar="TIME", help="Restore the state at TIME, by the syncs before it."
+)
 EXCLUDE: Final = click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
 
 #: For commands about the paths of a folder; each gets ``folder``.

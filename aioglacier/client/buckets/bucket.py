@@ -202,7 +202,7 @@ class Bucket:
         return [rule for rule in rules if rule.is_enabled and self.prefix.startswith(rule.prefix)]
 
     async def removes_unfinished(self) -> bool | None:
-        """Whether a lifecycle rule removes unfinished uploads; ``None`` if it may not be read."""
+        """Return whether a lifecycle rule removes unfinished uploads; ``None`` if it may not be read."""
         rules = await self.lifecycle_rules()
         return None if rules is None else any(rule.abort_uploads_after_days for rule in rules)
 
@@ -364,7 +364,7 @@ class Bucket:
 
     @staticmethod
     def is_readable(head: ObjectHead) -> bool:
-        """Whether an object can be read now: its class reads at once, or there is a restored copy."""
+        """Return whether an object can be read now: its class reads at once, or there is a restored copy."""
         return head.is_readable(datetime.now(UTC))
 
     @staticmethod

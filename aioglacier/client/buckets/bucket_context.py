@@ -62,7 +62,7 @@ class RestoreStates:
         self._waiting.discard(key)
 
     async def is_ongoing(self, key: str) -> bool:
-        """Whether a restore certainly goes on: if not, the object's head tells more."""
+        """Return whether a restore certainly goes on: if not, the object's head tells more."""
         async with self._lock:
             if len(self._waiting) < _MANY:
                 return False

@@ -228,7 +228,7 @@ class ObjectHead:
     is_held: bool = False
 
     def is_readable(self, now: datetime) -> bool:
-        """Whether it can be read now. Its class alone does not tell: a restored object reads."""
+        """Return whether it can be read now. Its class alone does not tell: a restored object reads."""
         if self.storage_class not in RESTORE_TIERS:
             return True
         if self.storage_class == StorageClass.INTELLIGENT_TIERING and self.archive_tier is None:

@@ -57,7 +57,7 @@ class Dialect(ABC):
         signs_path_as_sent: Whether the signature covers the path as it is sent, or encoded once more.
         has_hosts_below: Whether hosts below the endpoint's belong to it.
         request_id_header: The header in which its own answers have the id of the request.
-        errors_in_success: Whether a success may hold an error document in earnest; elsewhere it is a fault.
+        errors_in_success: Whether the service itself puts errors into a success; elsewhere that is a fault.
         kinds: Errors by code, without the word "Exception", which some services and statuses leave out.
         sentences: Sentences with the next step, which the service's own message lacks.
     """

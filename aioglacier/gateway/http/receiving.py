@@ -32,7 +32,7 @@ _TAIL: Final = 4096
 
 
 class _Filling:
-    """A view while it is filled: what is left of it, whom to tell, and the end."""
+    """A view while it is filled: the rest of it, the callback for progress, and the end."""
 
     __slots__ = ("came", "ended", "view")
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Attempts after which moving bytes in vain no longer counts as progress.
+#: Attempts after which bytes that move, and fail each time, no longer count as progress.
 _ATTEMPTS_IN_VAIN: Final = 10
 
 #: A longer Retry-After is ignored as garbage.

@@ -143,7 +143,7 @@ def _read_rule(rule: Element) -> LifecycleRule:
 
 
 def read_versioning(root: Element) -> bool:
-    """Whether a bucket keeps versions from now on."""
+    """Return whether a bucket keeps versions from now on."""
     return get(root, "Status") == "Enabled"
 
 

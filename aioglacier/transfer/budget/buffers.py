@@ -209,7 +209,7 @@ class BufferPool:
                 raise self._timed_out(idle_seconds, "writers and readers that do not move hold them all")
 
     def _is_standstill(self, waiter: _Waiter) -> bool:
-        """Whether the first waiter waits for buffers that only waiting tasks could fill."""
+        """Return whether the first waiter waits for buffers that only waiting tasks could fill."""
         tasks = {each.task for each in self._waiting}
         return self._waiting[0] is waiter and all(buffer.holder in tasks for buffer in self._lent)
 

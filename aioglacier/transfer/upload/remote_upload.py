@@ -63,7 +63,7 @@ class RemoteUpload(Generic[A]):
             self.idle = IdleWatch(upload_id)
 
     def has(self, part: Part, hashes: PartHashes) -> bool:
-        """Whether the store has a part already.
+        """Return whether the store has a part already.
 
         Raises:
             ResumeMismatchError: It has another part there.

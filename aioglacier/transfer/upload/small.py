@@ -33,7 +33,7 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 
 
 def is_small(source: object, expected_size: int | None) -> TypeGuard[bytes]:
-    """Whether a source can go this way: bytes cannot change, so they need no copy and no buffer."""
+    """Return whether a source can go this way: bytes cannot change, so they need no copy and no buffer."""
     return (
         type(source) is bytes and 0 < len(source) <= SMALL_PART_SIZE and expected_size in {None, len(source)}
     )

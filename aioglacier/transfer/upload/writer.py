@@ -241,7 +241,7 @@ class ArchiveWriter(Generic[A]):
         """Return a blocking binary file, for code that writes in a thread: pandas, pyarrow, tarfile, zipfile.
 
         It gathers up to 1 MiB. ``complete`` hands that on where the file was not closed. The thread's code
-        may be in one file at a time, and shall be over before the block of the writer ends::
+        may be in one file at a time, and must be over before the block of the writer ends::
 
             async with vault.open_writer() as writer:
                 await asyncio.to_thread(frame.to_parquet, writer.file())

@@ -1,4 +1,4 @@
-"""Which archives of a vault are meant."""
+"""The choice of archives in a vault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def record(number: int, state: ArchiveState = ArchiveState.STORED, size: int = 5
 
 
 def chosen(options: ArchiveOptions, *records: ArchiveRecord) -> list[int]:
-    """Return the numbers of the archives that are meant."""
+    """Return the numbers of the archives that are selected."""
     choice = ArchiveChoice(options)
     return [each.number for each in records if choice.selects(each)]
 

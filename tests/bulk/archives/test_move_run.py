@@ -32,7 +32,7 @@ class Shelf:
         self._moves = moves
 
     async def is_there(self, moved: MovedRecord) -> bool:
-        """Whether the shelf has it."""
+        """Return whether the shelf has it."""
         return moved.name in self.names
 
     async def carry(self, moved: MovedRecord, job: Job) -> None:

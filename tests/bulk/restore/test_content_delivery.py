@@ -66,7 +66,7 @@ class Bundle:
 
 
 class Everything:
-    """A version of a folder of which every path is meant."""
+    """A version of a folder of which every path is selected."""
 
     def paths_of(self, entry: Entry) -> list[bytes]:
         """Return the path itself."""

@@ -1,4 +1,4 @@
-"""Which paths come back."""
+"""The choice of the paths that come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which version of a path counts follows from the archives, at the moment of the question."""
+"""The archives decide, at each look, which version of a path counts."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ WAIT = """
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there, and not only a zombie that its parent has not waited for."""
+    """Return whether a process runs; a zombie that its parent has not waited for does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -63,7 +63,7 @@ class Gate:
 
 
 def only_whole_calls(place: int | str) -> bool:
-    """Whether it is no part."""
+    """Return whether it is no part."""
     return isinstance(place, str)
 
 

@@ -84,7 +84,7 @@ def _take_key(given: dict[str, Any], arguments: list[str]) -> None:
 
 #: For commands that fetch the output of any job.
 UNVERIFIED: Final = flag(
-    "--unverified", "Also give bytes that no hash is known of: of a range that is no node of the tree hash."
+    "--unverified", "Also give bytes without a known hash: a range that is no node of the tree hash."
 )
 
 
@@ -258,7 +258,7 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
 
 
 def _may_be_done(options: DownloadOptions) -> bool:
-    """Whether a file at the target may be what an earlier run was to fetch; a decrypted file is not known."""
+    """Return whether the target may be the file of an earlier run; a decrypted file is not known."""
     is_plain = options.identities is None and not options.is_manifest and options.target != STDOUT
     return is_plain and bool(options.archive_id) and not (options.overwrite or options.dry_run)
 

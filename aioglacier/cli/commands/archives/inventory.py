@@ -53,7 +53,7 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 @click.option("--output", "target", metavar="FILE", help="Write to FILE, which appears once it is complete.")
 @flag("--overwrite", "Replace FILE if it exists.")
 @click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one.")
-@flag("--new", "Start a new job, even if one that would do is there.", "is_new")
+@flag("--new", "Start a new job, even if a usable one exists.", "is_new")
 @flag("--no-wait", "Start the job if there is none, and print only if it is done.")
 @SPENDING
 @DRY_RUN
@@ -75,8 +75,8 @@ def command(
     unless the service has made another inventory since. You can stop the command; run it again to go on.
 
     The list is also read into the catalog, where "list VAULT" finds it; nothing is deleted there. It settles
-    uploads whose outcome was unknown: it has an archive of that size and tree hash or, three days later, has
-    none.
+    uploads of unknown outcome: it lists an archive of that size and tree hash, or, three days later, proves
+    that there is none.
     """
     if job_id is not None:
         check_id("job", job_id)

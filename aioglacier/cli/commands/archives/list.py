@@ -88,7 +88,7 @@ async def _list(session: Session, catalog: Catalog, options: ListOptions) -> Non
 
 
 async def _chosen(listed: AsyncIterator[ArchiveRecord], options: ListOptions) -> AsyncIterator[ArchiveRecord]:
-    """Yield the archives that are meant; only in the order of recording none of them is kept in memory."""
+    """Yield the archives that are selected; only in the order of recording none of them is kept in memory."""
     async with aclosing(_matching(listed, options.match)) as matching:
         if options.sort is None and not options.reverse:
             left = options.limit or -1

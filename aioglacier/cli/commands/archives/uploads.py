@@ -51,7 +51,7 @@ def command() -> None:
 async def _list(session: Session, glacier: Glacier, vault: str) -> None:
     """List the unfinished uploads of PLACE, with the number of parts sent; the last one may be shorter.
 
-    Uploads of unknown outcome are listed from the record here: after "completing" the archive may be there.
+    Uploads of unknown outcome come from the catalog: one that is "completing" may be an archive by now.
     """
     if vault.startswith(_BUCKET):
         await importlib.import_module(_BUCKETS).list_unfinished(session, glacier, vault)

@@ -32,7 +32,7 @@ _COLUMNS: Final = (DATE, SIZE, Column("CLASS", 12, 12), Column("RESTORED", 10, 0
 
 
 def list_objects(session: Session, options: ListOptions) -> Ending:
-    """Print the objects that are meant, with class and state of restore."""
+    """Print the objects that are selected, with class and state of restore."""
     place = parse_place(options.vault).as_folder()
 
     def record_of(entry: ObjectEntry) -> Record:
@@ -58,7 +58,7 @@ def list_objects(session: Session, options: ListOptions) -> Ending:
 
 
 async def _chosen(listed: AsyncIterator[ObjectEntry], options: ListOptions) -> AsyncIterator[ObjectEntry]:
-    """Yield the objects that are meant; only in the order of keys none of them is kept in memory."""
+    """Yield the objects that are selected; only in the order of keys none of them is kept in memory."""
     async with aclosing(_matching(listed, options)) as matching:
         if options.sort in {None, "name"} and not options.reverse:
             left = options.limit or -1

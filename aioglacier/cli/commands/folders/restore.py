@@ -65,10 +65,12 @@ def _fold_waiting(given: dict[str, Any]) -> None:
 @click.option(
     "--days", type=AT_ONCE, metavar="N", help="How long restored copies live in a bucket. Default: 3."
 )
-@click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
+@click.option("--ahead", type=SIZE, help="Bytes to request ahead of those fetched. Default: 64GiB.")
 @folding(_fold_waiting, flag("--no-wait", "Start jobs, fetch what is ready, and leave the rest for later."))
 @flag(
-    "--archives", "Archives that no 'sync' made; so by itself where the vault has no folder.", "is_archives"
+    "--archives",
+    "Restore archives that no 'sync' made. Default where the vault has no folder.",
+    "is_archives",
 )
 @ARCHIVES
 @flag("--dry-run", "Print what would be asked for and cost at most; ask for nothing.")
@@ -85,21 +87,21 @@ async def command(
     is_archives: bool,
     dry_run: bool,
 ) -> int:
-    """Bring what 'sync' archived in PLACE back, into DIR; or archives that other programs made.
+    """Restore to DIR what 'sync' archived in PLACE, or archives that other programs made.
 
     PLACE is a vault, or s3://BUCKET[/PREFIX]. Objects in GLACIER and DEEP_ARCHIVE are restored whole, and
     their copies live for --days.
 
-    PATTERN says what, as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; without any, all of it. Of
-    bundles only the ranges that are needed are retrieved. Jobs that are there already are used.
+    PATTERN selects paths as a .gitignore does: '*.jpg' anywhere, /2024/ at the top. Without a pattern
+    everything is restored. Only the needed ranges of bundles are retrieved. Existing jobs are used.
 
-    It takes hours, and days if it is much: stop it at will, the same command goes on. A file appears once it
-    is verified, on disk, and has its times and permissions. One that is there already and differs stays as
-    it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
-    3.
+    A restore takes hours, a large one days: you can stop it, and the same command goes on. A file appears
+    once it is verified, on disk, and has its times and permissions. A file that exists already and differs
+    is kept and listed, and a path that leads out of DIR is listed; the others are restored, and the exit
+    code is 3.
 
-    With --archives, PATTERN is about the names that archives have by their descriptions in the inventory,
-    whichever program wrote them, and they come back under those names. Read the inventory first.
+    With --archives, PATTERN selects archives by the names in their descriptions, whichever program wrote
+    them, and the files get those names. Read the inventory first.
     """
     opened = glacier.place(place)
     is_vault = not place.startswith("s3://")
@@ -152,7 +154,7 @@ async def command(
 
 
 async def _has_no_folder(vault: Vault, options: RestoreOptions, archives: ArchiveOptions) -> bool:
-    """Whether a vault has archives on record and no folder, or archives are chosen by what they are."""
+    """Return whether a vault has archives on record and no folder, or archives are chosen."""
     if archives.ids is not None or archives.created_after or archives.created_before:
         return True
     if (options.folder, options.host, options.selection.at) != (None, None, None):

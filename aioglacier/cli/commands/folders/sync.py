@@ -72,9 +72,11 @@ def _fold(given: dict[str, Any]) -> None:
 @PLACE
 @STORAGE_CLASS
 @click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as in a .gitignore."
+    "--exclude", multiple=True, metavar="PATTERN", help="Leave out paths that match, as in a .gitignore."
 )
-@click.option("--include", multiple=True, metavar="PATTERN", help="Bring back what --exclude left out.")
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Keep paths that --exclude would leave out."
+)
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
 @flag("--one-file-system", "Leave out what is mounted below DIR; the mount points are archived.")
 @flag("--exclude-caches", "Leave out what is in folders with a CACHEDIR.TAG, as browsers and builds write.")
@@ -82,11 +84,11 @@ def _fold(given: dict[str, Any]) -> None:
 @flag("--checksum", "Read every file, whatever its size and time say.", "is_thorough")
 @flag("--compress", "Compress small files with zstd; tar --zstd reads that.")
 @RECIPIENTS
-@flag("--no-encryption", "Encrypt nothing from now on, although the sync before did.", "allows_plain")
+@flag("--no-encryption", "Stop encrypting, although the last sync encrypted.", "allows_plain")
 @flag(
     "--accept-removals",
-    "Record paths as removed even if they are most of the folder; otherwise none is, and the exit code "
-    "is 3: the disk may not be mounted.",
+    "Record paths as removed even if most of the folder is gone. Without it none is recorded then, and the "
+    "exit code is 3: a disk may not be mounted.",
     "accepts_removals",
 )
 @click.option(
@@ -114,22 +116,23 @@ async def command(
     spending: Spending,
     dry_run: bool,
 ) -> int:
-    """Archive what is new or has changed in the folder DIR since the last time, in PLACE.
+    """Archive in PLACE the files of the folder DIR that are new or changed since the last sync.
 
     PLACE is a vault, or s3://BUCKET[/PREFIX] with the storage class of what is written.
 
-    Files of up to 16 MiB are packed into bundles, which are tar archives; larger ones are archives by
-    themselves. Which is where is in the catalog; 'restore' brings all of it back, or some of it, also as it
-    was earlier. What is no longer in DIR is recorded as removed: nothing is deleted at the service.
+    Files of up to 16 MiB are packed into bundles, which are tar archives; each larger file is an archive of
+    its own. The catalog records which file is in which archive; 'restore' brings back all files or some, also
+    from an earlier state. Files that are no longer in DIR are recorded as removed: nothing is deleted at the
+    service.
 
-    Patterns in the file DIR/.aioglacierignore are excluded as those of --exclude-from are. A path that is
-    excluded only now stays on record as it was.
+    The patterns in the file DIR/.aioglacierignore are excluded, too. A path that was archived before it was
+    excluded stays on record.
 
     With --recipient, names and contents are encrypted before they leave this machine; the catalog has them in
     plain. Lost keys are lost files.
 
-    It may be stopped at any moment and run again. If some files cannot be read they are listed, the others
-    are archived, and the exit code is 3.
+    You can stop it at any moment and run it again. Files that cannot be read are listed, the others are
+    archived, and the exit code is 3.
     """
     import asyncio  # noqa: PLC0415  # not needed for help
 

@@ -63,12 +63,12 @@ async def command(
     """Compare the folder DIR with what 'sync' archived of it in PLACE.
 
     Every file is read and compared with its hash on record; the archives on record are compared with the
-    inventories that 'inventory VAULT' has read, or with a list of a bucket's objects; and with --sample some
-    of the archives' bytes with what they were when they were sent. With --identity the encrypted files that
-    lie whole in the sample are decrypted and compared too, which shows that the key is the right one.
+    inventories that 'inventory VAULT' has read, or with a list of a bucket's objects. With --sample some
+    bytes of the archives are retrieved and compared with the hashes of their upload. With --identity the
+    encrypted files that lie whole in the sample are decrypted and compared, too, which proves the key.
 
-    Each finding is printed. A folder that has only changed since is exit code 3; a file that has rotted on
-    this disk, or an archive that is not what it should be, is exit code 4.
+    Each finding is printed. If the folder has only changed since its last sync, the exit code is 3; if a
+    file has rotted on this disk, or an archive is not what it should be, it is 4.
     """
     from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415

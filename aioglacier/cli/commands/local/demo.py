@@ -44,7 +44,7 @@ _VAULT: Final = "demo"
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option("--size", type=SIZE, default="256MiB", show_default=True, help="Size of the file to make.")
 @click.option(
-    "--keep", metavar="DIR", type=click.Path(file_okay=False), help="Work in DIR, and leave all there."
+    "--keep", metavar="DIR", type=click.Path(file_okay=False), help="Work in DIR and keep all files."
 )
 def command(session: Session, file: str | None, size: int, keep: str | None) -> int:
     """Archive FILE, or a file made for it, in a local Glacier, get it back, and prove that it is the same.

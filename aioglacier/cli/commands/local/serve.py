@@ -31,14 +31,14 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     "--job-delay",
     multiple=True,
     metavar="[TIER=]SECONDS",
-    help="Until a job is done: for all, or for Expedited, Standard, Bulk or Inventory. May be repeated. "
+    help="Time until a job is done: for all, or for Expedited, Standard, Bulk or Inventory. May be repeated. "
     "Default: as the service, minutes to hours.",
 )
 @click.option(
     "--inventory-lag",
     type=SECONDS,
     metavar="SECONDS",
-    help="From a change of a vault to the inventory that shows it. Default: a day, as the service.",
+    help="Time from a change of a vault to the inventory that shows it. Default: a day, as the service.",
 )
 @click.option(
     "--access-key-id",
@@ -70,22 +70,22 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     "repeated.",
 )
 @click.option(
-    "--server-region", "region", metavar="NAME", help="The region it is in. Default: --region, or us-east-1."
+    "--server-region", "region", metavar="NAME", help="The server's region. Default: --region, or us-east-1."
 )
 @click.option(
     "--faults",
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help="A JSON file with the faults to make.",
+    help="A JSON file with scripted faults.",
 )
 @click.option("--notify-url", metavar="URL", help="Where notifications of finished jobs are posted.")
-@click.option("--sns-endpoint-url", metavar="URL", help="An SNS where they are published to their topics.")
+@click.option("--sns-endpoint-url", metavar="URL", help="URL of an SNS that publishes them to their topics.")
 def command(session: Session, directory: str, **given: Any) -> int:
     """Run a local Glacier on the folder DIR until SIGINT or SIGTERM stops it, which is no error.
 
     It speaks Glacier's API of vaults, and S3's of buckets with its Glacier classes, at one address. Prints
     one line with its URL once it is ready; give that to any client of either as its endpoint. What it
-    has acknowledged is kept in DIR, also if it is killed. Without a key any signature is accepted.
+    has acknowledged stays in DIR, even if it is killed. Without a key any signature is accepted.
     """
     settings = session.settings
     _read_secret(given, given.pop("secret_access_key_file"))

@@ -41,7 +41,7 @@ _MAX_THREADS: Final = 8
 def command(session: Session, files: tuple[str, ...]) -> int:
     """Print the SHA-256 tree hash of each FILE, as Glacier computes it; - is standard input.
 
-    A line is the hash, two spaces and the name, as sha256sum writes it; so is a name with a line break.
+    Each line has the hash, two spaces and the name, as sha256sum writes it, line breaks in names included.
     """
     codes = []
     for path in files:

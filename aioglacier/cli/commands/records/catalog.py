@@ -297,7 +297,7 @@ def _rebuild(
             key = make_key(session.settings, vault, region=document.region)
         if document.region not in {None, key.region}:
             raise CommandError(
-                f"{inventory!r} is of a vault in {document.region}, and {key.region} is meant; name its "
+                f"{inventory!r} is of a vault in {document.region}, not in {key.region}; name its "
                 "region with --region",
                 Exit.USAGE,
             )

@@ -317,7 +317,7 @@ async def _delete_proven(
 ) -> int:
     """Delete in VAULT the archives that are proven to be in the bucket.
 
-    Each object is looked at once more right before. Archives younger than 90 days are charged for the rest of
+    Each object is checked once more right before. Archives younger than 90 days are charged for the rest of
     that time, and objects deleted before their class's least time as well. To confirm, type the vault's name,
     or give --yes.
     """
