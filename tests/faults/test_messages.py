@@ -97,13 +97,14 @@ def test_an_upload_that_fails_tells_all_there_is(stand: Stand, case: str) -> Non
         assert done.error["resume"] or "abort" in str(done.error)
 
 
+@pytest.mark.long
 def test_trouble_that_lasts_tells_the_last_refusal(stand: Stand, lies: Lies) -> None:
     """After a quarter of an hour of 503, the error has attempts, time, progress and next command."""
     stand.file(SIZE)
     stand.glacier.add_faults(Fault("UploadMultipartPart", status=503, first=2, count=None))
     with stand.started("--json", *UPLOAD, lies=lies) as process:
         wait_for(lambda: stand.parts_sent() == 1)
-        lies.speed(500)
+        lies.speed(100)  # faster, a pause of a busy machine would count as a minute without a byte
         done = stand.ended(process, 5)
     error = done.error
     assert error["error"] == "UploadFailedError"
