@@ -5,8 +5,8 @@ into the part they will be sent from. One read is never taken for a part: a buff
 ended. What may block (files, iterators) fills the buffer in a thread; pipes, sockets and everything that is
 async are waited for on the loop.
 
-An ``OSError`` that Python itself raises in a read becomes a ``SourceUnreadableError`` with that error as its
-cause. Errors that a library or the caller defines are raised as they are, so that the caller recognises them.
+An ``OSError`` of an open file of the system becomes a ``SourceUnreadableError`` with that error as its cause,
+which names the file. An error of any other object is raised as it is: its caller knows what it means.
 """
 
 from __future__ import annotations
@@ -283,18 +283,32 @@ def _read(file: object, read: Callable[[], T | None]) -> T:
     except OSError as error:
         raise _unreadable(file, error) from error
     if result is None:  # non-blocking and empty; a library could take it for the end
-        raise _unreadable(file, BlockingIOError(errno.EAGAIN, "it is in non-blocking mode"))
+        raise _named(file, BlockingIOError(errno.EAGAIN, "it is in non-blocking mode"))
     return result
 
 
 def _unreadable(file: object, error: OSError) -> Exception:
-    """Return the error to raise for one of a caller's file object; see the module."""
-    if type(error).__module__ != "builtins":
+    """Return the error to raise for one of a file object; see the module."""
+    if type(error).__module__ != "builtins" or not _is_open_file(file):
         return error
+    return _named(file, error)
+
+
+def _named(file: object, error: OSError) -> SourceUnreadableError:
     name = str(getattr(file, "name", file))
     return SourceUnreadableError(
         f"{name!r} cannot be read: {error.strerror or error}", path=name, errno=error.errno
     )
+
+
+def _is_open_file(file: object) -> bool:
+    """Return whether Python's own ``io`` reads a descriptor, with no object of the caller below it."""
+    if not isinstance(file, io.IOBase) or type(file).__module__ != "_io":
+        return False
+    try:
+        return file.fileno() >= 0
+    except OSError:  # over an object of the caller, or in memory
+        return False
 
 
 def _is_async(source: object) -> TypeGuard[AsyncReadable]:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import os
+import sys
 import threading
 from array import array
 from typing import TYPE_CHECKING
@@ -411,27 +412,51 @@ async def test_an_object_whose_read_takes_no_size_is_refused(
         await upload(Response(), store, resources)
 
 
-@pytest.mark.parametrize("kind", [FailingRead, FailingAsyncRead])
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file of which no byte can be read")
 async def test_an_error_of_the_system_in_a_read_names_the_source(
-    kind: type[FailingRead], store: MemoryStore, resources: TransferResources
+    store: MemoryStore, resources: TransferResources
 ) -> None:
-    """The caller finds its own error as the cause, with the path and the number."""
-    error = OSError(errno.EIO, "Input/output error")
-    with pytest.raises(SourceUnreadableError, match="'tape' cannot be read") as caught:
-        await upload(kind(error), store, resources)
-    assert caught.value.__cause__ is error
-    assert (caught.value.path, caught.value.errno) == ("tape", errno.EIO)
+    """A file of the system that cannot be read is named, with the error as the cause and its number."""
+    with (
+        open("/proc/self/mem", "rb", buffering=0) as file,  # noqa: ASYNC230, PTH123  # byte 0 is never mapped
+        pytest.raises(SourceUnreadableError, match="'/proc/self/mem' cannot be read") as caught,
+    ):
+        await upload(file, store, resources)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert (caught.value.path, caught.value.errno) == ("/proc/self/mem", errno.EIO)
 
 
 @pytest.mark.parametrize("kind", [FailingRead, FailingAsyncRead])
-@pytest.mark.parametrize("error", [LibraryError("proxy"), MineError("mine")])
-async def test_an_error_that_a_library_defines_is_raised_as_it_is(
+@pytest.mark.parametrize(
+    "error", [LibraryError("proxy"), MineError("mine"), OSError(errno.EIO, "tape"), TimeoutError()]
+)
+async def test_an_error_of_a_callers_object_is_raised_as_it_is(
     error: Exception, kind: type[FailingRead], store: MemoryStore, resources: TransferResources
 ) -> None:
-    """An error that the caller may want to catch is not wrapped, even if it is an OSError."""
+    """An error of an object that the caller wrote is not wrapped, also an OSError of Python."""
     with pytest.raises(type(error)) as caught:
         await upload(kind(error), store, resources)
     assert caught.value is error
+
+
+class FailingRaw(io.RawIOBase):
+    """A raw file of the caller's own, below a buffer of Python's."""
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, _: object) -> int:
+        """Fail as a tape does."""
+        raise OSError(errno.EIO, "tape")
+
+
+async def test_an_error_of_a_callers_object_below_a_buffer_is_raised_as_it_is(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """A buffer of Python's over an object of the caller is no file of the system."""
+    with pytest.raises(OSError, match="tape"):
+        await upload(io.BufferedReader(FailingRaw()), store, resources)
 
 
 class SlowFile:
