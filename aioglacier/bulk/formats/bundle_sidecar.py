@@ -33,6 +33,9 @@ SIDECAR_FORMAT: Final = 2
 _FACTS_NAME: Final = b".aioglacier/archive.json"
 _FACTS_SIZE: Final = 2 * tar.BLOCK
 
+#: The facts are within the first bytes of a sidecar, whatever its coding.
+FACTS_SIZE: Final = max(_FACTS_SIZE, SKIPPABLE_SIZE)
+
 
 class BundleFacts(NamedTuple):
     """The facts of a bundle that it cannot hold itself.

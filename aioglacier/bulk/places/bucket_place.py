@@ -14,6 +14,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.bundle_sidecar import (
+    FACTS_SIZE,
     SIDECAR_SUFFIX,
     BundleFacts,
     decode_facts,
@@ -21,7 +22,13 @@ from aioglacier.bulk.formats.bundle_sidecar import (
     facts_size,
 )
 from aioglacier.catalog.records import ArchiveState
-from aioglacier.core.errors import IntegrityError
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    IntegrityError,
+    NotRetrievedError,
+    ObjectNotFoundError,
+)
 from aioglacier.core.limits import MIB, S3
 from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.ranges import ByteRange
@@ -99,6 +106,19 @@ class BucketPlace:
         uploads = self.context.catalog.uploads
         return sum([not await uploads.is_known(each.id) async for each in self.context.list_uploads()])
 
+    async def sweep(self) -> None:
+        """See ``FolderPlace``."""
+        archives, key = self.context.catalog.archives, self.context.key
+        for name in sorted(self.objects):
+            archive_id = ArchiveId(name.removesuffix(SIDECAR_SUFFIX))
+            is_alone = archive_id != name and archive_id not in self.objects
+            if (
+                is_alone
+                and await archives.get(key, archive_id)
+                and await delete_sidecar(self._bucket, archive_id)
+            ):
+                del self.objects[name]
+
     @property
     def bare(self) -> set[ArchiveId]:
         """See ``FolderPlace``."""
@@ -149,6 +169,25 @@ class BucketPlace:
         """See ``FolderPlace``; the sidecar waits in a file that has no name once the block ends."""
         with await run_in_thread(tempfile.NamedTemporaryFile) as file:
             yield ObjectSidecar(self.context, file, compression, encryption)
+
+
+async def delete_sidecar(bucket: Bucket, archive_id: str) -> bool:
+    """Delete the sidecar of an archive that is proven to be gone; return whether there was one.
+
+    An object of the sidecar's name that is none stays, and so does one that may not be read or deleted.
+    """
+    name = archive_id + SIDECAR_SUFFIX
+    try:
+        size = min(FACTS_SIZE, (await bucket.head(name)).size)
+        async with bucket.restored(name).open_reader((0, size) if size else None, raw=True) as reader:
+            decode_facts(await reader.read())
+        with suppress(ObjectNotFoundError):
+            await bucket.head(archive_id)
+            return False  # a list may be older than the archive
+        await bucket.delete(name)
+    except (AccessDeniedError, ConfigurationError, IntegrityError, NotRetrievedError, ObjectNotFoundError):
+        return False
+    return True
 
 
 class ObjectRetriever:

@@ -120,6 +120,10 @@ class FolderPlace(Protocol):
         """Return how many unfinished uploads are on no record, and stay until somebody aborts them."""
         ...
 
+    async def sweep(self) -> None:
+        """Remove the sidecars of archives on record that are proven to be gone."""
+        ...
+
     @property
     def recovery(self) -> str:
         """The commands that rebuild a lost catalog."""

@@ -51,6 +51,9 @@ class VaultPlace:
         """See ``FolderPlace``; a vault removes unfinished uploads after a day."""
         return 0
 
+    async def sweep(self) -> None:
+        """See ``FolderPlace``; a vault keeps no sidecars."""
+
     def retriever(self, tier: Tier, days: int = 1) -> JobRetriever:
         """See ``FolderPlace``; a job's output lives a day."""
         del days

@@ -125,6 +125,7 @@ class FolderSync:
             self.unknown = await settle_folder(context, tree)  # or its leftovers look like content
             if is_settling:
                 await self._place.look()  # what was settled now may lack its sidecar
+            await self._place.sweep()
             run = await catalog.runs.begin(tree, "sync", self._settings())
             try:
                 await self._stages.run(tree, run)

@@ -13,6 +13,7 @@ import pytest
 import aioglacier
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, Trouble
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
+from aioglacier.bulk.places.bucket_place import delete_sidecar
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog import Catalog
 from aioglacier.core.spending import Budget
@@ -104,6 +105,23 @@ async def test_what_is_deleted_behind_our_back_is_found_and_sent_again(place: Pl
     assert await troubles(place, tree) == set()
     await place.restore(tmp_path / "again")
     assert picture(tmp_path / "again") == picture(tree)
+
+
+async def test_a_sidecar_goes_with_its_archive(place: Place, tmp_path: Path) -> None:
+    """Only once the archive is proven to be gone; an object that only has such a name stays."""
+    tree = make_tree(tmp_path / "tree", files=3)
+    (tree / "big").write_bytes(os.urandom(3000))
+    await place.sync(tree, largest_member=2000)
+    (big,) = [key for key in await objects(place) if key.endswith("/big")]
+    async with behind_our_back(place) as bucket:
+        assert not await delete_sidecar(bucket, big)
+        await bucket.upload(b"no sidecar", key=f"other{SIDECAR_SUFFIX}", storage_class="STANDARD")
+        assert not await delete_sidecar(bucket, "other")
+        await bucket.delete(big)
+    (tree / "big").unlink()
+    before = await objects(place)
+    await place.sync(tree, largest_member=2000)
+    assert before.keys() - (await objects(place)).keys() == {big + SIDECAR_SUFFIX}
 
 
 async def test_what_is_replaced_behind_our_back_counts_no_more(place: Place, tmp_path: Path) -> None:

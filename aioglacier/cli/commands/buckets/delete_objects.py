@@ -37,7 +37,14 @@ def delete_objects(
     found = parse_place(place).as_folder()
 
     async def work(glacier: Glacier) -> int:
+        from aioglacier.bulk.places.bucket_place import delete_sidecar  # noqa: PLC0415  # not needed for help
+
         bucket = glacier.bucket(found.name, prefix=found.prefix or "")
+
+        async def delete(key: str) -> None:
+            await bucket.delete(key)
+            await delete_sidecar(bucket, key)
+
         what = f"object {keys[0]}" if len(keys) == 1 else show_count(len(keys), "object")
         cost, days, budget = await _price(glacier, bucket, keys, spending)
         record: Record = cost_record(budget.prices, cost)
@@ -54,7 +61,7 @@ def delete_objects(
                 await refuse_to_lose_files(session, owner, below, lose_files=lose_files)
         confirm(session, f"delete {what} from {found} for good", yes=spending.yes, note=note)
         session.resume = session.same_command(yes=True)  # the answer was given
-        return await change_each(session, "key", str(found), keys, "deleted", bucket.delete)
+        return await change_each(session, "key", str(found), keys, "deleted", delete)
 
     return work
 

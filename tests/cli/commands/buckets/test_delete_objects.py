@@ -19,3 +19,13 @@ def test_the_minimum_duration_is_said_before_objects_are_deleted(museum: Cli) ->
     assert not museum("--json", "list", "s3://museum").records
     words = ("upload", "s3://museum/a/", "film", "--storage-class", "GLACIER")
     assert museum("--json", *words).record["skipped"] is False
+
+
+def test_the_sidecar_of_a_bundle_is_deleted_too(museum: Cli) -> None:
+    """A deletion of the bundle leaves no part of the folder in the bucket."""
+    (museum.folder / "tree").mkdir()
+    (museum.folder / "tree" / "leaf").write_bytes(b"leaf")
+    museum("sync", "tree", "s3://museum/tree", "--storage-class", "GLACIER_IR")
+    bundle, _ = sorted(record["key"] for record in museum("--json", "list", "s3://museum").records)
+    museum("delete", "s3://museum", bundle, "--yes", "--lose-files")
+    assert not museum("--json", "list", "s3://museum").records
