@@ -45,7 +45,8 @@ class _Filling:
 class DirectBody(asyncio.BufferedProtocol):
     """The rest of one body, on the transport that brings it. Its owner gives the transport back.
 
-    The transport receives only while ``fill`` waits; at all other times it is paused.
+    The transport receives only while ``fill`` waits; at all other times it is paused. Still bytes may come:
+    where a connection carried a small body before, the late reader of that one lets aiohttp resume it.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class DirectBody(asyncio.BufferedProtocol):
         self._left = size
         self._filling: _Filling | None = None
         self._tail = memoryview(b"")
+        self._early = b""
         self._failure: BaseException | None = None
         self._is_ours = True
         transport.pause_reading()
@@ -103,6 +105,13 @@ class DirectBody(asyncio.BufferedProtocol):
         """
         if self._failure is not None:
             raise self._failure
+        if self._early:
+            count = min(len(self._early), len(view))
+            view[:count], self._early = self._early[:count], self._early[count:]
+            came(count)
+            view = view[count:]
+            if not view:
+                return
         self._filling = _Filling(view, came)
         self._transport.resume_reading()
         try:
@@ -134,10 +143,13 @@ class DirectBody(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return the memory for the next bytes."""
         del sizehint
-        view = memoryview(b"") if self._filling is None else self._filling.view
-        if len(view) < self._left:
+        self._tail = memoryview(b"")
+        view = self._filling.view if self._filling is not None else self._tail
+        if not view:  # aiohttp resumed it
+            self._transport.pause_reading()
+        elif len(view) < self._left:
             return view
-        if self._left > _TAIL:
+        elif self._left > _TAIL:
             return view[: self._left - _TAIL]
         self._tail = memoryview(bytearray(_TAIL + 1))
         return self._tail
@@ -145,16 +157,18 @@ class DirectBody(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Count bytes that have come."""
         filling = self._filling
-        if filling is None:  # never: without one the transport is paused
+        if nbytes > self._left:
+            self._handler.force_close()
+            nbytes = self._left
+        self._left -= nbytes
+        if filling is None or not filling.view:
+            self._early += self._tail[:nbytes]
+            if not self._left:
+                self.give_back()
             return
         if self._tail:
-            if nbytes > self._left:
-                self._handler.force_close()
-                nbytes = self._left
             filling.view[:nbytes] = self._tail[:nbytes]
-            self._tail = memoryview(b"")
         filling.view = filling.view[nbytes:]
-        self._left -= nbytes
         try:
             filling.came(nbytes)
         except Exception as error:  # noqa: BLE001  # raised where ``fill`` waits

@@ -106,6 +106,26 @@ async def test_body_comes_whole_and_the_connection_carries_the_next(
     assert len(taken) == 6
 
 
+@pytest.mark.parametrize("size", [MIB, len(BODY) - 100])
+async def test_a_connection_that_somebody_else_resumes_loses_no_byte(
+    either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], size: int
+) -> None:
+    """The late reader of the body before makes aiohttp resume the connection between two pieces."""
+    either.otherwise = answers(200, BODY)
+    memory = memoryview(bytearray(len(BODY)))
+    for _ in range(2):
+        async with gateway.get_job_output("photos", JOB, None) as output:
+            await output.receive_into(memory[:size], lambda _: None)
+            for _ in range(3):
+                taken[-1]._handler.resume_reading()
+                await anyio.sleep(0.01)
+            await output.receive_into(memory[size : size + 7], lambda _: None)
+            taken[-1]._handler.resume_reading()
+            await output.receive_into(memory[size + 7 :], lambda _: None)
+        assert memory == BODY
+    assert len({exchange.writer for exchange in either.requests}) == 1
+
+
 @pytest.mark.parametrize("kind", ["plain", "TLS"])
 def test_uvloop_does_it_as_well(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Transports of uvloop, which read in another way, bring every byte."""
