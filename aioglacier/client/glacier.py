@@ -318,6 +318,7 @@ async def connect(
             proxy=proxy,
             max_connections=allowance.concurrency,  # as many as files may be open for
             bandwidth=limits.bandwidth,
+            shares_bandwidth=limits.shares_bandwidth,
             timeouts=timeouts,
             allow_insecure=allow_insecure,
         )

@@ -18,6 +18,7 @@ from aioglacier.gateway.credentials.boto_session import new_session, resolve_pla
 from aioglacier.gateway.credentials.plain_keys import PlainKeys
 from aioglacier.gateway.credentials.plain_settings import read_plain
 from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
+from aioglacier.gateway.http.bandwidth import Bandwidth
 from aioglacier.gateway.http.client_session import open_http_session, proxy_for, tls_context
 from aioglacier.gateway.http.sending import Sender
 from aioglacier.gateway.http.wire import Wire
@@ -110,7 +111,10 @@ async def _open_wire(
     proxy = proxy_for(origin, options, is_loopback=is_loopback)
     is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
     context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
-    async with open_http_session(context, options) as http:
+    limit = options.bandwidth
+    if throttle is None and limit is not None:
+        throttle = Bandwidth(limit, is_shared=options.shares_bandwidth)
+    async with open_http_session(context, options, throttle) as http:
         sender = Sender(
             http, origin=str(origin), region=found.region, proxy=proxy, options=options, throttle=throttle
         )

@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -320,7 +320,7 @@ async def upload(
 
 
 @asynccontextmanager
-async def thread_resources(memory: int = 16 * MIB, **more: int) -> AsyncIterator[TransferResources]:
+async def thread_resources(memory: int = 16 * MIB, **more: Any) -> AsyncIterator[TransferResources]:
     """Resources that hash in threads; every buffer must be back at the end."""
     async with open_resources(Limits(memory=memory, **more), "threads") as resources:
         yield resources

@@ -70,6 +70,7 @@ class Settings:
             memory=self.memory_limit,
             concurrency=self.concurrency,
             bandwidth=self.bandwidth,
+            shares_bandwidth=True,
             processes=self.processes,
         )
 
@@ -147,8 +148,8 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--bandwidth",
             type=RATE,
             metavar="RATE",
-            help="Bytes a second, up and down together, as 5MB/s, or 08:00-18:00=2MB/s,20MB/s by the time of "
-            "day. Default: no limit.",
+            help="Bytes a second, up and down and all your processes together, as 5MB/s, or "
+            "08:00-18:00=2MB/s,20MB/s by the time of day. Default: no limit.",
         ),
         option(
             "--processes",

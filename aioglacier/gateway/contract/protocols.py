@@ -39,8 +39,17 @@ class Throttle(Protocol):
         """The most bytes to take at once."""
         ...
 
+    @property
+    def read_ahead(self) -> int | None:
+        """The bytes that a connection may hold before its reader takes them; ``None`` for any number."""
+        ...
+
     async def take(self, count: int) -> None:
         """Wait until ``count`` bytes may pass."""
+        ...
+
+    def note(self, count: int) -> None:
+        """Count bytes that pass without waiting; later ones wait longer."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.core.rate_schedule import RateSchedule
+from aioglacier.files.shared_moment import SharedMoment
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +23,10 @@ _LARGEST_TAKE: Final = 512 * 1024
 #: An unused rate is kept for so long, so that a busy event loop loses none of it.
 _KEPT_SECONDS: Final = 0.25
 
+#: A hundredth of a second's bytes or so, within what connections on long lines need and never need.
+_LEAST_READ_AHEAD: Final = 32 * 1024
+_MOST_READ_AHEAD: Final = 256 * 1024
+
 
 def minute_of_day() -> int:
     """Return the minutes since midnight, in this machine's zone."""
@@ -32,6 +37,9 @@ def minute_of_day() -> int:
 class Bandwidth:
     """A bucket of bytes that refills at a rate, first come, first served.
 
+    With ``is_shared``, all processes of this user on this machine that say so have one bucket; of different
+    rates, each process has its own for the bytes that it takes.
+
     A take is entered at once, and waits once for the moment at which its bytes may pass: nothing polls. The
     rate of a schedule is looked up for each take, so a change of it counts at once.
     """
@@ -40,6 +48,7 @@ class Bandwidth:
         self,
         rate: int | RateSchedule,
         *,
+        is_shared: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         minute: Callable[[], int] = minute_of_day,
@@ -49,7 +58,7 @@ class Bandwidth:
         self._clock = clock
         self._sleep = sleep
         self._minute = minute
-        self._free_at = -math.inf
+        self._free_at = SharedMoment("bandwidth" if is_shared else None)
 
     @property
     def _rate(self) -> int | None:
@@ -61,16 +70,31 @@ class Bandwidth:
         rate = self._rate
         return _LARGEST_TAKE if rate is None else max(1, min(rate // _TAKES_PER_SECOND, _LARGEST_TAKE))
 
+    @property
+    def read_ahead(self) -> int | None:
+        """The bytes that a connection may hold before its reader takes them.
+
+        They pass the line before they are taken. By default the kernel holds megabytes of each connection, so
+        ten connections hold more than a limit lets through in seconds.
+        """
+        rate = self._rate
+        return None if rate is None else max(_LEAST_READ_AHEAD, min(rate // 128, _MOST_READ_AHEAD))
+
+    def note(self, count: int) -> None:
+        """Count bytes that pass without waiting; later ones wait longer."""
+        if (rate := self._rate) is not None:
+            self._free_at.advance(self._clock() - _KEPT_SECONDS, count / rate)
+
     async def take(self, count: int) -> None:
         """Wait until ``count`` bytes may pass. Cancelled, it takes none."""
         rate = self._rate
         if rate is None:
             return
         now = self._clock()
-        self._free_at = max(self._free_at, now - _KEPT_SECONDS) + count / rate
-        if self._free_at > now:
+        free_at = self._free_at.advance(now - _KEPT_SECONDS, count / rate)
+        if free_at > now:
             try:
-                await self._sleep(self._free_at - now)
+                await self._sleep(free_at - now)
             except BaseException:
-                self._free_at -= count / rate
+                self._free_at.advance(-math.inf, -count / rate)
                 raise

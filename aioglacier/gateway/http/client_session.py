@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from aioglacier.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.contract.protocols import Throttle
 
 #: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, and on a slow
 #: line nothing seems to move for minutes. At the size of a slice the limit costs nothing measurable.
@@ -32,28 +34,34 @@ _UNSENT_LIMIT: Final = 256 * 1024
 _READ_AHEAD: Final = 256 * 1024
 
 
-def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -> aiohttp.ClientSession:
+def open_http_session(
+    context: ssl.SSLContext | None, options: GatewayOptions, throttle: Throttle | None
+) -> aiohttp.ClientSession:
     """Make the one HTTP session of a gateway; its owner enters it.
 
     It closes connections idle for 12 s, as botocore does: if the other side closes one at the moment in which
     a request starts, the effect of that request is unknown.
     """
     connector = aiohttp.TCPConnector(
-        limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=_new_socket
+        limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=partial(_new_socket, throttle)
     )
+    read_ahead = throttle.read_ahead if throttle is not None else None
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),  # what a proxy sets must not reach the service
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeouts.connect),
         auto_decompress=False,  # an archive is bytes, whatever its head says
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-        read_bufsize=_READ_AHEAD,
+        read_bufsize=read_ahead or _READ_AHEAD,
     )
 
 
-def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def _new_socket(throttle: Throttle | None, address: aiohttp.AddrInfoType) -> socket.socket:
     family, kind, protocol, *_ = address
     new = socket.socket(family, kind, protocol)
+    if throttle is not None and (read_ahead := throttle.read_ahead) is not None:
+        new.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_ahead)
+        throttle.note(2 * read_ahead)  # this and aiohttp's buffer fill before the first byte is counted
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
     return new

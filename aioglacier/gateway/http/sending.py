@@ -12,7 +12,6 @@ import anyio
 from yarl import URL
 
 from aioglacier.gateway.contract.dialect import NO_MEANING, Meaning
-from aioglacier.gateway.http.bandwidth import Bandwidth
 from aioglacier.gateway.http.fair_turns import Turns
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SlicePayload
 from aioglacier.gateway.http.transport_errors import failure, stall_failure, unknown_name
@@ -83,13 +82,11 @@ class Sender:
         region: str,
         proxy: str | None,
         options: GatewayOptions,
-        throttle: Throttle | None = None,
+        throttle: Throttle | None,
     ) -> None:
-        """``throttle`` is that of another sender, with which this one shares a rate."""
         self.origin = origin
         self.region = region
-        limit = options.bandwidth
-        self.throttle = throttle or (Bandwidth(limit) if limit is not None else None)
+        self.throttle = throttle
         self._session = session
         self._proxy = proxy
         self._timeouts = options.timeouts

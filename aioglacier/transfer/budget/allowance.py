@@ -61,6 +61,8 @@ class Limits:
             which is measured while it is used; at most one for each MiB of ``memory``, and 64.
         bandwidth: Bytes a second of all bodies together, up and down, at least 1,024; a ``RateSchedule`` has
             rates by the time of day. Chosen: no limit.
+        shares_bandwidth: All connections of this user on this machine that say so have one ``bandwidth``
+            together, in whatever processes they are; with different ones, each has its own for its share.
         hash_workers: Processes or threads that hash. Chosen: one for each core, at most 8.
         processes: Processes that send, each with an event loop of its own. They are started by Dask for the
             first file of a GiB or more, and only files go through them. Chosen: 1, this process alone.
@@ -72,6 +74,7 @@ class Limits:
     memory: int | None = None
     concurrency: int | None = None
     bandwidth: int | RateSchedule | None = None
+    shares_bandwidth: bool = False
     hash_workers: int | None = None
     processes: int | None = None
 

@@ -17,6 +17,8 @@ from aioglacier.gateway.http.bandwidth import Bandwidth
 from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, FaultyServer, answers, options_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aioglacier.gateway.vaults.gateway import Gateway
 
 KIB = 1024
@@ -90,6 +92,39 @@ async def test_a_cancelled_take_takes_nothing() -> None:
     clock.is_cancelling = False
     await bandwidth.take(1000)
     assert clock.slept == [pytest.approx(0.125)]
+
+
+async def test_bytes_that_need_no_wait_make_later_ones_wait() -> None:
+    """What a new connection holds ahead of its reader counts; a schedule without a rate holds any number."""
+    clock = Clock()
+    bandwidth = clock.bucket(10_000_000)
+    await bandwidth.take(10_000_000)
+    clock.slept.clear()
+    assert bandwidth.read_ahead == 78_125
+    bandwidth.note(2_000_000)
+    await bandwidth.take(1_000_000)
+    assert clock.slept == [pytest.approx(0.3)]
+    assert Bandwidth(RateSchedule((RateWindow(480, 540, None),))).read_ahead is None
+
+
+async def test_two_connections_share_a_rate_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two waits for what the other has taken, and a cancelled take of one is free for the other."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    clock = Clock()
+    one, two = (Bandwidth(8000, is_shared=True, clock=lambda: clock.now, sleep=clock.sleep) for _ in range(2))
+    began = clock.now
+    for _ in range(40):
+        await one.take(1000)
+        await two.take(1000)
+    assert clock.now - began == pytest.approx(9.75, abs=0.01)
+    clock.is_cancelling = True
+    with pytest.raises(anyio.get_cancelled_exc_class()):
+        await one.take(800_000)
+    clock.is_cancelling = False
+    await two.take(1000)
+    assert clock.now - began == pytest.approx(9.875, abs=0.01)
 
 
 async def send(gateway: Gateway, size: int) -> None:

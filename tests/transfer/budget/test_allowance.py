@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aioglacier.core.errors import ConfigurationError
@@ -21,7 +23,7 @@ GIB = 1024 * MIB
         ({"hash_workers": -1}, "Limits.hash_workers is -1; it must be at least 1"),
     ],
 )
-def test_limits_that_are_too_small_are_refused(values: dict[str, int], message: str) -> None:
+def test_limits_that_are_too_small_are_refused(values: dict[str, Any], message: str) -> None:
     """The error names the limit, its value and the least value."""
     with pytest.raises(ConfigurationError, match=message):
         Limits(**values)
