@@ -95,7 +95,7 @@ async def test_a_cancelled_take_takes_nothing() -> None:
 
 
 async def test_bytes_that_need_no_wait_make_later_ones_wait() -> None:
-    """A new connection counts the bytes that it holds ahead of its reader; without a rate it holds any number."""
+    """A new connection counts the bytes that it holds ahead of its reader."""
     clock = Clock()
     bandwidth = clock.bucket(10_000_000)
     await bandwidth.take(10_000_000)
