@@ -99,13 +99,18 @@ class GlacierOutput:
         self._vault = vault
         self._job_id = job_id
         self._total = size
-        self._part = None if part == ByteRange(0, size) else part
+        self._part = part or ByteRange(0, size)
         self._leaves = leaves
-        self.size = part.size if part else size
-        self.whole_hash = tree_hash if self._part is None else None
+        is_whole = self._part.size == size
+        self.whole_hash = tree_hash if is_whole else None
         if self.whole_hash is None and leaves:
             self.whole_hash = combine_leaves(leaves)
-        self.name = f"job {job_id}, bytes {self._part}" if self._part else f"job {job_id}"
+        self.name = f"job {job_id}" if is_whole else f"job {job_id}, bytes {self._part}"
+
+    @property
+    def size(self) -> int:
+        """See ``ArchiveOutput``."""
+        return self._part.size
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``ArchiveOutput``."""
@@ -113,9 +118,9 @@ class GlacierOutput:
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
-        if self._part is None and byte_range == ByteRange(0, self.size):
+        if byte_range.size == self._total:
             return self._gateway.get_job_output(self._vault, self._job_id, total=self._total)
-        start = self._part.start if self._part else 0
+        start = self._part.start
         wanted = ByteRange(start + byte_range.start, start + byte_range.stop)
         return self._gateway.get_job_output(self._vault, self._job_id, wanted, total=self._total)
 
