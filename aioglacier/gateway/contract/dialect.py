@@ -22,6 +22,24 @@ class ErrorDocument(NamedTuple):
     message: str
 
 
+class Refusal(NamedTuple):
+    """An error answer that is to be named.
+
+    Attributes:
+        kind: The kind by the code.
+        default: The kind by the status alone.
+        document: Code and message.
+        answer: The whole answer.
+        region: The region that the request was signed for.
+    """
+
+    kind: type[GlacierError]
+    default: type[GlacierError]
+    document: ErrorDocument
+    answer: Answer
+    region: str
+
+
 class Meaning(NamedTuple):
     """The errors of one operation for refusals that mean something else elsewhere.
 
@@ -80,24 +98,8 @@ class Dialect(ABC):
         """Return code and message of an error document, both empty for anything else."""
 
     @abstractmethod
-    def specify(
-        self,
-        kind: type[GlacierError],
-        document: ErrorDocument,
-        answer: Answer,
-        *,
-        default: type[GlacierError],
-        region: str,
-    ) -> type[GlacierError]:
-        """Return a more specific kind, where the code alone does not decide.
-
-        Args:
-            kind: The kind by the code.
-            document: Code and message.
-            answer: The whole answer.
-            default: The kind by the status alone.
-            region: The region that the request was signed for.
-        """
+    def specify(self, refusal: Refusal) -> type[GlacierError]:
+        """Return a more specific kind, where the code alone does not decide."""
 
     @abstractmethod
     def complete(self, error: GlacierError, document: ErrorDocument, answer: Answer) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core import errors
-from aioglacier.gateway.contract.dialect import NO_MEANING
+from aioglacier.gateway.contract.dialect import NO_MEANING, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,7 +149,7 @@ def _kind(
     if code in meaning.by_code:
         return meaning.by_code[code]
     default = errors.TemporaryServiceError if _may_pass(answer.status) else errors.ServiceError
-    kind = dialect.specify(dialect.kinds.get(code, default), document, answer, default=default, region=region)
+    kind = dialect.specify(Refusal(dialect.kinds.get(code, default), default, document, answer, region))
     if kind is errors.TemporaryServiceError and answer.status in _PERMANENT_STATUSES:
         return errors.ServiceError  # a gateway between may put the code of a passing trouble beside it
     # The row knows what else could be missing.

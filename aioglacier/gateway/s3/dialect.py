@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from aioglacier.core import errors
-from aioglacier.gateway.contract.dialect import SENTENCES, Dialect, ErrorDocument, by_code
+from aioglacier.gateway.contract.dialect import SENTENCES, Dialect, ErrorDocument, Refusal, by_code
 from aioglacier.gateway.http.service_errors import printable
 from aioglacier.gateway.s3 import documents
 
@@ -111,26 +111,16 @@ class S3Dialect(Dialect):
             return ErrorDocument(_CODES_BY_STATUS.get(answer.status, ""), "")
         return ErrorDocument("", "")
 
-    def specify(
-        self,
-        kind: type[errors.GlacierError],
-        document: ErrorDocument,
-        answer: Answer,
-        *,
-        default: type[errors.GlacierError],
-        region: str,
-    ) -> type[errors.GlacierError]:
+    def specify(self, refusal: Refusal) -> type[errors.GlacierError]:
         """See ``Dialect``. A request that was signed for another region meets one of two statuses.
 
         The answer to HEAD is a bare 400 then, as for expired credentials: the region makes the difference.
         """
-        del default
-        if document.code in {"AuthorizationHeaderMalformed", "BadRequest"} and _region(answer) not in {
-            None,
-            region,
-        }:
+        if refusal.document.code in {"AuthorizationHeaderMalformed", "BadRequest"} and (
+            _region(refusal.answer) not in {None, refusal.region}
+        ):
             return errors.WrongRegionError
-        return kind
+        return refusal.kind
 
     def complete(self, error: errors.GlacierError, document: ErrorDocument, answer: Answer) -> None:
         """Add the bucket's region, and the hash of other bytes."""

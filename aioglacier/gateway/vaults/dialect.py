@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from aioglacier.core import errors
-from aioglacier.gateway.contract.dialect import SENTENCES, Dialect, ErrorDocument, by_code
+from aioglacier.gateway.contract.dialect import SENTENCES, Dialect, ErrorDocument, Refusal, by_code
 from aioglacier.gateway.http.service_errors import printable
 
 if TYPE_CHECKING:
@@ -74,23 +74,14 @@ class VaultDialect(Dialect):
         message = document.get("message") or document.get("Message") or ""
         return ErrorDocument(str(code).rpartition("#")[2][:100], printable(str(message)))
 
-    def specify(
-        self,
-        kind: type[errors.GlacierError],
-        document: ErrorDocument,
-        answer: Answer,
-        *,
-        default: type[errors.GlacierError],
-        region: str,
-    ) -> type[errors.GlacierError]:
+    def specify(self, refusal: Refusal) -> type[errors.GlacierError]:
         """See ``Dialect``; here the message decides."""
-        del answer, region
-        message = document.message
+        kind, message = refusal.kind, refusal.document.message
         if kind is errors.InvalidParameterError and "not currently available for download" in message:
             return errors.JobNotReadyError
         if kind is errors.InvalidCredentialsError:
             if _speaks_of_payload(message):
-                return default
+                return refusal.default
             if "Signature expired" in message or "Signature not yet current" in message:
                 return errors.ClockSkewError
         if kind is errors.ResourceNotFoundError:
