@@ -81,7 +81,7 @@ def big_archives(results: Results) -> list[dict[str, Any]]:
 
 
 def many_files(results: Results) -> list[dict[str, Any]]:
-    """Return the cost of a million files of 16 KiB: one archive each, or in bundles of 64 MiB parts."""
+    """Return the cost of a million files of 16 KiB: one archive each, or in bundles of 32 MiB parts."""
     files, size = 1_000_000, 16 * KIB
     point = next(one for one in results.find("small_archives")["points"] if one["size"] == size)
     cpu = float(point["clients"]["aioglacier"]["cpu_ms_each"][0]) / 1000
@@ -104,7 +104,7 @@ def many_files(results: Results) -> list[dict[str, Any]]:
             }
         )
     total = files * size
-    parts = total / (64 * MIB)
+    parts = total / (32 * MIB)
     sending = total * (costs.hash_byte + costs.send_byte)
     recording = files * record
     found.append(

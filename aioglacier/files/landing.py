@@ -209,7 +209,7 @@ def writing(target: str, *, overwrite: bool) -> Iterator[int]:
         os.close(file)
 
 
-def write_all(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes | memoryview) -> None:
     """Write all bytes, where the system may take only some at once."""
     view = memoryview(data)
     while view:

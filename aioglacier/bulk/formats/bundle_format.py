@@ -35,7 +35,7 @@ TRAILER_NAME: Final = b".aioglacier/bundle.json"
 TRAILER_SIZE: Final = 2 * tar.BLOCK + len(tar.END)
 SKIPPABLE_SIZE: Final = 512
 
-PART_SIZE: Final = 64 * MIB
+PART_SIZE: Final = 32 * MIB
 
 #: A skippable frame begins with 8 bytes of its own.
 _LONGEST_TRAILER: Final = SKIPPABLE_SIZE - 8
@@ -173,18 +173,18 @@ def not_a_bundle(reason: str) -> IntegrityError:
     return IntegrityError(f"not a bundle, or a damaged one: {reason}", expected=b"", actual=b"")
 
 
-def member_content(entry: Entry, raw: bytes, identities: Identities | None = None) -> bytes:
+def member_content(entry: Entry, raw: bytes | memoryview, identities: Identities | None = None) -> memoryview:
     """Return the content of a member from its stored bytes.
 
     Raises:
         IntegrityError: The member is too short, or cannot be decoded.
         ConfigurationError: The member is encrypted, and no identity opens it.
     """
-    member = raw if entry.encryption is None else unseal_member(raw, identities)
+    member = raw if entry.encryption is None else unseal_member(bytes(raw), identities)
     if entry.compression == "zstd":
         member = decode(member)
     padded = entry.size + len(tar.padding(entry.size))
-    content = member[len(member) - padded : len(member) - padded + entry.size]
+    content = memoryview(member)[len(member) - padded : len(member) - padded + entry.size]
     if len(content) != entry.size or len(member) < padded + tar.BLOCK:
         raise IntegrityError(
             f"the member {os.fsdecode(entry.path)!r} has another length than recorded",

@@ -33,7 +33,7 @@ def compressor() -> Callable[[bytes], bytes]:
     return compress
 
 
-def decode(frame: bytes) -> bytes:
+def decode(frame: bytes | memoryview) -> bytes:
     """Return the content of a frame.
 
     Raises:

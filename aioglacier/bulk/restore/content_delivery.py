@@ -36,7 +36,8 @@ _BYTES_AT_ONCE: Final = 4 * MIB
 #: Bytes between two members that are read along; a longer gap is skipped.
 _GAP: Final = 64 * 1024
 
-_Batch: TypeAlias = "tuple[int, bytes, list[Entry]]"  # the position in the bundle, the bytes there, members
+#: The position in the bundle, the bytes there, and the members.
+_Batch: TypeAlias = "tuple[int, bytes | bytearray, list[Entry]]"
 
 
 class ContentDelivery:
@@ -87,12 +88,12 @@ class ContentDelivery:
                 await run_in_thread(partial(self._write, *batch, placer))
         await run_in_thread(partial(self._land, placer))
 
-    def _write(self, start: int, data: bytes, entries: list[Entry], placer: Placer) -> None:
+    def _write(self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer) -> None:
         for entry in entries:
             path = self._version.paths_of(entry)[0]  # the other paths become hard links of it
             at = (entry.position or 0) - start
             try:
-                raw = data[at : at + (entry.stored or 0)]
+                raw = memoryview(data)[at : at + (entry.stored or 0)]
                 placer.write_file(entry, path, member_content(entry, raw, self._identities))
             except (GlacierError, OSError) as error:
                 self._progress.failures.add(path, as_target_error(path, error))
@@ -164,26 +165,21 @@ class _MemberSource:
     def __init__(self, reader: ArchiveReader, position: int) -> None:
         self.position = position
         self._reader = reader
-        self._last = b""
+        self._last: bytes | bytearray = b""
 
-    async def read(self, start: int, stop: int) -> bytes:
+    async def read(self, start: int, stop: int) -> bytes | bytearray:
         """Return the bytes from ``start`` to ``stop``; fewer where the bundle ends."""
         while start > self.position and (block := await self._reader.read(min(start - self.position, MIB))):
             self.position += len(block)
         again = self._last[start - self.position :] if start < self.position else b""
-        new = await _read(self._reader, max(0, stop - self.position))
-        self.position += len(new)
-        self._last = again + new
-        return self._last
-
-
-async def _read(reader: ArchiveReader, size: int) -> bytes:
-    block = await reader.read(size)
-    if len(block) == size or not block:
-        return block
-    blocks = [block]
-    left = size - len(block)
-    while left and (block := await reader.read(left)):
-        blocks.append(block)
-        left -= len(block)
-    return b"".join(blocks)
+        self._last = b""  # or three batches would be in memory
+        data = bytearray(max(len(again), stop - start))
+        data[: len(again)] = again
+        filled = len(again)
+        with memoryview(data) as view:
+            while filled < len(data) and (count := await self._reader.readinto(view[filled:])):
+                filled += count
+                self.position += count
+        del data[filled:]
+        self._last = data
+        return data

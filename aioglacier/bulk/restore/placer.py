@@ -140,7 +140,7 @@ class Placer:
             or time.monotonic() - self._written_since > _SECONDS_AT_ONCE
         )
 
-    def write_file(self, entry: Entry, path: bytes, content: bytes) -> None:
+    def write_file(self, entry: Entry, path: bytes, content: bytes | memoryview) -> None:
         """Write a file beside its place; ``land`` gives it its name.
 
         Raises:
@@ -349,10 +349,10 @@ def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:
     return failure
 
 
-def _write_sparse(file: int, content: bytes) -> None:
+def _write_sparse(file: int, content: bytes | memoryview) -> None:
     zeros = bytes(_HOLE)
     for at in range(0, len(content), _HOLE):
-        block = content[at : at + _HOLE]
+        block = bytes(content[at : at + _HOLE])
         if block != zeros[: len(block)]:
             os.pwrite(file, block, at)
     os.ftruncate(file, len(content))

@@ -100,7 +100,8 @@ class BundleWriter:
             members=record.members + len(packed.entries),
             content_size=record.content_size + packed.size,
         )
-        await self._paced.write(packed.blob)
+        for block in packed.blocks:
+            await self._paced.write(block)
         if len(self._waiting) >= _RECORDED_AT_ONCE:
             await self._flush()
 

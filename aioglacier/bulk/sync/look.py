@@ -91,6 +91,8 @@ class FolderLook:
                 if found.kind == "file" and found.size > self._options.largest_member:
                     anyio.from_thread.run(to_files.send, change)  # waits for a task that has no file
                     return
+                if batch.changes and batch.size + found.size > _BYTES_AT_ONCE:
+                    send()
                 batch.size += found.size
             batch.changes.append(change)
             if len(batch.changes) >= batch.limit or batch.size >= _BYTES_AT_ONCE:

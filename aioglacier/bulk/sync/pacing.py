@@ -1,6 +1,6 @@
 """The writer of a bundle, and the time that packing waits for a part before it fills another buffer.
 
-A buffer of a bundle has 64 MiB, so the number of buffers decides how much memory a ``sync`` takes. Packing
+A buffer of a bundle has 32 MiB, so the number of buffers decides how much memory a ``sync`` takes. Packing
 small files into a part takes seconds, and a service nearby takes the part in less than one. Then one buffer
 is enough, and a folder of a million files needs no more memory than one of fifty thousand. Where sending a
 part takes longer than packing one, each wait would lose time, so parts go side by side within the memory

@@ -27,7 +27,7 @@ from aioglacier.files.beneath import Beneath
 from aioglacier.files.reading import FileIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.scan import Found
@@ -41,6 +41,9 @@ LARGEST_MEMBER: Final = 16 * 1024 * 1024
 
 _READS: Final = 3
 
+#: Blocks from this size on are handed on as they are: a copy would take as much memory once more.
+_LARGE_BLOCK: Final = 256 * 1024
+
 
 class _Member(NamedTuple):
     """A path that was read: its record, and the bytes of its tar member."""
@@ -51,10 +54,10 @@ class _Member(NamedTuple):
 
 @dataclass(slots=True)
 class Packed:
-    """Some changes, ready to be written; positions count from the start of ``blob``.
+    """Some changes, ready to be written; positions count from the start of the first block.
 
     Attributes:
-        blob: Members, one after the other.
+        blocks: The bytes of the members, one after the other.
         entries: Their records.
         gone: Paths on record that are gone from the folder.
         touched: Files whose metadata changed.
@@ -63,7 +66,7 @@ class Packed:
         size: Bytes of content.
     """
 
-    blob: bytes = b""
+    blocks: list[bytes] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     gone: list[Known] = field(default_factory=list)
     touched: list[Touched] = field(default_factory=list)
@@ -148,7 +151,7 @@ class Packer:
             pieces += coded
             position += size
             packed.size += entry.size
-        packed.blob = b"".join(pieces)
+        packed.blocks = list(_join_small(pieces))
 
     def _read(self, packed: Packed, found: Found, known: Known | None) -> _Member | None:
         """Return the record and the bytes of one path; ``None`` where only its metadata changed."""
@@ -226,6 +229,21 @@ class Packer:
             )
         finally:
             os.close(fd)
+
+
+def _join_small(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in fewer blocks."""
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _LARGE_BLOCK:
+            small.append(piece)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield piece
+    if small:
+        yield b"".join(small)
 
 
 def _read_all(fd: int, size: int, path: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -27,7 +27,7 @@ from aioglacier.transfer.download.retrieval_source import choose_piece_size, fet
 from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from anyio.abc import TaskGroup
 
@@ -35,12 +35,21 @@ if TYPE_CHECKING:
     from aioglacier.transfer.download.retrieval_source import ArchiveOutput
     from aioglacier.transfer.resources import TransferResources
 
+T = TypeVar("T")
+
 #: Bytes of one block that iteration gives out.
 _BLOCK_SIZE: Final = 1024 * 1024
 
 #: A reader fetches ahead into a quarter of the memory: bytes that are given out in order wait for each other
 #: there, and programs that read also hold what they make of the bytes.
 _SHARE: Final = 4
+
+#: A larger piece only makes the program wait longer for its first byte, and takes more memory.
+_LARGEST_PIECE: Final = 8 * 1024 * 1024
+
+#: One piece is given out while the next is fetched. That is enough where the program is slower than the path;
+#: each wait of the program for a piece doubles it.
+_PIECES_AT_FIRST: Final = 2
 
 
 class ArchiveReader:
@@ -97,6 +106,20 @@ class ArchiveReader:
         if size < 0:
             blocks = [block async for block in self]
             return b"".join(blocks)
+        return await self._give(size, bytes) or b""
+
+    async def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill a writable buffer as ``read()`` does, and return the number of bytes; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+
+        def copy(block: memoryview) -> int:
+            view[: len(block)] = block
+            return len(block)
+
+        return await self._give(len(view), copy) or 0
+
+    async def _give(self, size: int, take: Callable[[memoryview], T]) -> T | None:
+        """Have up to ``size`` bytes taken; ``None`` where there are none."""
         if self._ahead.is_stopped:
             raise WriterClosedError("the reader is closed; open another one")
         if self._busy:
@@ -104,25 +127,27 @@ class ArchiveReader:
         self._busy = True
         try:
             with self._output.naming():
-                return await self._read(size)
+                return await self._give_alone(size, take)
         finally:
             self._busy = False
 
-    async def _read(self, size: int) -> bytes:
+    async def _give_alone(self, size: int, take: Callable[[memoryview], T]) -> T | None:
         if self._failure is not None:
             raise self._failure
         if not size or self._position >= self._range.stop:
-            return b""
+            return None
         piece = await self._ahead.first()
         start = self._position - piece.byte_range.start
         end = min(piece.byte_range.stop, self._range.stop) - piece.byte_range.start
-        block = bytes(piece.buffer.view[start : min(start + size, end)])
-        self._position += len(block)
-        if start + len(block) == end:
+        stop = min(start + size, end)
+        with piece.buffer.view[start:stop] as block:  # a view that lives on would keep the buffer's memory
+            taken = take(block)
+        self._position += stop - start
+        if stop == end:
             self._ahead.drop_first()  # its buffer is needed for the next one
             self._proofs.append((piece.byte_range.size, piece.proof))
             self._check_whole()
-        return block
+        return taken
 
     def _check_whole(self) -> None:
         expected = self._output.whole_hash
@@ -145,13 +170,15 @@ class _PiecesAhead:
         self._output = output
         self._resources = resources
         self._tasks = tasks
-        wanted = choose_piece_size(resources, _SHARE)
+        wanted = _choose_piece_size(resources)
         self._piece_size = output.proofs.largest(wanted)
         if self._piece_size > resources.buffers.limit:
             raise MemoryLimitError(part_size=self._piece_size, memory_limit=resources.buffers.limit)
         self._planned = output.proofs.pieces(byte_range, output.size, wanted)
         self.pieces: deque[_Piece] = deque()
-        self._most = max(2, resources.buffers.limit // _SHARE // self._piece_size)
+        self._most = max(_PIECES_AT_FIRST, resources.buffers.limit // _SHARE // self._piece_size)
+        self._pieces_at_once = _PIECES_AT_FIRST
+        self._is_begun = False
         self.moved = 0
         self.is_stopped = False
 
@@ -159,7 +186,11 @@ class _PiecesAhead:
         """Wait for the first piece, with others under way."""
         await self._fetch_ahead()
         piece = self.pieces[0]
+        if self._is_begun and not piece.ended.is_set():
+            self._pieces_at_once = min(2 * self._pieces_at_once, self._most)
+            await self._fetch_ahead()
         await piece.ended.wait()
+        self._is_begun = True  # the wait for the very first piece tells nothing
         if piece.failure is not None:
             raise piece.failure
         return piece
@@ -177,7 +208,7 @@ class _PiecesAhead:
     async def _fetch_ahead(self) -> None:
         """Keep pieces under way for every connection; wait for memory only while there are none at all."""
         buffers = self._resources.buffers
-        while len(self.pieces) < min(self._most, self._resources.parts_at_once):
+        while len(self.pieces) < min(self._pieces_at_once, self._resources.parts_at_once):
             if self.pieces:
                 buffer = buffers.try_acquire(self._piece_size)
             else:
@@ -213,7 +244,7 @@ async def open_reader(
 ) -> AsyncIterator[ArchiveReader]:
     """Open a reader; the end of the block drops what is still being fetched."""
     range_ = checked_range(byte_range, output.size)
-    resources.hasher.expect(range_.size, choose_piece_size(resources, _SHARE))
+    resources.hasher.expect(range_.size, _choose_piece_size(resources))
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     ahead = _PiecesAhead(output, resources, range_, tasks)
@@ -242,6 +273,10 @@ async def _leave(ahead: _PiecesAhead, tasks: TaskGroup) -> None:
     finally:  # it raises where the caller was cancelled, too
         while ahead.pieces:
             ahead.drop_first()
+
+
+def _choose_piece_size(resources: TransferResources) -> int:
+    return min(_LARGEST_PIECE, choose_piece_size(resources, _SHARE))
 
 
 def checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.bulk.sync.compare import Change, Known
-from aioglacier.bulk.sync.packing import LARGEST_MEMBER, Packer
+from aioglacier.bulk.sync.packing import LARGEST_MEMBER, Packed, Packer
 from aioglacier.bulk.sync.scan import Scan
 from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, UnsafePathError
@@ -31,6 +31,10 @@ def packer(tmp_path: Path) -> Iterator[Packer]:
     made.close()
 
 
+def _bytes_of(packed: Packed) -> bytes:
+    return b"".join(packed.blocks)
+
+
 def changes(root: Path) -> list[Change]:
     """Everything below a folder, as new."""
     return [Change(found, None) for found in Scan(os.fsencode(root))][1:]
@@ -44,7 +48,7 @@ def test_members_lie_where_their_records_say(tmp_path: Path, packer: Packer) -> 
     assert [entry.path for entry in packed.entries] == [b"a", b"b", b"c", b"d"]
     for entry in packed.entries:
         start = entry.position or 0
-        member = packed.blob[start : start + (entry.stored or 0)]
+        member = _bytes_of(packed)[start : start + (entry.stored or 0)]
         with tarfile.open(fileobj=io.BytesIO(member + bytes(1024))) as opened:
             (info,) = opened.getmembers()
             content = opened.extractfile(info)
@@ -60,7 +64,7 @@ def test_a_file_that_was_only_touched_is_not_packed(tmp_path: Path, packer: Pack
     assert change.found is not None
     known = Known(*change.found[:10], 7, 3, tree_hash(b"same"), Standing.PROVEN)._replace(mtime_ns=1)
     packed = packer.pack([Change(change.found, known)])
-    assert packed.blob == b""
+    assert _bytes_of(packed) == b""
     assert [touched.known.number for touched in packed.touched] == [7]
 
 
@@ -139,7 +143,7 @@ def test_a_file_that_became_a_link_is_not_followed(tmp_path: Path, packer: Packe
     (tmp_path / "a").unlink()
     (tmp_path / "a").symlink_to("/etc/passwd")
     packed = packer.pack(wanted)
-    assert packed.blob == b""
+    assert _bytes_of(packed) == b""
     assert isinstance(packed.failed[0].error, SourceUnreadableError)
 
 
@@ -152,7 +156,7 @@ def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path, packer: Pac
     (tmp_path / "d").rmdir()
     (tmp_path / "d").symlink_to("/etc")
     packed = packer.pack(wanted)
-    assert packed.blob == b""
+    assert _bytes_of(packed) == b""
     assert isinstance(packed.failed[0].error, UnsafePathError)
 
 

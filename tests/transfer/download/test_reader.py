@@ -181,6 +181,36 @@ async def test_reading_ahead_stops_at_a_quarter_of_the_memory() -> None:
         assert await reader.read() == DATA[1:]
 
 
+async def test_more_is_read_ahead_where_the_reader_waits() -> None:
+    """Two pieces are fetched at once at first, and twice as many after each wait but the first."""
+    output = MemoryOutput(DATA)
+    lent: list[int] = []
+    async with (
+        thread_resources(32 * MIB, concurrency=8) as resources,
+        open_reader(output, resources) as reader,
+    ):
+
+        async def held(_: ByteRange) -> None:
+            lent.append(resources.buffers.lent)
+            await wait_all_tasks_blocked()
+
+        output.before = held
+        assert await reader.read() == DATA
+    assert lent[0] == 2
+    assert max(lent) > 2
+
+
+async def test_a_buffer_is_filled() -> None:
+    """Reading into memory of the caller's own gives the same bytes, piece by piece, and then nothing."""
+    got = bytearray(len(DATA) + 1)
+    filled = 0
+    async with thread_resources(8 * MIB) as resources, open_reader(MemoryOutput(DATA), resources) as reader:
+        with memoryview(got) as view:
+            while count := await reader.readinto(view[filled:]):
+                filled += count
+    assert bytes(got[:filled]) == DATA
+
+
 @pytest.mark.parametrize("memory", [2, 3, 5])
 async def test_two_archives_are_read_in_turn_in_little_memory(memory: int) -> None:
     """A task that reads a block here and a block there never waits for itself."""
