@@ -8,15 +8,18 @@ version as they were proven. The look comes right before the deletion.
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from aioglacier.catalog.records import ArchiveState, MoveState
-from aioglacier.core.errors import AccessDeniedError, ArchiveNotFoundError
+from aioglacier.core.errors import AccessDeniedError, ArchiveNotFoundError, ResourceNotFoundError
 from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.deletion_rules import days_until_deletable
 from aioglacier.migrate.report import ProvenLine, Report, find_change, proven_lines
 from aioglacier.tasks.groups import first_cause
 
@@ -37,6 +40,8 @@ class DeletionPlan:
     Attributes:
         archives, size: Proven archives that are still in the vault and old enough, and their bytes.
         younger: Proven archives that are not old enough.
+        locked: Proven archives that a vault lock or the access policy still protects.
+        first_free, all_free: When the first and the last of those may be deleted; ``None`` for never.
         others: Archives of the vault on record that are not proven, and stay.
         early: Archives younger than 90 days, whose rest of that time is charged.
         cost: That charge, by the price list.
@@ -46,6 +51,9 @@ class DeletionPlan:
     archives: int = 0
     size: int = 0
     younger: int = 0
+    locked: int = 0
+    first_free: datetime | None = None
+    all_free: datetime | None = None
     others: int = 0
     early: int = 0
     cost: float = 0.0
@@ -70,9 +78,11 @@ class ProvenDeletion:
         self._bucket = bucket
         self._budget = budget
         self._before = created_before
+        self._protected_days = 0.0
 
     async def plan(self) -> DeletionPlan:
-        """Count by the catalog alone what may be deleted and what that costs. Nothing is sent or changed."""
+        """Count what may be deleted by catalog, vault lock and access policy, and what that costs."""
+        self._protected_days = days_until_deletable(await self._policies())
         target = await BucketTarget.of(self._bucket)
         move = await self._context.catalog.moves.find(self._context.key, target.url)
         plan, now = DeletionPlan(), datetime.now(UTC)
@@ -80,12 +90,28 @@ class ProvenDeletion:
             async for moved in self._context.catalog.moves.list_lines(move):
                 self._count(plan, moved, now)
         totals = await self._context.catalog.archives.totals(self._context.key)
-        plan.others = max(0, totals.archives - plan.archives - plan.younger)
+        plan.others = max(0, totals.archives - plan.archives - plan.younger - plan.locked)
         return plan
+
+    async def _policies(self) -> list[str]:
+        """Return the policies of the vault, as far as they may be read; the service applies them anyway."""
+        found: list[str] = []
+        with suppress(ResourceNotFoundError, AccessDeniedError):
+            found.append((await self._vault.lock.get()).policy)
+        with suppress(ResourceNotFoundError, AccessDeniedError):
+            found.append(await self._vault.access_policy.get())
+        return found
 
     def _count(self, plan: DeletionPlan, moved: MovedRecord, now: datetime) -> None:
         if not self._is_meant(moved):
             plan.younger += moved.archive_state is ArchiveState.STORED
+            return
+        if self._is_protected(moved, now):
+            plan.locked += 1
+            if math.isfinite(self._protected_days):
+                free = moved.archive.created + timedelta(days=self._protected_days)
+                plan.first_free = min(plan.first_free or free, free)
+                plan.all_free = max(plan.all_free or free, free)
             return
         archive = moved.archive
         charge = self._budget.prices.early_deletion(archive.size, (now - archive.created).days, 1)
@@ -105,6 +131,7 @@ class ProvenDeletion:
         self._budget.check(plan.cost, "deleting")
         target = await BucketTarget.of(self._bucket)
         move = await self._context.catalog.moves.find(self._context.key, target.url)
+        now = datetime.now(UTC)
         give, take = anyio.create_memory_object_stream[ProvenLine](0)
 
         async def delete_all() -> None:
@@ -122,9 +149,12 @@ class ProvenDeletion:
                     for _ in range(_AT_ONCE):
                         tasks.start_soon(delete_all)
                     async for line in proven_lines(self._vault, target, move, self.report):
-                        if self._is_meant(line.moved):
+                        if self._is_meant(line.moved) and not self._is_protected(line.moved, now):
                             await give.send(line)
         return plan
+
+    def _is_protected(self, moved: MovedRecord, now: datetime) -> bool:
+        return (now - moved.archive.created) / timedelta(days=1) < self._protected_days
 
     def _is_meant(self, moved: MovedRecord) -> bool:
         """Return whether an archive is proven, in the vault by the last inventory, and old enough."""

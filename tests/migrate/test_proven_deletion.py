@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace as replaced
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from aioglacier.core.errors import CostLimitError
 from aioglacier.core.s3.objects import ObjectSettings
 from aioglacier.migrate import ProvenDeletion, check_report
 from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.move_manifest import hash_line
 from tests.bulk.archives.conftest import budget
 from tests.migrate.conftest import bucket_of, migration_of
 
@@ -177,3 +179,77 @@ async def test_a_lost_or_older_catalog_deletes_nothing(old_vault: OldVault, move
         assert (await deletion.run()).deleted == 0
         assert deletion.report.count == 3
         assert await left(old_vault, glacier) == 3
+
+
+async def test_a_vault_lock_is_respected_and_explained(old_vault: OldVault, moved: Glacier) -> None:
+    """Protected archives stay, with the dates from which they may be deleted."""
+    vault, bucket = moved.vault("old"), await bucket_of(moved)
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "glacier:DeleteArchive", "Resource": "*"}
+    young = {"NumericLessThan": {"glacier:ArchiveAgeInDays": "365"}}
+    policy = {"Version": "2012-10-17", "Statement": [{**deny, "Condition": young}]}
+    await vault.lock.initiate(json.dumps(policy))
+    plan = await ProvenDeletion(vault, bucket, budget()).run()
+    assert (plan.archives, plan.locked, plan.deleted, plan.others) == (0, 3, 0, 0)
+    assert plan.first_free is not None
+    assert plan.all_free is not None
+    assert plan.first_free <= plan.all_free
+    assert timedelta(days=364) < plan.first_free - datetime.now(UTC) < timedelta(days=366)
+    await vault.lock.abort()
+    policy = {"Version": "2012-10-17", "Statement": [{**deny, "Condition": young}, deny]}
+    await vault.access_policy.set(json.dumps(policy))
+    plan = await ProvenDeletion(vault, bucket, budget()).run()
+    assert (plan.locked, plan.first_free, plan.deleted) == (3, None, 0)
+    await vault.access_policy.delete()
+    assert (await ProvenDeletion(vault, bucket, budget()).run()).deleted == 3
+    assert await left(old_vault, moved) == 0
+
+
+async def test_an_older_catalog_deletes_only_what_it_knows(old_vault: OldVault) -> None:
+    """Lines that were written after a backup of the catalog are not proven by it."""
+    await old_vault.fill({"a": b"1", "b": b"2"})
+    async with old_vault.connected() as glacier:
+        await (await migration_of(glacier)).run()
+    backup = (old_vault.folder / "catalog.db").read_bytes()
+    await old_vault.fill({"c": b"3"})
+    async with old_vault.connected() as glacier:
+        await (await migration_of(glacier)).run()
+    for path in old_vault.folder.glob("catalog.db-*"):
+        path.unlink()
+    (old_vault.folder / "catalog.db").write_bytes(backup)
+    await old_vault.read_inventory()
+    async with old_vault.connected() as glacier:
+        deletion = ProvenDeletion(glacier.vault("old"), await bucket_of(glacier), budget())
+        assert (await deletion.run()).deleted == 2
+        assert [finding.line for finding in deletion.report.findings] == [3]
+        assert await left(old_vault, glacier) == 1
+
+
+async def test_a_manifest_with_a_new_chain_deletes_nothing(old_vault: OldVault, moved: Glacier) -> None:
+    """The catalog finds an edited line, even with all later hashes computed again."""
+
+    def forge(lines: list[str]) -> list[str]:
+        forged: list[str] = []
+        for line in lines:
+            facts = json.loads(line) | {"previous": hash_line(forged[-1] if forged else None)}
+            forged.append(json.dumps(facts | ({} if forged else {"sha256": "00" * 32})))
+        return forged
+
+    vault, bucket = moved.vault("old"), await bucket_of(moved)
+    await edit_manifest(bucket, forge)
+    deletion = ProvenDeletion(vault, bucket, budget())
+    assert (await deletion.run()).deleted == 0
+    assert deletion.report.count == 3
+    assert await left(old_vault, moved) == 3
+
+
+async def test_an_archive_that_the_inventory_contradicts_stays(old_vault: OldVault, moved: Glacier) -> None:
+    """An inventory that lists another tree hash under an id makes the archive suspect."""
+    catalog, vault = moved.catalog, moved.vault("old")
+    assert catalog is not None
+    key = vault.context.recorded().key
+    records = [record async for record in catalog.archives.list_vault(key)]
+    lied = [replaced(records[0].archive, tree_hash=b"\7" * 32), *(each.archive for each in records[1:])]
+    await catalog.archives.merge_inventory(key, lied, inventoried=datetime.now(UTC) + timedelta(days=1))
+    plan = await ProvenDeletion(vault, await bucket_of(moved), budget()).run()
+    assert plan.deleted == 2
+    assert await left(old_vault, moved) == 1

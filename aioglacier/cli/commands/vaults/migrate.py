@@ -335,6 +335,9 @@ async def _delete_proven(
             "archives": plan.archives,
             "size": plan.size,
             "younger": plan.younger,
+            "locked": plan.locked,
+            "first_free": plain(plan.first_free),
+            "all_free": plain(plan.all_free),
             "others": plan.others,
             "early": plan.early,
             **cost_record(budget.prices, plan.cost),
@@ -359,11 +362,16 @@ async def _delete_proven(
 
 def _deletion_text(record: Mapping[str, Any]) -> str:
     younger = f"; {record['younger']:,} younger ones stay" if record["younger"] else ""
+    locked = ""
+    if record["locked"]:
+        free = f"from {record['first_free']} on, the last from {record['all_free']}"
+        until = free if record["first_free"] else "as long as the policy stands"
+        locked = f"; {record['locked']:,} stay, protected by a vault lock or the access policy: {until}"
     others = f"; {record['others']:,} that are not proven stay" if record["others"] else ""
     return (
         f"delete {show_count(record['archives'], 'proven archive')} in vault {record['vault']}, "
-        f"{show_size(record['size'])}{younger}{others}\n{record['early']:,} of them are younger than 90 "
-        f"days: {cost_text(record)} for the rest of that time"
+        f"{show_size(record['size'])}{younger}{locked}{others}\n{record['early']:,} of them are younger than "
+        f"90 days: {cost_text(record)} for the rest of that time"
     )
 
 
