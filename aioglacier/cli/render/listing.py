@@ -6,6 +6,7 @@ import csv
 import io
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -45,6 +46,29 @@ async def closing(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
         close = getattr(items, "aclose", None)
         if close is not None:
             await close()
+
+
+async def in_order(
+    items: AsyncIterator[T], options: ListOptions, key: Callable[[T], Any] | None
+) -> AsyncIterator[T]:
+    """Yield the items that were asked for, by ``key`` or in their own order.
+
+    Only in their own order, forwards, none of them is kept in memory.
+    """
+    async with closing(items):
+        if key is None and not options.reverse:
+            left = options.limit or -1  # never 0, so without a limit all come
+            async for item in items:
+                yield item
+                left -= 1
+                if not left:
+                    break
+            return
+        found = [item async for item in items]
+    if key is not None:
+        found.sort(key=key)
+    for item in islice(reversed(found) if options.reverse else found, options.limit):
+        yield item
 
 
 async def print_all(

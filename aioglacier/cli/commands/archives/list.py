@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from fnmatch import fnmatchcase
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aioglacier.cli.program.command import command as make_command, gathering
 from aioglacier.cli.program.parameters import AT_ONCE, PLACE_NAME, SIZE, TIME, flag
-from aioglacier.cli.render.listing import ListOptions, print_all
+from aioglacier.cli.render.listing import ListOptions, in_order, print_all
 from aioglacier.cli.render.printed_records import archive_text, known_archive_record
 from aioglacier.cli.render.sizes import show_count, show_short_size, show_size, show_time
 from aioglacier.cli.render.table import DATE, SIZE as SIZE_COLUMN, Column, Table, show_date
@@ -77,7 +75,8 @@ async def _list(session: Session, catalog: Catalog, options: ListOptions) -> Non
     listed = catalog.archives.list_vault(
         key, after=options.after, before=options.before, larger=options.larger
     )
-    chosen = _chosen(listed, options)
+    key_of = None if options.sort is None else _ORDERS[options.sort]
+    chosen = in_order(_matching(listed, options.match), options, key_of)
     text = _long_text if options.is_long else _line_of(Table(session.output, *_COLUMNS, last="NAME"))
     count, size = await print_all(session.output, chosen, known_archive_record, text)
     inventoried = (await catalog.archives.totals(key)).inventoried
@@ -85,24 +84,6 @@ async def _list(session: Session, catalog: Catalog, options: ListOptions) -> Non
         f"the last inventory read is of {show_time(inventoried)}" if inventoried else "no inventory was read"
     )
     session.output.note(f"{show_count(count, 'archive')}, {show_size(size)}; {seen}")
-
-
-async def _chosen(listed: AsyncIterator[ArchiveRecord], options: ListOptions) -> AsyncIterator[ArchiveRecord]:
-    """Yield the archives that are selected; only in the order of recording none of them is kept in memory."""
-    async with aclosing(_matching(listed, options.match)) as matching:
-        if options.sort is None and not options.reverse:
-            left = options.limit or -1
-            async for record in matching:
-                yield record
-                left -= 1
-                if not left:
-                    break
-            return
-        found = [record async for record in matching]
-    if options.sort is not None:
-        found.sort(key=_ORDERS[options.sort])
-    for record in islice(reversed(found) if options.reverse else found, options.limit):
-        yield record
 
 
 async def _matching(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from fnmatch import fnmatchcase
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.render.listing import in_order, print_all
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count, show_short_size, show_size
 from aioglacier.cli.render.table import DATE, SIZE, Column, Table, show_date
@@ -23,10 +21,10 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.core.s3.objects import ObjectEntry
 
+#: The orders besides that by name, in which S3 lists them.
 _ORDERS: Final[dict[str, Callable[[ObjectEntry], Any]]] = {
     "date": lambda entry: entry.modified,
     "size": lambda entry: entry.size,
-    "name": lambda entry: entry.key,
 }
 _COLUMNS: Final = (DATE, SIZE, Column("CLASS", 12, 12), Column("RESTORED", 10, 0))
 
@@ -51,27 +49,12 @@ def list_objects(session: Session, options: ListOptions) -> Ending:
     async def work(glacier: Glacier) -> None:
         listed = glacier.bucket(place.name, prefix=place.prefix or "").objects()
         text = _long_text if options.is_long else _line_of(Table(session.output, *_COLUMNS, last="KEY"))
-        count, size = await print_all(session.output, _chosen(listed, options), record_of, text)
+        key_of = None if options.sort is None else _ORDERS.get(options.sort)
+        chosen = in_order(_matching(listed, options), options, key_of)
+        count, size = await print_all(session.output, chosen, record_of, text)
         session.output.note(f"{show_count(count, 'object')}, {show_size(size)}")
 
     return work
-
-
-async def _chosen(listed: AsyncIterator[ObjectEntry], options: ListOptions) -> AsyncIterator[ObjectEntry]:
-    """Yield the objects that are selected; only in the order of keys none of them is kept in memory."""
-    async with aclosing(_matching(listed, options)) as matching:
-        if options.sort in {None, "name"} and not options.reverse:
-            left = options.limit or -1
-            async for entry in matching:
-                yield entry
-                left -= 1
-                if not left:
-                    break
-            return
-        found = [entry async for entry in matching]
-    found.sort(key=_ORDERS[options.sort or "name"], reverse=options.reverse)
-    for entry in islice(found, options.limit):
-        yield entry
 
 
 async def _matching(
