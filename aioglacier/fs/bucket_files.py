@@ -43,6 +43,7 @@ class S3ArchiveFileSystem(ArchiveFileSystem):
 
     async def _list(self, glacier: Glacier, place: str, prefix: str) -> dict[str, Info]:
         listed = glacier.bucket(place).objects(prefix)
+        # Consoles mark an empty folder by an object whose key ends in "/".
         return {each.key: _info_of(each) async for each in listed if not each.key.endswith("/")}
 
     async def _info(self, glacier: Glacier, place: str, name: str) -> Info | None:

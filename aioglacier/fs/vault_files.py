@@ -39,6 +39,7 @@ class GlacierFileSystem(ArchiveFileSystem):
             archive = record.archive
             name = decode(archive.description).name or archive.id
             if name.startswith(prefix) and (name not in found or found[name]["created"] <= archive.created):
+                # Of archives of one second, the one that was recorded last.
                 found[name] = _info_of(archive)
         return found
 

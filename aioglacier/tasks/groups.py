@@ -20,5 +20,5 @@ def first_cause() -> Iterator[None]:
     except BaseExceptionGroup as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+            error = error.exceptions[0]  # a group lists the failures in their order
         raise error from group

@@ -37,7 +37,7 @@ async def wait_although_cancelled(is_over: Callable[[], bool], wait: Callable[[]
             try:
                 await wait()
             except asyncio.CancelledError as error:
-                cancellation = error
+                cancellation = error  # waited out, and raised below
     if cancellation is not None:
         raise cancellation
 
@@ -69,7 +69,7 @@ async def see_through(
     try:
         await ended.wait()
     except BaseException:
-        shield.deadline = anyio.current_time() + grace_seconds()
+        shield.deadline = anyio.current_time() + grace_seconds()  # for a call that never ends
         try:
             await wait_although_cancelled(ended.is_set, ended.wait)
         finally:

@@ -79,9 +79,9 @@ class Runs(Records):
             row = RUNS.update(
                 connection, run, state=state, counters=dict(counters), outcome=outcome, ended=now
             )
-            if not outcome:
+            if not outcome:  # an interrupted run has not looked for every path
                 end_paths(connection, tree.number, gone, run)
-                if row["kind"] == "sync":
+                if row["kind"] == "sync":  # the others change no version
                     TREES.update(connection, tree.number, last_run=run)
 
         await self._database.write(change)

@@ -49,7 +49,7 @@ def failure_of(
     several things that the error is about.
     """
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+        error = error.exceptions[0]  # the first failure ended the others
     code, message = _judge(error)
     if isinstance(error, StoppedError) and safe:
         message += f"; {safe}"
@@ -59,7 +59,7 @@ def failure_of(
     text = f"aioglacier: {escape(message)}"
     if item is not None:
         record["item"] = item
-        if item not in message:
+        if item not in message:  # many messages name it themselves
             text = f"aioglacier: {escape(item)}: {escape(message)}"
     if notes := [str(note) for note in getattr(error, "__notes__", ())]:
         record["notes"] = notes
@@ -105,7 +105,7 @@ def _name(error: BaseException) -> str:
 def _judge(error: BaseException) -> tuple[Exit, str]:
     match error:
         case StoppedError():
-            return Exit(128 + error.signal), str(error)
+            return Exit(128 + error.signal), str(error)  # as shells count
         case KeyboardInterrupt():
             return Exit.INTERRUPTED, "stopped by SIGINT"
         case GlacierError():

@@ -84,7 +84,7 @@ def object_text(record: Mapping[str, Any]) -> str:
     without = {"key", "place", "skipped", "etag", *(() if record.get("tree_hash") is None else ("checksum",))}
     if record["key"].rpartition("/")[2] == str(record.get("source")).rpartition("/")[2]:
         without.add("source")
-    slash = "" if record["place"].count("/") > 2 else "/"
+    slash = "" if record["place"].count("/") > 2 else "/"  # a prefix brings its own
     return as_text(record["place"] + slash + record["key"], record, without=without)
 
 

@@ -62,7 +62,7 @@ class Speed:
             self._found = done  # all at once at the first look: the parts that were there
             self._seen.clear()
         self._seen.append((now, moved))
-        while now - self._seen[0][0] > _RATE_SECONDS and len(self._seen) > 2:
+        while now - self._seen[0][0] > _RATE_SECONDS and len(self._seen) > 2:  # two make a rate
             self._seen.popleft()
         then, before = self._seen[0]
         return max(0.0, (moved - before) / (now - then)) if now > then else 0.0
@@ -232,7 +232,7 @@ def _display(output: Output) -> Iterator[Progress]:
         def render(self, task: Task) -> Text:
             label, bar, facts = fit(console.width, task.description, *task.fields["facts"])
             line = Text(label)
-            if bar and task.total:
+            if bar and task.total:  # not for an amount that is unknown, or nothing
                 full = min(bar, int(bar * task.completed / task.total))
                 piece = "-" if console.options.ascii_only else "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
                 line.append(" ").append(piece * full, "bar.complete").append(piece * (bar - full), "bar.back")
@@ -246,7 +246,7 @@ def _display(output: Output) -> Iterator[Progress]:
     def show_cursor() -> None:
         display.console.show_cursor(True)
 
-    output.show_cursor = show_cursor
+    output.show_cursor = show_cursor  # for an end by a signal, which leaves no block
     try:
         with display:
             yield display

@@ -47,7 +47,7 @@ def parse_rate(text: str) -> int | RateSchedule:
     The rate without hours counts outside of the hours that are named; ``off`` is no limit.
     """
     *windows, last = text.split(",")
-    if "=" in last:
+    if "=" in last:  # hours only
         windows, last = [*windows, last], "off"
     otherwise = _parse_one_rate(last)
     if not windows:
@@ -74,7 +74,7 @@ def show_size(size: int) -> str:
     if size < 1024:
         return f"{size} bytes" if size != 1 else "1 byte"
     value, names = size / 1024, list(reversed(_NAMES))
-    while value >= 999.5 and len(names) > 1:
+    while value >= 999.5 and len(names) > 1:  # which three digits would show as 1000
         value /= 1024
         names.pop()
     name = names[-1]
@@ -100,7 +100,7 @@ def show_count(count: int, what: str) -> str:
 
 def show_rate(size: int, seconds: float) -> str:
     """Return bytes in a time as MB/s, a million bytes a second."""
-    rate = size / 1e6 / max(seconds, 1e-9)
+    rate = size / 1e6 / max(seconds, 1e-9)  # within one tick of the clock no time has passed
     return f"{rate:,.0f} MB/s" if rate >= 9.95 else f"{rate:.1f} MB/s"
 
 

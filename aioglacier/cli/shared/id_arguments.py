@@ -145,7 +145,7 @@ async def change_each(
 
     async def change_waiting() -> None:
         for each in waiting:
-            if trouble:
+            if trouble:  # which would meet the others, too
                 return
             try:
                 await change(each)
@@ -153,7 +153,7 @@ async def change_each(
                 if not isinstance(error, ServiceError) or isinstance(error, TemporaryServiceError):
                     trouble.append(error)
                     return
-                if len(ids) == 1:
+                if len(ids) == 1:  # its own exit code says more than "some failed"
                     raise
                 codes.append(tell(session.output, failure_of(error, item=each)))
             else:

@@ -104,7 +104,7 @@ def priced_text(headline: str, record: Mapping[str, Any], *, without: Collection
 
 def confirm_expedited(session: Session, spending: Spending, cost: float, prices: Prices, what: str) -> None:
     """Ask before an Expedited retrieval, which costs several times as much as the other tiers."""
-    if spending.tier is not Tier.EXPEDITED or session.settings.local is not None:
+    if spending.tier is not Tier.EXPEDITED or session.settings.local is not None:  # a local one costs nothing
         return
     confirm(
         session,

@@ -126,7 +126,7 @@ def _output(
 
     The output of an inventory job is the document as the service wrote it.
     """
-    if target != STDOUT:
+    if target != STDOUT:  # before the service is asked
         landing.check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT  # standard output carries the bytes
 

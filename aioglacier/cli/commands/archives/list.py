@@ -97,7 +97,7 @@ async def _matching(
 def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
     def line(record: Mapping[str, Any]) -> str:
         state, name = record["state"], record["name"] or "(no description)"
-        if table.is_narrow and state != "stored":
+        if table.is_narrow and state != "stored":  # the table has no room for the column
             name = f"{state}: {name}"
         return table.row(show_date(record["created"]), show_short_size(record["size"]), state, name)
 

@@ -66,7 +66,7 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
     head = await bucket.head(key)
     is_there = bucket.is_readable(head)
     if not is_there:
-        takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING
+        takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING  # it keeps what comes back
         days = options.days if takes_days else None
         check_restore(options.spending.tier, days, head.storage_class)
     prices = _prices(options, glacier, head)
@@ -86,10 +86,10 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
         what = "fetch" if is_there else f"restore for {show_count(options.days, 'day')} and fetch"
         text = f"{what} {show_size(head.size)} of {head.storage_class}, {cost_text(facts)}"
         return tell_plan(session, "GetObject" if is_there else "RestoreObject", text, **facts)
-    if target != STDOUT:
+    if target != STDOUT:  # before a restore is paid for
         landing.check_download_room(target, head.size, is_encrypted=options.identities is not None)
     budget.check(cost, "this download")
-    if not is_there and head.restore is None:
+    if not is_there and head.restore is None:  # a restore that goes on is paid for already
         what = f"restore {show_size(head.size)}"
         confirm_expedited(session, options.spending, cost, prices, what)
     async with bucket.context.spending(budget):

@@ -132,7 +132,7 @@ async def command(
         }
         session.output.record(record, _plan_text)
         return Exit.DONE
-    if options.tier is Tier.EXPEDITED and not spending.yes:
+    if options.tier is Tier.EXPEDITED and not spending.yes:  # the question names jobs and cost
         plan = await restore.plan()
         what = f"start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
         if plan.retrievals:
@@ -155,9 +155,9 @@ async def command(
 
 async def _has_no_folder(vault: Vault, options: RestoreOptions, archives: ArchiveOptions) -> bool:
     """Return whether a vault has archives on record and no folder, or archives are chosen."""
-    if archives.ids is not None or archives.created_after or archives.created_before:
+    if archives.ids is not None or archives.created_after or archives.created_before:  # folders have none
         return True
-    if (options.folder, options.host, options.selection.at) != (None, None, None):
+    if (options.folder, options.host, options.selection.at) != (None, None, None):  # archives have none
         return False
     context = vault.context.recorded()
     if await context.catalog.trees.list(context.key):
