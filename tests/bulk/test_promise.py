@@ -1,4 +1,4 @@
-"""The one promise: whatever happens to a folder, its catalog and its vault, what is said of it is true.
+"""The one promise: whatever happens to a folder, its catalog and its place, what is said of it is true.
 
 Any sequence of edits, syncs, kills, deletions, inventories, losses and recoveries, against a simple model.
 After each step that could change what is stored, one of these is checked:
@@ -35,6 +35,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 import aioglacier
 from aioglacier.bulk import FolderRestore, FolderSync, FolderVerify, RestoreOptions, SyncOptions
+from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog import Catalog
@@ -49,6 +50,7 @@ from tests.forking import forks
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from tests.forking import Fork
 
@@ -57,6 +59,7 @@ pytestmark = pytest.mark.slow
 T = TypeVar("T")
 
 VAULT = "promise"
+BUCKET = "s3://promise/below"
 OTHER = "other-machine"
 ELSEWHERE = b"of the other machine "
 PRICES = load_prices("us-east-1")
@@ -96,12 +99,12 @@ POINTS = {
 #: Chooses one of several things. Their number may differ between two runs, and what is drawn must not.
 CHOICE = st.integers(0, 99)
 
-#: The requests of a ``sync``.
-OPERATIONS = st.sampled_from(["InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload"])
+#: Chooses one of the requests of a ``sync``.
+OPERATIONS = st.integers(0, 2)
 
 
-class Promise(RuleBasedStateMachine):
-    """A folder, its catalog and its vault, and what may be said of them.
+class FolderPromise(RuleBasedStateMachine):
+    """A folder, its catalog and its place, and what may be said of them.
 
     Attributes:
         history: Every content that a path has had at a ``sync``, by path, oldest first.
@@ -109,6 +112,11 @@ class Promise(RuleBasedStateMachine):
         gone: Paths that a ``sync`` which ended well has not found.
         is_mixed: A recovery took the files of another machine for those of this folder.
     """
+
+    place = VAULT
+    sync_options: tuple[str, ...] = ()
+    operations = ("InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload")
+    refusal = "AccessDeniedException"
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +137,7 @@ class Promise(RuleBasedStateMachine):
         )
         self._stack.enter_context(self._portal.wrap_async_context_manager(self._server))
         self._catalog = self._folder / "catalog.db"
-        self._call(lambda vault: vault.describe())
+        self._call(self._settle_in)
 
     def teardown(self) -> None:
         """Leave nothing."""
@@ -222,23 +230,23 @@ class Promise(RuleBasedStateMachine):
         """Killed at a moment; what was stored before still is."""
         before = self._look()
         self._note_history(before)
-        words = ("--no-encryption", "--bundle-up-to=2000", "--accept-removals", str(self._root), VAULT)
-        code = self._program("sync", *words, crash_at=point)
+        words = ("--no-encryption", "--bundle-up-to=2000", "--accept-removals", str(self._root), self.place)
+        code = self._program("sync", *self.sync_options, *words, crash_at=point)
         assert code in {0, 5, -9}
         if code == 0:
             self._note_stored(before)
         self.check_restore()
 
     @rule(operation=OPERATIONS)
-    def sync_refused(self, operation: str) -> None:
+    def sync_refused(self, operation: int) -> None:
         """The service refuses a step once."""
-        self._sync_against(Fault(operation, code="AccessDeniedException"))
+        self._sync_against(Fault(self.operations[operation], code=self.refusal))
 
     @rule(operation=OPERATIONS, first=st.integers(1, 3), moment=st.sampled_from(["start", "after_commit"]))
-    def sync_in_an_outage(self, operation: str, first: int, moment: str) -> None:
+    def sync_in_an_outage(self, operation: int, first: int, moment: str) -> None:
         """From one request on the service answers nothing, although it may have done what was asked."""
         self._sync_against(
-            Fault(operation, kind=FaultKind.RESET, first=first, moment=Moment(moment)),
+            Fault(self.operations[operation], kind=FaultKind.RESET, first=first, moment=Moment(moment)),
             Fault("*", kind=FaultKind.RESET, first=first + 2, count=None),
         )
 
@@ -284,7 +292,7 @@ class Promise(RuleBasedStateMachine):
             return
         target = self._folder / "back"
         shutil.rmtree(target, ignore_errors=True)
-        self._program("restore", VAULT, str(target), "--identity", str(self._key.file), crash_at=point)
+        self._program("restore", self.place, str(target), "--identity", str(self._key.file), crash_at=point)
         self.check_restore(is_new=False)
 
     @rule()
@@ -297,7 +305,7 @@ class Promise(RuleBasedStateMachine):
         runs = []
         for target in targets:
             shutil.rmtree(target, ignore_errors=True)
-            words = ("restore", VAULT, str(target), "--identity", str(self._key.file))
+            words = ("restore", self.place, str(target), "--identity", str(self._key.file))
             runs.append(self._start(*words))
         codes = [self._finish(run) for run in runs]
         assert codes[0] == codes[1]
@@ -318,13 +326,224 @@ class Promise(RuleBasedStateMachine):
         archive_id = archives[which % len(archives)]
         self._unsure({archive_id})
         if point:
-            words = ("delete", VAULT, f"--archive-id={archive_id}", "--yes")
+            words = ("delete", self.place, f"--archive-id={archive_id}", "--yes")
             if (code := self._program(*words, "--lose-files", crash_at=point)) == 2:  # no file would be lost
                 code = self._program(*words, crash_at=point)
             assert code in {0, -9}  # one that is not on record passes none of the points
         else:
-            self._call(lambda vault: vault.delete_archive(archive_id))
+            self._call(lambda place: self._delete(place, archive_id))
         self.check_restore()
+
+    @rule(point=st.sampled_from(["", *POINTS["recover"]]))
+    def lose_catalog(self, point: str) -> None:
+        """The catalog is lost, and filled again from the inventory and the ends of bundles."""
+        for path in self._folder.glob("catalog.db*"):
+            if path.is_file():
+                path.unlink()
+        self.sure.clear()
+        self.gone.clear()
+        self._snapshots.clear()
+        self._learn()
+        words = ["catalog", "recover", self.place, "--yes", "--identity", str(self._key.file)]
+        code = self._program(*words, crash_at=point)
+        if (
+            code == 2 and "--folder" not in words
+        ):  # there are encrypted bundles, which do not name their folder
+            self.is_mixed = True
+            words += ["--folder", str(self._root)]
+            code = self._program(*words, crash_at=point)
+        if code == -9:
+            code = self._program(*words)
+        assert code in {0, 3}
+        self.check_restore()
+
+    @rule()
+    def sync_from_another_machine(self) -> None:
+        """A folder of the same path on another machine takes nothing away."""
+        other = self._folder / "other"
+        other.mkdir(exist_ok=True)
+        for name in ("a", "big"):
+            (other / name).write_bytes(ELSEWHERE * (200 if name == "big" else 1))
+        away = self._folder / "away"
+        self._root.rename(away)
+        other.rename(self._root)
+        try:
+            self._sync(replace(OPTIONS, host=OTHER))
+        finally:
+            self._root.rename(other)
+            away.rename(self._root)
+        self.check_restore()
+
+    # --- what places differ in
+
+    async def _open(self, glacier: aioglacier.Glacier) -> Vault | Bucket:
+        """Return the place, which is made if it is not there."""
+        raise NotImplementedError
+
+    async def _settle_in(self, place: Any) -> None:
+        """Ask for a new place once."""
+
+    async def _delete(self, place: Any, archive_id: str) -> None:
+        """Delete an archive through the library."""
+        raise NotImplementedError
+
+    def _learn(self) -> None:
+        """Fill a lost catalog with what the place lists."""
+
+    def _jobs(self) -> dict[str, object]:
+        """Return the archive and range of each retrieval that was asked for, by its id."""
+        raise NotImplementedError
+
+    def _archives(self) -> dict[str, tuple[int, str]]:
+        """The archives that exist at the service."""
+        raise NotImplementedError
+
+    # --- the model
+
+    def _look(self) -> dict[str, bytes]:
+        return _files_in(self._root)
+
+    def _note_history(self, found: dict[str, bytes]) -> None:
+        for path, content in found.items():
+            contents = self.history.setdefault(path, [])
+            if not contents or contents[-1] != content:
+                contents.append(content)
+            self.gone.discard(path)
+
+    def _note_stored(self, found: dict[str, bytes]) -> None:
+        self.gone = {path for path in self.history if path not in found}
+        self.sure = {path: len(self.history[path]) - 1 for path in found}
+
+    def _unsure(self, archive_ids: set[str] | None) -> None:
+        """Forget what is certain of paths that may lie in these archives, in any of their versions."""
+        if archive_ids is None:
+            self.sure.clear()
+            return
+        marks = ", ".join("?" * len(archive_ids))
+        with sqlite3.connect(self._catalog) as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT e.path, l.path FROM entries AS e JOIN archives AS a ON a.upload = e.upload "  # noqa: S608
+                "LEFT JOIN entries AS l ON l.target = e.path AND l.kind = 'hardlink' "
+                f"WHERE a.archive_id IN ({marks})",
+                sorted(archive_ids),
+            ).fetchall()
+        connection.close()
+        for path in {os.fsdecode(path) for row in rows for path in row if path is not None}:
+            self.sure.pop(path, None)
+
+    # --- how it is done
+
+    def _content(self, size: int) -> bytes:
+        """Return content that no file had before, if there is room for a number."""
+        return (b"%d " % next(self._numbers) * size)[:size]
+
+    def _sync(self, options: SyncOptions, timeouts: Timeouts | None = None) -> FolderSync:
+        async def run(vault: Vault | Bucket) -> FolderSync:
+            sync = FolderSync(vault, self._root, options)
+            await sync.run()
+            return sync
+
+        return self._call(run, timeouts)
+
+    def _sync_against(self, *faults: Fault) -> None:
+        """Sync although the service fails; what was stored before still is.
+
+        A sync that finds all content on record asks for nothing, and then ends well.
+        """
+        before = self._look()
+        self._note_history(before)
+        self._portal.call(self._server.faults.add, *faults)
+        with suppress(GlacierError):
+            sync = self._sync(OPTIONS, Timeouts(give_up=0.1))
+            if not sync.failures and not sync.unknown:
+                self._note_stored(before)
+        self._portal.call(self._server.faults.clear)
+        self.check_restore()
+
+    def _call(self, run: Callable[[Any], Awaitable[T]], timeouts: Timeouts | None = None) -> T:
+        async def call() -> T:
+            async with (
+                Catalog.open(self._catalog) as catalog,
+                aioglacier.connect(
+                    endpoint_url=self._server.url,
+                    s3_endpoint_url=self._server.url,
+                    region_name="us-east-1",
+                    aws_access_key_id="AKIDEXAMPLE",
+                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                    catalog=catalog,
+                    hash_in="threads",
+                    timeouts=timeouts or Timeouts(),
+                ) as glacier,
+            ):
+                return await run(await self._open(glacier))
+
+        return self._portal.call(call)
+
+    def _restore(
+        self, named: set[str] | None = None, at: datetime | None = None, *, is_new: bool = True
+    ) -> dict[str, bytes]:
+        """Restore, to a new folder or again; paths that fail are added to ``named``, or nothing may fail."""
+        target = self._folder / "back"
+        if is_new:
+            shutil.rmtree(target, ignore_errors=True)
+        options = RestoreOptions(
+            selection=SelectionOptions(at=at), folder=str(self._root), identities=self._key.identities
+        )
+
+        async def run(vault: Vault | Bucket) -> FolderRestore | None:
+            context = vault.context.recorded()
+            trees = await context.catalog.trees.list(context.key)
+            if not [tree for tree in trees if tree.host != OTHER]:
+                return None
+            restore = FolderRestore(vault, target, Budget(PRICES), options)
+            await restore.run()
+            return restore
+
+        restore = self._call(run)
+        if restore is not None:
+            failed = {os.fsdecode(failure.path) for failure in restore.failures}
+            note(f"failed: {failed}")
+            if named is None:
+                assert not failed
+            else:
+                named |= failed
+        return _files_in(target)
+
+    def _verify(self) -> list[Any] | None:
+        async def run(vault: Vault | Bucket) -> list[Any] | None:
+            verify = FolderVerify(vault, self._root, Budget(PRICES))
+            try:
+                await verify.run()
+            except GlacierError:
+                return None
+            return verify.findings
+
+        return self._call(run)
+
+    def _program(self, *arguments: str, crash_at: str = "") -> int:
+        """Run the program in a process of its own."""
+        return self._finish(self._start(*arguments, crash_at=crash_at))
+
+    def _finish(self, run: Fork) -> int:
+        _, err = run.communicate(timeout=120)
+        note(f"{run.args}: exit {run.returncode}: {err.decode()[-300:]}")
+        assert "Traceback" not in err.decode(), err.decode()
+        return int(run.returncode)
+
+    def _start(self, *arguments: str, crash_at: str = "") -> Fork:
+        environment = {
+            **os.environ,
+            "HOME": str(self._folder),
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            "AIOGLACIER_CRASH_AT": crash_at,
+        }
+        words = ["--endpoint-url", self._server.url, "--region", "us-east-1", "--catalog", str(self._catalog)]
+        return forks().start([*words, *arguments], cwd=self._folder, env=environment, ends_properly=False)
+
+
+class VaultPromise(FolderPromise):
+    """The promise for a vault, which has inventories."""
 
     @rule(point=st.sampled_from(["", *POINTS["empty"]]))
     def empty_vault(self, point: str) -> None:
@@ -367,173 +586,26 @@ class Promise(RuleBasedStateMachine):
         assert code in {0, 4}
         self.check_restore()
 
-    @rule(point=st.sampled_from(["", *POINTS["recover"]]))
-    def lose_catalog(self, point: str) -> None:
-        """The catalog is lost, and filled again from the inventory and the ends of bundles."""
-        for path in self._folder.glob("catalog.db*"):
-            if path.is_file():
-                path.unlink()
-        self.sure.clear()
-        self.gone.clear()
-        self._snapshots.clear()
+    # --- a vault
+
+    async def _open(self, glacier: aioglacier.Glacier) -> Vault:
+        return await glacier.create_vault(VAULT)
+
+    async def _settle_in(self, place: Vault) -> None:
+        await place.describe()
+
+    async def _delete(self, place: Vault, archive_id: str) -> None:
+        await place.delete_archive(archive_id)
+
+    def _learn(self) -> None:
         self._portal.call(self._server.run_inventory)
         assert self._program("inventory", VAULT) == 0
-        words = ["catalog", "recover", VAULT, "--yes", "--identity", str(self._key.file)]
-        code = self._program(*words, crash_at=point)
-        if (
-            code == 2 and "--folder" not in words
-        ):  # there are encrypted bundles, which do not name their folder
-            self.is_mixed = True
-            words += ["--folder", str(self._root)]
-            code = self._program(*words, crash_at=point)
-        if code == -9:
-            code = self._program(*words)
-        assert code in {0, 3}
-        self.check_restore()
-
-    @rule()
-    def sync_from_another_machine(self) -> None:
-        """A folder of the same path on another machine takes nothing away."""
-        other = self._folder / "other"
-        other.mkdir(exist_ok=True)
-        for name in ("a", "big"):
-            (other / name).write_bytes(ELSEWHERE * (200 if name == "big" else 1))
-        away = self._folder / "away"
-        self._root.rename(away)
-        other.rename(self._root)
-        try:
-            self._sync(replace(OPTIONS, host=OTHER))
-        finally:
-            self._root.rename(other)
-            away.rename(self._root)
-        self.check_restore()
-
-    # --- the model
-
-    def _look(self) -> dict[str, bytes]:
-        return _files_in(self._root)
-
-    def _note_history(self, found: dict[str, bytes]) -> None:
-        for path, content in found.items():
-            contents = self.history.setdefault(path, [])
-            if not contents or contents[-1] != content:
-                contents.append(content)
-            self.gone.discard(path)
-
-    def _note_stored(self, found: dict[str, bytes]) -> None:
-        self.gone = {path for path in self.history if path not in found}
-        self.sure = {path: len(self.history[path]) - 1 for path in found}
-
-    def _unsure(self, archive_ids: set[str] | None) -> None:
-        """Forget what is certain of paths that may lie in these archives, in any of their versions."""
-        if archive_ids is None:
-            self.sure.clear()
-            return
-        marks = ", ".join("?" * len(archive_ids))
-        with sqlite3.connect(self._catalog) as connection:
-            rows = connection.execute(
-                "SELECT DISTINCT e.path, l.path FROM entries AS e JOIN archives AS a ON a.upload = e.upload "  # noqa: S608
-                "LEFT JOIN entries AS l ON l.target = e.path AND l.kind = 'hardlink' "
-                f"WHERE a.archive_id IN ({marks})",
-                sorted(archive_ids),
-            ).fetchall()
-        connection.close()
-        for path in {os.fsdecode(path) for row in rows for path in row if path is not None}:
-            self.sure.pop(path, None)
-
-    # --- how it is done
-
-    def _content(self, size: int) -> bytes:
-        """Return content that no file had before, if there is room for a number."""
-        return (b"%d " % next(self._numbers) * size)[:size]
-
-    def _sync(self, options: SyncOptions, timeouts: Timeouts | None = None) -> FolderSync:
-        async def run(vault: Vault) -> FolderSync:
-            sync = FolderSync(vault, self._root, options)
-            await sync.run()
-            return sync
-
-        return self._call(run, timeouts)
-
-    def _sync_against(self, *faults: Fault) -> None:
-        """Sync although the service fails; what was stored before still is.
-
-        A sync that finds all content on record asks for nothing, and then ends well.
-        """
-        before = self._look()
-        self._note_history(before)
-        self._portal.call(self._server.faults.add, *faults)
-        with suppress(GlacierError):
-            sync = self._sync(OPTIONS, Timeouts(give_up=0.1))
-            if not sync.failures and not sync.unknown:
-                self._note_stored(before)
-        self._portal.call(self._server.faults.clear)
-        self.check_restore()
-
-    def _call(self, run: Callable[[Vault], Awaitable[T]], timeouts: Timeouts | None = None) -> T:
-        async def call() -> T:
-            async with (
-                Catalog.open(self._catalog) as catalog,
-                aioglacier.connect(
-                    endpoint_url=self._server.url,
-                    region_name="us-east-1",
-                    aws_access_key_id="AKIDEXAMPLE",
-                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                    catalog=catalog,
-                    hash_in="threads",
-                    timeouts=timeouts or Timeouts(),
-                ) as glacier,
-            ):
-                return await run(await glacier.create_vault(VAULT))
-
-        return self._portal.call(call)
-
-    def _restore(
-        self, named: set[str] | None = None, at: datetime | None = None, *, is_new: bool = True
-    ) -> dict[str, bytes]:
-        """Restore, to a new folder or again; paths that fail are added to ``named``, or nothing may fail."""
-        target = self._folder / "back"
-        if is_new:
-            shutil.rmtree(target, ignore_errors=True)
-        options = RestoreOptions(
-            selection=SelectionOptions(at=at), folder=str(self._root), identities=self._key.identities
-        )
-
-        async def run(vault: Vault) -> FolderRestore | None:
-            context = vault.context.recorded()
-            trees = await context.catalog.trees.list(context.key)
-            if not [tree for tree in trees if tree.host != OTHER]:
-                return None
-            restore = FolderRestore(vault, target, Budget(PRICES), options)
-            await restore.run()
-            return restore
-
-        restore = self._call(run)
-        if restore is not None:
-            failed = {os.fsdecode(failure.path) for failure in restore.failures}
-            note(f"failed: {failed}")
-            if named is None:
-                assert not failed
-            else:
-                named |= failed
-        return _files_in(target)
 
     def _jobs(self) -> dict[str, object]:
         """Return the archive and range of each retrieval that the service lists, by the job's id."""
 
         async def run(vault: Vault) -> dict[str, object]:
             return {job.id: (job.archive_id, job.byte_range) async for job in vault.jobs() if job.archive_id}
-
-        return self._call(run)
-
-    def _verify(self) -> list[Any] | None:
-        async def run(vault: Vault) -> list[Any] | None:
-            verify = FolderVerify(vault, self._root, Budget(PRICES))
-            try:
-                await verify.run()
-            except GlacierError:
-                return None
-            return verify.findings
 
         return self._call(run)
 
@@ -548,38 +620,82 @@ class Promise(RuleBasedStateMachine):
 
         return self._call(run)
 
-    def _program(self, *arguments: str, crash_at: str = "") -> int:
-        """Run the program in a process of its own."""
-        return self._finish(self._start(*arguments, crash_at=crash_at))
 
-    def _finish(self, run: Fork) -> int:
-        _, err = run.communicate(timeout=120)
-        note(f"{run.args}: exit {run.returncode}: {err.decode()[-300:]}")
-        assert "Traceback" not in err.decode(), err.decode()
-        return int(run.returncode)
+class BucketPromise(FolderPromise):
+    """The promise for a bucket, whose list is always new and which keeps unfinished uploads."""
 
-    def _start(self, *arguments: str, crash_at: str = "") -> Fork:
-        environment = {
-            **os.environ,
-            "HOME": str(self._folder),
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            "AIOGLACIER_CRASH_AT": crash_at,
-        }
-        words = ["--endpoint-url", self._server.url, "--region", "us-east-1", "--catalog", str(self._catalog)]
-        return forks().start([*words, *arguments], cwd=self._folder, env=environment, ends_properly=False)
+    place = BUCKET
+    storage_class = "GLACIER_IR"
+    sync_options = ("--storage-class=GLACIER_IR",)
+    operations = ("PutObject", "UploadPart", "CompleteMultipartUpload")
+    refusal = "AccessDenied"
+
+    @rule()
+    def count_uploads(self) -> None:
+        """Each unfinished upload is on record, or the next sync says their number."""
+
+        async def run(bucket: Bucket) -> int:
+            uploads = bucket.context.catalog.uploads
+            strays = [each async for each in bucket.uploads() if not await uploads.is_known(each.id)]
+            sync = FolderSync(bucket, self._root, OPTIONS)
+            await sync.prepare()
+            assert bool(strays) is any("unfinished uploads on no record" in each for each in sync.notices)
+            return len(strays)
+
+        note(f"{self._call(run)} strays")
+
+    # --- a bucket
+
+    async def _open(self, glacier: aioglacier.Glacier) -> Bucket:
+        await glacier.create_bucket("promise")
+        return glacier.bucket("promise", self.storage_class, "below/")
+
+    async def _delete(self, place: Bucket, archive_id: str) -> None:
+        await place.delete(archive_id)
+
+    def _jobs(self) -> dict[str, object]:
+        """The restores on record that S3 has accepted."""
+
+        async def run(bucket: Bucket) -> dict[str, object]:
+            context = bucket.context
+            restores = context.catalog.jobs.list_useful(context.key)
+            return {job.job_id: job.archive_id async for job in restores if job.job_id}
+
+        return self._call(run)
+
+    def _archives(self) -> dict[str, tuple[int, str]]:
+        """The objects that are no sidecars."""
+
+        async def run(bucket: Bucket) -> dict[str, tuple[int, str]]:
+            return {
+                each.key: (each.size, "")
+                async for each in bucket.objects()
+                if not each.key.endswith(SIDECAR_SUFFIX)
+            }
+
+        return self._call(run)
+
+
+class ColdBucketPromise(BucketPromise):
+    """The promise for a bucket whose objects are restored before they are read."""
+
+    storage_class = "DEEP_ARCHIVE"
+    sync_options = ("--storage-class=DEEP_ARCHIVE",)
 
 
 def _files_in(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_said_of_a_folder_is_true() -> None:
+@pytest.mark.parametrize(
+    ("promise", "examples"), [(VaultPromise, "30"), (BucketPromise, "4"), (ColdBucketPromise, "4")]
+)
+def test_what_is_said_of_a_folder_is_true(promise: type[FolderPromise], examples: str) -> None:
     """Nothing that is said to be stored is missing, old or another's, after any sequence of events."""
     run_state_machine_as_test(
-        Promise,
+        promise,
         settings=settings(
-            max_examples=int(os.environ.get("AIOGLACIER_PROMISE_EXAMPLES", "30")),
+            max_examples=int(os.environ.get("AIOGLACIER_PROMISE_EXAMPLES", examples)),
             stateful_step_count=int(os.environ.get("AIOGLACIER_PROMISE_STEPS", "10")),
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -78,6 +78,85 @@ async def test_acknowledged_objects_survive_a_kill(tmp_path: Path) -> None:
         await to_thread.run_sync(check)
 
 
+class ObjectLife:
+    """The steps of the lives of two objects, one by its whole and one in parts, by the operations' names."""
+
+    STEPS = (
+        "CreateBucket", "PutObject", "RestoreObject", "CreateMultipartUpload", "UploadPart",
+        "CompleteMultipartUpload", "DeleteObject",
+    )  # fmt: skip
+
+    def __init__(self, url: str) -> None:
+        self._client = s3_client(url)
+
+    def look(self) -> tuple[list[str], list[Any], list[Any]]:
+        """Return the buckets, the objects with their restores, and the unfinished uploads with parts."""
+        buckets = [bucket["Name"] for bucket in self._client.list_buckets()["Buckets"]]
+        if not buckets:
+            return buckets, [], []
+        listed = self._client.list_objects_v2(Bucket="museum", OptionalObjectAttributes=["RestoreStatus"])
+        objects = [
+            (each["Key"], each["Size"], "RestoreStatus" in each) for each in listed.get("Contents", ())
+        ]
+        return buckets, objects, [(upload, self._parts(upload)) for upload in self._uploads()]
+
+    def step(self, operation: str) -> None:
+        """Do one step."""
+        client, whole = self._client, {"Bucket": "museum", "Key": "whole"}
+        in_parts: dict[str, Any] = {"Bucket": "museum", "Key": "in parts"}
+        match operation:
+            case "CreateBucket":
+                client.create_bucket(Bucket="museum")
+            case "PutObject":
+                client.put_object(**whole, Body=b"data", StorageClass="GLACIER")
+            case "RestoreObject":
+                client.restore_object(**whole, RestoreRequest={"Days": 1})
+            case "CreateMultipartUpload":
+                client.create_multipart_upload(**in_parts)
+            case "DeleteObject":
+                client.delete_object(**whole)
+            case _:
+                (in_parts["UploadId"],) = self._uploads()
+                if operation == "UploadPart":
+                    client.upload_part(**in_parts, PartNumber=1, Body=b"part")
+                else:
+                    parts = {"Parts": self._parts(in_parts["UploadId"])}
+                    client.complete_multipart_upload(**in_parts, MultipartUpload=parts)
+
+    def _uploads(self) -> list[str]:
+        uploads = self._client.list_multipart_uploads(Bucket="museum").get("Uploads", ())
+        return [each["UploadId"] for each in uploads]
+
+    def _parts(self, upload_id: str) -> list[dict[str, Any]]:
+        listed = self._client.list_parts(Bucket="museum", Key="in parts", UploadId=upload_id)
+        return [{name: each[name] for name in ("PartNumber", "ETag")} for each in listed.get("Parts", ())]
+
+
+@pytest.mark.parametrize("moment", ["after_commit", pytest.param("before_commit", marks=pytest.mark.long)])
+def test_a_kill_around_a_commit_of_s3_leaves_a_step_whole_or_undone(tmp_path: Path, moment: str) -> None:
+    """The next step goes on from there, and no file is left over."""
+    directory, faults = tmp_path / "glacier", tmp_path / "faults.json"
+    before, killed = None, ""
+    for operation in (*ObjectLife.STEPS, ""):
+        faults.write_text(json.dumps([{"operation": operation, "kind": "kill", "moment": moment}]))
+        with serving(directory, faults if operation else None) as (process, url):
+            life = ObjectLife(url)
+            if killed:
+                assert (life.look() != before) is (moment == "after_commit"), killed
+                assert list((directory / "incoming").iterdir()) == []
+                if moment == "before_commit":
+                    life.step(killed)
+            before, killed = life.look(), operation
+            if operation:
+                with pytest.raises(BotoCoreError):
+                    life.step(operation)
+            else:
+                process.kill()
+            assert process.wait() == -9
+    assert before == (["museum"], [("in parts", 4, False)], [])
+    assert len(list((directory / "data").glob("*/*"))) == 1
+
+
 @pytest.mark.parametrize(("moment", "survives"), [("before_commit", False), ("after_commit", True)])
 async def test_a_kill_around_the_commit_leaves_all_or_nothing(
     tmp_path: Path, moment: str, *, survives: bool
