@@ -282,10 +282,10 @@ class Archives(Records):
         async for record in self._database.each(page):
             yield record
 
-    async def vault_keys(self, vault: str) -> list[VaultKey]:
-        """Return the vaults of this name on record, in any account, region and endpoint."""
+    async def vault_keys(self, vault: str | None = None) -> list[VaultKey]:
+        """Return the vaults on record in any account, region and endpoint: those of a name, or all."""
         found = await self._database.read(list_vaults)
-        return [key for key in found if key.vault == vault]
+        return [key for key in found if vault is None or key.vault == vault]
 
     async def bucket_keys(self, bucket: str) -> list[VaultKey]:
         """Return the places on record in a bucket of this name, one for each prefix."""

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from aioglacier.cli.program.completing import complete_names
 from aioglacier.cli.program.configuration import Configuration, take_variables
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.global_options import Settings, given_value, global_options
 from aioglacier.cli.program.logs import start_logging
-from aioglacier.cli.program.parameters import complete_paths
 from aioglacier.cli.program.session import CommandError, Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
@@ -85,7 +85,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(*args, **kwargs)
         take_variables(self.params)
-        complete_paths(self.params)
+        complete_names(self.params)
         self.params += global_options(hidden=True)  # they may stand behind the command's name, too
         self.resumes = resumes
         self.moves = moves or resumes

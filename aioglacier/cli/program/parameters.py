@@ -18,9 +18,7 @@ from aioglacier.core.rate_schedule import RateSchedule
 F = TypeVar("F", bound="Callable[..., Any]")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from click.shell_completion import CompletionItem
+    from collections.abc import Callable
 
     _OfText = click.ParamType[str]
     _OfInt = click.ParamType[int]
@@ -146,36 +144,6 @@ class _Amount(_Number):
         if math.isnan(amount):
             self.fail(f"{value!r} is not an amount of money", param, ctx)
         return amount
-
-
-class _Path(_OfText):
-    """A name of any bytes, which a shell completes to what is there."""
-
-    name = "text"
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem  # noqa: PLC0415  # only shells need it
-
-        del ctx, param
-        return [CompletionItem(incomplete, type=self._kind)]
-
-
-_PATHS: Final = {"DIR": _Path("dir"), "FOLDER": _Path("dir")} | dict.fromkeys(
-    ("FILE", "SOURCE", "TARGET", "PATH"), _Path("file")
-)
-
-
-def complete_paths(parameters: Sequence[click.Parameter]) -> None:
-    """Let shells complete the names of files and folders where the help says FILE, DIR and the like."""
-    for parameter in parameters:
-        if parameter.type is click.STRING:
-            words = (parameter.metavar or "").replace("[", " ").replace("]", " ").replace(".", " ").split()
-            parameter.type = next((_PATHS[word] for word in words if word in _PATHS), parameter.type)
 
 
 def flag(name: str, text: str, to: str | None = None) -> Callable[[F], F]:

@@ -127,6 +127,20 @@ def decode_json_path(description: str) -> DecodedName | None:
     return _named("JSON", _object(description).get("path"), None)
 
 
+def decode_folder_archive(description: str) -> DecodedName | None:
+    """Read what ``sync`` writes: ``{"aioglacier": "bundle", "folder": "tree", "id": "93d4c0516aa7cb05"}``.
+
+    Encrypted archives name no folder.
+    """
+    fields = _object(description)
+    kind, unique, folder = (fields.get(key) for key in ("aioglacier", "id", "folder"))
+    if kind not in {"bundle", "file"} or not isinstance(unique, str):
+        return None
+    if isinstance(folder, str):
+        return _named("aioglacier", f"{folder}-{kind}-{unique}.tar", None)
+    return _named("aioglacier", f"{kind}-{unique}{'.tar' if kind == 'bundle' else ''}.age", None)
+
+
 #: Each takes a description without white space around it and returns its contents, or ``None`` if it is in
 #: another format. No decoder may raise. CloudBerry's JSON is tried before other JSON.
 DECODERS: Final[tuple[Callable[[str], DecodedName | None], ...]] = (
@@ -134,6 +148,7 @@ DECODERS: Final[tuple[Callable[[str], DecodedName | None], ...]] = (
     decode_fastglacier,
     decode_cloudberry,
     decode_json_path,
+    decode_folder_archive,
 )
 
 

@@ -56,6 +56,16 @@ def test_fastglacier_is_decoded(name: str, modified: datetime, version: str, ext
             f"<m><v>4</v><p>Z2xhY2llci1kZy5wZGY=</p><lm>20120821T170824Z</lm>{COMPRESSED}</m>",
             DecodedName("glacier-dg.pdf", datetime(2012, 8, 21, 17, 8, 24, tzinfo=UTC), "FastGlacier"),
         ),
+        # What sync writes, plain and encrypted.
+        (
+            '{"aioglacier": "bundle", "folder": "tree", "id": "93d4c051"}',
+            DecodedName("tree-bundle-93d4c051.tar", None, "aioglacier"),
+        ),
+        (
+            '{"aioglacier": "bundle", "id": "93d4c051"}',
+            DecodedName("bundle-93d4c051.tar.age", None, "aioglacier"),
+        ),
+        ('{"aioglacier": "file", "id": "93d4c051"}', DecodedName("file-93d4c051.age", None, "aioglacier")),
         # White space, and quotes left over from CSV.
         (
             '"<ArchiveMetadata>     <Path>   YS9iL2MudHh0   </Path></ArchiveMetadata>"',

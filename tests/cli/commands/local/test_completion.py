@@ -42,6 +42,26 @@ def test_each_shell_has_a_script(cli: Cli) -> None:
     assert "'bash', 'fish', 'zsh'" in cli("completion", "csh", code=2).err
 
 
+def test_names_of_vaults_on_record_are_completed(program: Cli) -> None:
+    """Where a vault is due the shell gets those that the catalog knows; without a catalog none is made."""
+
+    def complete(words: str) -> list[str]:
+        asked = {"_AIOGLACIER_COMPLETE": "bash_complete", "COMP_WORDS": f"aioglacier {words}"}
+        done = program(environment={**asked, "COMP_CWORD": str(len(words.split()))})
+        return done.text.split()
+
+    (program.folder / "film").write_bytes(b"film")
+    program("upload", "photos", "film")
+    program("--catalog=other.db", "upload", "photos", "film")
+    assert complete("list ph") == ["plain,photos"]
+    assert complete("vault show p") == ["plain,photos"]
+    assert complete("--catalog other.db list ph") == ["plain,photos"]
+    assert complete("--catalog none.db list ph") == []
+    assert not (program.folder / "none.db").exists()
+    (program.folder / "broken.db").write_bytes(b"x" * 9000)
+    assert complete("--catalog broken.db list ph") == []
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
