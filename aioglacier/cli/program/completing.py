@@ -1,4 +1,4 @@
-"""What a shell completes besides commands and options: names of files, and of vaults on record."""
+"""Completion by a shell: names of files, and of vaults on record, besides commands and options."""
 
 from __future__ import annotations
 

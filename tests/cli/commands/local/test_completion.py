@@ -43,7 +43,7 @@ def test_each_shell_has_a_script(cli: Cli) -> None:
 
 
 def test_names_of_vaults_on_record_are_completed(program: Cli) -> None:
-    """Where a vault is due the shell gets those that the catalog knows; without a catalog none is made."""
+    """The shell gets the vaults that the catalog knows, and makes no catalog."""
 
     def complete(words: str) -> list[str]:
         asked = {"_AIOGLACIER_COMPLETE": "bash_complete", "COMP_WORDS": f"aioglacier {words}"}
