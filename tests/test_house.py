@@ -74,7 +74,17 @@ ROOMS: dict[str, set[str]] = {
 #: is not listed stands above all that are.
 ORDER: dict[str, tuple[str, ...]] = {
     "gateway": ("contract", "http", "calls", "credentials", "vaults", "s3", "retry"),
-    "transfer": ("snapshot", "store", "runner", "budget", "hashing", "resources", "upload", "download"),
+    "transfer": (
+        "snapshot",
+        "store",
+        "runner",
+        "spreading",
+        "budget",
+        "hashing",
+        "resources",
+        "upload",
+        "download",
+    ),
     "catalog": ("records", "checksums", "storage", "vaults", "folders"),
     "recorded": (
         "upload_records",
@@ -200,7 +210,10 @@ READERS_OF_MESSAGES = {
 MANY_BRANCHES = 4
 
 #: Modules whose test file has another name, because it tests several of them.
-TESTED_ELSEWHERE = {"aioglacier.core.errors.root": "tests/core/test_errors.py"}
+TESTED_ELSEWHERE = {
+    "aioglacier.core.errors.root": "tests/core/test_errors.py",
+    "aioglacier.transfer.upload.spread_parts": "tests/cluster/test_runners.py",
+}
 
 #: Modules that still need a test file of their own.
 UNMIRRORED = {

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile
+    from aioglacier.files.shared import SharedFile, SharedTarget
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.transfer.budget.allowance import Limits
-    from aioglacier.transfer.runner import PartRun, RunDone
+    from aioglacier.transfer.runner import JobSource, PartRun, RangeRun, RangesDone, RunDone
     from aioglacier.transfer.store import Destination
 
 #: Processes that have to be started first take some seconds of CPU, as long as a GiB.
@@ -77,7 +77,7 @@ class DaskRunner:
                 await self._count()
             return self._slots
 
-    async def check_file(self, file: SharedFile) -> None:
+    async def check_file(self, file: SharedFile | SharedTarget) -> None:
         """See ``Runner``."""
         for address, difference in (await self._ask_each(self._worker.look_at_file, file)).items():
             if difference is not None:
@@ -85,21 +85,36 @@ class DaskRunner:
 
     async def check_upload(self, destination: Destination, upload_id: UploadId) -> None:
         """See ``Runner``."""
-        answers = await self._ask_each(self._worker.look_at_upload, self._site, destination, upload_id)
-        for address, trouble in answers.items():
+        await self._check(self._worker.look_at_upload, self._site, destination, upload_id)
+
+    async def check_job(self, source: JobSource) -> None:
+        """See ``Runner``."""
+        await self._check(self._worker.look_at_job, self._site, source)
+
+    async def _check(self, look: Callable[..., Any], *args: Any) -> None:
+        for address, trouble in (await self._ask_each(look, *args)).items():
             if trouble is not None:
                 raise ClusterError(
-                    f"worker {address} cannot send with the credentials that it finds: {trouble}",
+                    f"worker {address} cannot work with the credentials that it finds: {trouble}",
                     worker=address,
                 )
 
     async def run(self, task: PartRun, take: Callable[[RunDone], Awaitable[None]]) -> None:
         """See ``Runner``."""
+        await self._have_done(self._worker.perform, task, take)
+
+    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
+        """See ``Runner``."""
+        await self._have_done(self._worker.perform, task, take)
+
+    async def _have_done(
+        self, function: Callable[..., Any], task: PartRun | RangeRun, take: Callable[[Any], Awaitable[None]]
+    ) -> None:
         from distributed import CancelledError, KilledWorker  # noqa: PLC0415  # loaded
         from distributed.comm.core import CommClosedError  # noqa: PLC0415
 
         key = f"{task.title}-{secrets.token_hex(4)}"
-        future = self._client.submit(self._worker.perform, task, self._site, self._slots, key=key, pure=False)
+        future = self._client.submit(function, task, self._site, self._slots, key=key, pure=False)
         try:
             done = await future
             await take(done)  # before the only other memory of it is released

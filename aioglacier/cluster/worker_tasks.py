@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,20 +22,22 @@ from aioglacier.core.errors import ClusterError, GlacierError, NotSharedError, W
 from aioglacier.core.s3.objects import BucketRef, ChecksumAlgorithm, ObjectSettings
 from aioglacier.gateway.retried import open_retrying_gateway, open_retrying_s3_gateway
 from aioglacier.tasks.groups import first_cause
+from aioglacier.transfer.download.range_run import perform_ranges
 from aioglacier.transfer.object_store import ObjectStore
 from aioglacier.transfer.resources import open_resources
-from aioglacier.transfer.runner import TASK_VERSION
+from aioglacier.transfer.runner import TASK_VERSION, PartRun, RangeRun
 from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload.part_run import perform_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from aioglacier.cluster.site import Site
     from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile
+    from aioglacier.files.shared import SharedFile, SharedTarget
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.transfer.runner import PartRun, RunDone
+    from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
+    from aioglacier.transfer.runner import JobSource, RangesDone, RunDone
     from aioglacier.transfer.store import Destination
 
 #: Seconds between two looks at whether a task is still wanted.
@@ -60,7 +62,7 @@ def describe() -> WorkerFacts:
     )
 
 
-async def look_at_file(file: SharedFile) -> str | None:
+async def look_at_file(file: SharedFile | SharedTarget) -> str | None:
     """Return the fact in which a file differs here, ``None`` if it is the same."""
     return await anyio.to_thread.run_sync(file.difference_here)
 
@@ -79,12 +81,22 @@ async def look_at_upload(site: Site, destination: Destination, upload_id: Upload
     return None
 
 
+async def look_at_job(site: Site, source: JobSource) -> str | None:
+    """Return why this process cannot fetch a job's output, ``None`` if it sees the job."""
+    try:
+        async with open_retrying_gateway(site.options(1)) as gateway:
+            await gateway.describe_job(source.vault, source.job_id)
+    except GlacierError as error:
+        return str(error)
+    return None
+
+
 def list_running() -> list[str]:
     """Return the keys of the tasks that this process does."""
     return sorted(_running)
 
 
-def perform(task: PartRun, site: Site, slots: int) -> RunDone:
+def perform(task: PartRun | RangeRun, site: Site, slots: int) -> RunDone | RangesDone:
     """Do a task, in a thread of a worker.
 
     Raises:
@@ -98,8 +110,9 @@ def perform(task: PartRun, site: Site, slots: int) -> RunDone:
             f"worker {worker.address} has aioglacier {version('aioglacier')}, not {site.version}",
             worker=worker.address,
         )
-    if difference := task.file.difference_here():  # a worker that came after the first look
-        raise not_shared(task.file, worker.address, difference)
+    file = task.file if isinstance(task, PartRun) else task.target
+    if difference := file.difference_here():  # a worker that came after the first look
+        raise not_shared(file, worker.address, difference)
 
     def is_wanted() -> bool:
         state = worker.state.tasks.get(key)
@@ -119,33 +132,41 @@ def perform(task: PartRun, site: Site, slots: int) -> RunDone:
     raise failure.with_traceback(None)
 
 
-async def _perform(task: PartRun, site: Site, slots: int, is_wanted: Callable[[], bool]) -> RunDone:
-    done: RunDone | None = None
+async def _perform(
+    task: PartRun | RangeRun, site: Site, slots: int, is_wanted: Callable[[], bool]
+) -> RunDone | RangesDone:
+    done: RunDone | RangesDone | None = None
     with first_cause():
         async with AsyncExitStack() as stack:
             options = site.options(slots)
             gateway = await stack.enter_async_context(open_retrying_gateway(options))
             opening = open_resources(site.limits(slots), "threads", gateway.congestion)
             resources = await stack.enter_async_context(opening)
-            destination = task.destination
-            store: GlacierStore | ObjectStore = GlacierStore(gateway, destination.name, None)
-            if destination.key is not None:
-                s3 = await stack.enter_async_context(open_retrying_s3_gateway(_s3_options(site), gateway))
-                store = ObjectStore(
-                    s3,
-                    _bucket(destination),
-                    destination.key,
-                    ObjectSettings(),
-                    algorithm=ChecksumAlgorithm(destination.algorithm),
-                    part_size=task.part_size,
-                )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_watch, is_wanted, tasks.cancel_scope)
-                done = await perform_run(task, store, resources)
+                if isinstance(task, RangeRun):
+                    done = await perform_ranges(task, gateway, resources)
+                else:
+                    store = await stack.enter_async_context(_open_store(task, site, gateway))
+                    done = await perform_run(task, store, resources)
                 tasks.cancel_scope.cancel()
     if done is None:
         raise WorkerDiedError("the task was cancelled")
     return done
+
+
+@asynccontextmanager
+async def _open_store(
+    task: PartRun, site: Site, gateway: RetryingGateway
+) -> AsyncIterator[GlacierStore | ObjectStore]:
+    name, key, algorithm, *_ = task.destination
+    if key is None:
+        yield GlacierStore(gateway, name, None)
+        return
+    async with open_retrying_s3_gateway(_s3_options(site), gateway) as s3:
+        checksum = ChecksumAlgorithm(algorithm)
+        bucket, size = _bucket(task.destination), task.part_size
+        yield ObjectStore(s3, bucket, key, ObjectSettings(), algorithm=checksum, part_size=size)
 
 
 async def _watch(is_wanted: Callable[[], bool], scope: anyio.CancelScope) -> None:
@@ -155,7 +176,7 @@ async def _watch(is_wanted: Callable[[], bool], scope: anyio.CancelScope) -> Non
     scope.cancel()
 
 
-def not_shared(file: SharedFile, worker: str, field: str) -> NotSharedError:
+def not_shared(file: SharedFile | SharedTarget, worker: str, field: str) -> NotSharedError:
     """Return the error for a file that is another one on a worker."""
     what = "cannot be read there" if field == "path" else f"has another {field} there"
     return NotSharedError(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_unchanged
 
 #: Two disks that were copied block by block have equal inodes, sizes and times; this much of the content at
 #: the start, the middle and the end tells them apart.
-_SAMPLE = 64 * 1024
+_SAMPLE: Final = 64 * 1024
 
 
 class SharedFile(NamedTuple):
@@ -71,3 +71,45 @@ class SharedFile(NamedTuple):
     def identity_here(self) -> FileIdentity:
         """Return what the file is on this machine."""
         return FileIdentity.of(Path(self.path).stat())
+
+
+class SharedTarget(NamedTuple):
+    """A file that several machines write to, at different offsets.
+
+    Attributes:
+        path: Absolute.
+        inode: Of the file system that the machines share.
+        size: Bytes, all of them from the start.
+    """
+
+    path: str
+    inode: int
+    size: int
+
+    def open_here(self) -> int:
+        """Open it for writing on this machine. It blocks.
+
+        Raises:
+            OSError: It cannot be opened.
+            FileChangedError: It is another file here; the argument names the fact that differs.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+        status = os.fstat(descriptor)
+        for field, actual in (("inode", status.st_ino), ("size", status.st_size)):
+            if getattr(self, field) != actual:
+                os.close(descriptor)
+                raise FileChangedError(field)
+        return descriptor
+
+    def difference_here(self) -> str | None:
+        """Return the first fact that differs on this machine, ``None`` if it is the same file. It blocks.
+
+        "path" says that there is no such file, or that it cannot be written.
+        """
+        try:
+            os.close(self.open_here())
+        except OSError:
+            return "path"
+        except FileChangedError as error:
+            return str(error)
+        return None

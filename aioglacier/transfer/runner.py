@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile
+    from aioglacier.core.models import JobId, UploadId
+    from aioglacier.files.shared import SharedFile, SharedTarget
     from aioglacier.transfer.store import Destination, PartDone
 
 #: Changes with the fields of tasks and answers; a worker refuses any other.
@@ -72,6 +72,65 @@ class RunDone(NamedTuple):
     cpu_seconds: float
 
 
+class JobSource(NamedTuple):
+    """The output of a finished job as plain data.
+
+    Attributes:
+        vault: The vault.
+        job_id: The job.
+        total: Bytes of the output.
+        tree_hash: Of the archive or range that the job retrieved; ``None`` if the service gives none.
+        allows_unverified: Whether bytes without any hash are taken.
+    """
+
+    vault: str
+    job_id: JobId
+    total: int
+    tree_hash: bytes | None
+    allows_unverified: bool
+
+
+class RangeRun(NamedTuple):
+    """Fetch a run of pieces of a job's output into a file.
+
+    Attributes:
+        target: The file.
+        source: The output.
+        bounds: The start of each piece, and the end of the last one.
+        version: See ``TASK_VERSION``.
+    """
+
+    target: SharedTarget
+    source: JobSource
+    bounds: tuple[int, ...]
+    version: int = TASK_VERSION
+
+    @property
+    def size(self) -> int:
+        """Bytes of the run."""
+        return self.bounds[-1] - self.bounds[0]
+
+    @property
+    def title(self) -> str:
+        """A name for people who look at a dashboard."""
+        name = self.target.path.rpartition("/")[2]
+        return f"fetch-bytes-{self.bounds[0]}-to-{self.bounds[-1] - 1}-of-{name}"
+
+
+class RangesDone(NamedTuple):
+    """The answer to a run of pieces, which are in the file and on disk.
+
+    Attributes:
+        proofs: The hash of each piece.
+        seconds: See ``RunDone``.
+        cpu_seconds: See ``RunDone``.
+    """
+
+    proofs: tuple[bytes, ...]
+    seconds: float
+    cpu_seconds: float
+
+
 class Runner(Protocol):
     """Carries tasks to processes that do them, on this machine or on others."""
 
@@ -88,11 +147,19 @@ class Runner(Protocol):
         """
         ...
 
-    async def check_file(self, file: SharedFile) -> None:
+    async def check_file(self, file: SharedFile | SharedTarget) -> None:
         """Ask every process to look at a file.
 
         Raises:
             NotSharedError: It is not the same file there.
+        """
+        ...
+
+    async def check_job(self, source: JobSource) -> None:
+        """Ask every process to look at a job, with credentials of its own.
+
+        Raises:
+            ClusterError: It cannot see the job.
         """
         ...
 
@@ -113,4 +180,8 @@ class Runner(Protocol):
             WorkerDiedError: The processes were lost, and nothing is known of the task.
             GlacierError: The task failed, as it would here.
         """
+        ...
+
+    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
+        """Have pieces fetched; see ``run``."""
         ...

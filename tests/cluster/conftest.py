@@ -16,6 +16,7 @@ from aioglacier.cluster.worker_tasks import not_shared
 from aioglacier.core.errors import WorkerDiedError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.download.range_run import perform_ranges
 from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload.part_run import perform_run
 from tests.transfer.conftest import DATA, MIB, Served, saved, serve
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile
-    from aioglacier.transfer.runner import PartRun, RunDone, Runner
+    from aioglacier.files.shared import SharedFile, SharedTarget
+    from aioglacier.transfer.runner import JobSource, PartRun, RangeRun, RangesDone, RunDone, Runner
     from aioglacier.transfer.store import Destination
 
 
@@ -53,7 +54,11 @@ class HereRunner:
         """Two at once."""
         return 2
 
-    async def check_file(self, file: SharedFile) -> None:
+    async def check_job(self, source: JobSource) -> None:
+        """Look at the job."""
+        await self._served.gateway.describe_job(source.vault, source.job_id)
+
+    async def check_file(self, file: SharedFile | SharedTarget) -> None:
         """Look at the file."""
         if difference := file.difference_here():
             raise not_shared(file, "here", difference)
@@ -68,6 +73,11 @@ class HereRunner:
         done = await self.do(task)
         await take(done)
         self.answers.append(done)
+
+    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
+        """Fetch pieces."""
+        await self.check_file(task.target)
+        await take(await perform_ranges(task, self._served.gateway, self._served.resources))
 
     async def do(self, task: PartRun) -> RunDone:
         """Do a task, and keep the answer."""
@@ -98,6 +108,7 @@ class ScriptedRunner(HereRunner):
         await self.check_file(task.file)
         number, self._begun = self._begun, self._begun + 1
         if number >= self.dies_after:
+            await self._others_done.wait()
             raise WorkerDiedError("the workers were lost")
         match number % 3:
             case 0:
@@ -111,6 +122,22 @@ class ScriptedRunner(HereRunner):
                     await self._others_done.wait()
         await super().run(task, take)
         self._others_done.set()
+
+    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
+        """Lose an answer, then fetch twice at once."""
+        number, self._begun = self._begun, self._begun + 1
+        if number >= self.dies_after:
+            await self._others_done.wait()
+            raise WorkerDiedError("the workers were lost")
+        await super().fetch(task, _lose)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(super().fetch, task, _lose)
+            await super().fetch(task, take)
+        self._others_done.set()
+
+
+async def _lose(_: object) -> None:
+    """Forget an answer."""
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.files.reading import FileChangedError, FileIdentity
-from aioglacier.files.shared import SharedFile
+from aioglacier.files.shared import SharedFile, SharedTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,3 +88,31 @@ def test_a_file_that_was_replaced_is_no_longer_looked_at(path: Path) -> None:
     replace(path)
     with pytest.raises(FileChangedError):
         SharedFile.of(str(path), identity)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda _: None, None),
+        (os.unlink, "path"),
+        (replace, "inode"),
+        (lambda path: os.truncate(path, SIZE - 1), "size"),
+        (lambda path: change_quietly(path, 0), None),
+    ],
+)
+def test_a_target_may_grow_into_its_bytes(
+    change: Callable[[Path], None], field: str | None, path: Path
+) -> None:
+    """A file that is written to is known by its inode and its size, not by its content or times."""
+    status = path.stat()
+    target = SharedTarget(str(path), status.st_ino, status.st_size)
+    change(path)
+    assert target.difference_here() == field
+
+
+def test_a_target_that_is_a_link_is_refused(path: Path, tmp_path: Path) -> None:
+    """A link under the hidden name does not lead the workers to another file."""
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    status = path.stat()
+    assert SharedTarget(str(link), status.st_ino, status.st_size).difference_here() == "path"

@@ -16,7 +16,7 @@ from aioglacier.files.reading import FileIdentity
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.download.partial_file import PartialFile
-from aioglacier.transfer.download.retrieval_source import PiecePlaces, choose_piece_size
+from aioglacier.transfer.download.retrieval_source import GlacierOutput, PiecePlaces, choose_piece_size
 from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.download.retrieval_source import ArchiveOutput
+    from aioglacier.transfer.download.spread_ranges import RangeSpreader
     from aioglacier.transfer.resources import TransferResources
 
 
@@ -49,12 +50,14 @@ class Download:
         self._places = PiecePlaces(resources, self._piece_size)
         self._moved = 0
         self._in_flight = 0
+        self._spreader: RangeSpreader | None = None
 
     def snapshot(self) -> TransferSnapshot:
         """Return the counters now; pieces that a former try left behind count as done."""
         done = sum(piece.size for piece in self._hashes)
+        workers = self._spreader.workers if self._spreader is not None else 0
         return TransferSnapshot(
-            self._output.size, done, self._moved, done, len(self._hashes), self._in_flight
+            self._output.size, done, self._moved, done, len(self._hashes), self._in_flight, workers
         )
 
     async def run(self) -> None:
@@ -79,12 +82,30 @@ class Download:
         size = self._output.size
         pieces = list(self._output.proofs.pieces(whole_range(size), size, self._piece_size))
         await self._adopt_verified(partial, pieces)
-        with first_cause():
-            async with anyio.create_task_group() as tasks:
-                for piece in pieces:
-                    if piece not in self._hashes:
-                        tasks.start_soon(self._fetch, partial, piece, await self._acquire())
+        if not await self._spread(partial, pieces):
+            with first_cause():
+                async with anyio.create_task_group() as tasks:
+                    for piece in pieces:
+                        if piece not in self._hashes:
+                            tasks.start_soon(self._fetch, partial, piece, await self._acquire())
         self._check_whole(pieces)
+
+    async def _spread(self, partial: PartialFile, pieces: list[ByteRange]) -> bool:
+        """Let other processes fetch the pieces, if there are any and it pays; return whether they did."""
+        runner, output = self._resources.runner, self._output
+        if runner is None or output.size < runner.smallest or not isinstance(output, GlacierOutput):
+            return False
+        if (source := output.shared) is None:
+            return False
+        from aioglacier.transfer.download.spread_ranges import RangeSpreader  # noqa: PLC0415  # few need it
+
+        def take(piece: ByteRange, proof: bytes) -> None:
+            self._hashes[piece] = proof
+            self._moved += piece.size
+
+        self._spreader = RangeSpreader(runner, partial, source, self._piece_size)
+        await self._spreader.fetch(pieces, self._hashes, take)
+        return True
 
     @asynccontextmanager
     async def _partial_file(self) -> AsyncIterator[PartialFile]:

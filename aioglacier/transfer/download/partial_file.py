@@ -21,7 +21,7 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
@@ -89,6 +89,11 @@ class PartialFile:
     def record(self, byte_range: ByteRange, proof: bytes) -> None:
         """Note that a piece is in the file and verified."""
         self._append({"start": byte_range.start, "stop": byte_range.stop, "hash": proof.hex()})
+
+    def record_all(self, pieces: Iterable[tuple[ByteRange, bytes]]) -> None:
+        """Note several pieces."""
+        for piece in pieces:
+            self.record(*piece)
 
     def publish(self) -> None:
         """Put the complete file on disk, give it its name, and remove the journal.

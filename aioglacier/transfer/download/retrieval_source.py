@@ -17,6 +17,7 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, combine_leaves
 from aioglacier.transfer.download.proofs import TREE_PROOFS
 from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.runner import JobSource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -111,6 +112,13 @@ class GlacierOutput:
     def size(self) -> int:
         """See ``ArchiveOutput``."""
         return self._part.size
+
+    @property
+    def shared(self) -> JobSource | None:
+        """The same as plain data for other processes; ``None`` for a part, whose pieces they cannot prove."""
+        if self._part.size != self._total:
+            return None
+        return JobSource(self._vault, self._job_id, self._total, self.whole_hash, self.allows_unverified)
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``ArchiveOutput``."""

@@ -12,7 +12,7 @@ pages and the room in the CPU's cache that they save, since each takes the loop 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aioglacier.core.errors import TargetError
 from aioglacier.core.limits import MIB
@@ -24,12 +24,12 @@ from aioglacier.transfer.hashing.part_job import TREE, new_hasher
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from pathlib import Path
 
     from aioglacier.core.crc import CrcHasher
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHasher
     from aioglacier.transfer.budget.buffers import PartBuffer
-    from aioglacier.transfer.download.partial_file import PartialFile
     from aioglacier.transfer.download.retrieval_source import ArchiveOutput, Fetched
     from aioglacier.transfer.resources import TransferResources
 
@@ -37,6 +37,20 @@ if TYPE_CHECKING:
 SLICE_SIZE: Final = 4 * MIB
 
 _BUFFERS: Final = 2
+
+
+class Written(Protocol):
+    """A file that pieces are written to."""
+
+    @property
+    def path(self) -> Path:
+        """Its path."""
+        ...
+
+    @property
+    def file(self) -> int:
+        """Its descriptor."""
+        ...
 
 
 class SlicedPiece:
@@ -49,7 +63,7 @@ class SlicedPiece:
         piece: ByteRange,
         buffer: PartBuffer,
         *,
-        partial: PartialFile,
+        partial: Written,
         count: Callable[[int], None],
     ) -> None:
         self._output = output
@@ -104,7 +118,7 @@ class SlicedPiece:
 class _Slices:
     """The buffers of a piece, which threads hash and write to the file while others are filled."""
 
-    def __init__(self, resources: TransferResources, buffer: PartBuffer, partial: PartialFile) -> None:
+    def __init__(self, resources: TransferResources, buffer: PartBuffer, partial: Written) -> None:
         self._resources = resources
         self._partial = partial
         self._free = [buffer]

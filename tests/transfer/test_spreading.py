@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.transfer.upload.spread_parts import RunSizes
+from aioglacier.transfer.spreading import RunSizes
 
 MIB = 1024 * 1024
 
