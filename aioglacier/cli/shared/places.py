@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 async def class_of(place: Vault | Bucket) -> StorageClass | None:
     """Return the storage class of what a bucket holds, for the prices; ``None`` for a vault."""
-    from aioglacier.client.buckets.bucket import Bucket  # noqa: PLC0415  # most name a vault
-    from aioglacier.core.s3.objects import StorageClass  # noqa: PLC0415
+    from aioglacier.client.vault import Vault  # noqa: PLC0415  # not needed for help
 
-    if not isinstance(place, Bucket):
+    if isinstance(place, Vault):
         return None
+    from aioglacier.core.s3.objects import StorageClass  # noqa: PLC0415  # loaded with the bucket
+
     async for entry in place.objects():
         if entry.storage_class != StorageClass.STANDARD and entry.storage_class in set(StorageClass):
             return StorageClass(entry.storage_class)

@@ -64,6 +64,14 @@ def test_an_upload_does_not_load_botocore(cli: Cli, vault: str, tmp_path: Path) 
         assert not loaded & {"botocore", "aiobotocore"}
 
 
+def test_a_folder_in_a_vault_does_not_load_what_buckets_need(cli: Cli, vault: str, tmp_path: Path) -> None:
+    """Each service is loaded when it is first used."""
+    (tmp_path / "tree").mkdir()
+    loaded = loaded_by(*cli.arguments, "sync", "tree", vault, folder=tmp_path, environment=cli.env())
+    assert "aioglacier.client.vault" in loaded
+    assert not [name for name in loaded if "bucket" in name and not name.startswith("aioglacier.server")]
+
+
 def test_the_entry_point_is_declared() -> None:
     """``aioglacier`` on the path is this program."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]

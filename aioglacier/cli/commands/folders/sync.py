@@ -137,12 +137,12 @@ async def command(
     import asyncio  # noqa: PLC0415  # not needed for help
 
     from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
-    from aioglacier.client.buckets.bucket import Bucket  # noqa: PLC0415
+    from aioglacier.client.vault import Vault  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
     from aioglacier.core.prices import rounded  # noqa: PLC0415
 
     opened = open_for_writing(glacier, place, storage_class)
-    budget = spending.budget(glacier, opened.storage_class if isinstance(opened, Bucket) else None)
+    budget = spending.budget(glacier, None if isinstance(opened, Vault) else opened.storage_class)
     prices = budget.prices
     if dry_run or budget.limit is not None:  # only a plan tells the cost before anything is sent
         sync = FolderSync(opened, directory, options)
