@@ -64,6 +64,7 @@ def ours(task: Task) -> None:
 async def _move(task: Task) -> None:
     import aioglacier  # noqa: PLC0415
     from aioglacier.core.s3.objects import BucketRef, ObjectSettings  # noqa: PLC0415
+    from aioglacier.migrate.bucket_target import BucketTarget  # noqa: PLC0415
     from aioglacier.migrate.job_bytes import JobBytes, send_output  # noqa: PLC0415
     from aioglacier.transfer.download.retrieval_source import GlacierOutput  # noqa: PLC0415
     from aioglacier.transfer.object_store import ObjectStore  # noqa: PLC0415
@@ -75,13 +76,13 @@ async def _move(task: Task) -> None:
         endpoint_url=task.url, s3_endpoint_url=task.url, limits=limits, **KEYS
     ) as glacier:
         context = glacier.vault("v").context
-        bucket = glacier.bucket(BUCKET, "DEEP_ARCHIVE").context
+        bucket = await BucketTarget.of(glacier.bucket(BUCKET, "DEEP_ARCHIVE"))
         job_id = aioglacier.JobId(f"J{task.size}")
         output = GlacierOutput(context.gateway, "v", job_id, size=task.size, tree_hash=None)
         store = ObjectStore(bucket.gateway, BucketRef(BUCKET), "k", ObjectSettings())
         engine = UploadEngine(
             store,
-            context.resources,
+            bucket.resources,
             part_size=task.part_size,
             buffer_size=task.part_size,
             size=task.size,
@@ -89,7 +90,7 @@ async def _move(task: Task) -> None:
         )
         METER.start()
         async with engine:
-            stored = await send_output(engine, JobBytes(output, context.resources), task.size, {})
+            stored = await send_output(engine, JobBytes(output, bucket.resources), task.size, {})
         METER.stop(size=stored.size)
 
 

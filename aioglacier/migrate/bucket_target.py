@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aioglacier.core.errors import ObjectNotFoundError, naming
@@ -32,7 +32,9 @@ class BucketTarget:
     async def of(cls, bucket: Bucket) -> BucketTarget:
         """Open the gateway of a bucket."""
         context = bucket.context
-        return cls(context.gateway, context.resources, context.ref, context.prefix)
+        # A moved part was just received: to hand it to a worker process costs 16 % more CPU than a thread.
+        resources = replace(context.resources, hasher=context.resources.hasher.in_threads())
+        return cls(context.gateway, resources, context.ref, context.prefix)
 
     @property
     def url(self) -> str:

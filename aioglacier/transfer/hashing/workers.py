@@ -107,6 +107,12 @@ class Hasher:
         self._expected = 0
         self.threads = HashThreads(workers)
 
+    def in_threads(self) -> Hasher:
+        """Return a hasher that shares the threads and starts no worker; it needs no closing."""
+        hasher = Hasher(1, self._largest_in_thread, has_workers=False)
+        hasher.threads = self.threads
+        return hasher
+
     def make_memory(self, size: int) -> PartBuffer:
         """Return memory for a part, which workers can map if it is large enough to be for them."""
         is_shared = self._has_workers and size > SMALL_PART_SIZE
