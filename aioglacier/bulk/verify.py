@@ -24,7 +24,7 @@ from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import OPEN, hash_opened
-from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, ScanRules, signed
+from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, ScanRules, signed, storable_time
 from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.folders.entry_records import Standing
@@ -288,7 +288,7 @@ class FolderVerify:
                 other_fd, other = beneath.parent(entry.target or b"")
                 target = os.stat(other, dir_fd=other_fd, follow_symlinks=False)
                 return None if os.path.samestat(status, target) else Trouble.CHANGED
-        is_as_it_was = (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
+        is_as_it_was = (status.st_size, storable_time(status.st_mtime_ns)) == (entry.size, entry.mtime_ns)
         if not self._options.reads_files:
             # A file that was replaced has another inode.
             same = is_as_it_was and signed(status.st_ino) == entry.inode

@@ -16,6 +16,7 @@ import anyio
 from aioglacier.bulk.formats.age import AGE
 from aioglacier.bulk.formats.folder_descriptions import describe_file, name_file
 from aioglacier.bulk.sync.folder_files import hash_file, look_at_file, new_version, reading
+from aioglacier.bulk.sync.scan import storable_time
 from aioglacier.bulk.sync.seal_files import archive_sealed
 from aioglacier.bulk.sync.stored_contents import Touched, point_to, touch
 from aioglacier.catalog.records import UploadNumber
@@ -212,7 +213,8 @@ class BigFiles:
             if record is None or record.upload is None:
                 raise CatalogError(f"archive {archive.id} was made, and its upload is not on record")
             identity = upload.file.identity
-            now = found._replace(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
+            mtime_ns = storable_time(identity.mtime_ns)
+            now = found._replace(size=identity.size, mtime_ns=mtime_ns, ctime_ns=identity.ctime_ns)
             # Attributes that were set since have changed the ``ctime``, so the next run sees them.
             _, attributes = await self._look_at(found)
             entry = new_version(now, tree.number, run, attributes=attributes)

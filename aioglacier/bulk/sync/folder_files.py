@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
-from aioglacier.bulk.sync.scan import Found, signed
+from aioglacier.bulk.sync.scan import Found, signed, storable_time
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.core.limits import MIB
@@ -115,7 +115,7 @@ def found_again(found: Found, status: os.stat_result) -> Found:
         found.path,
         found.kind,
         status.st_size,
-        status.st_mtime_ns,
+        storable_time(status.st_mtime_ns),
         0 if recent else status.st_ctime_ns,  # so that the next run looks again
         signed(status.st_ino),
         status.st_mode & 0o7777,

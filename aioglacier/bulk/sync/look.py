@@ -139,6 +139,10 @@ class FolderLook:
             name = os.fsdecode(failure.path) or self._root
             message = f"{name!r} cannot be looked at: {failure.reason}"
             failures.add(failure.path, SourceUnreadableError(message, path=name, errno=failure.errno))
+        for path in self.scan.misdated:
+            name = os.fsdecode(path)
+            message = f"{name!r} has a date outside of 1677 to 2262, and is archived with the nearest one"
+            failures.add(path, SourceUnreadableError(message, path=name))
         for path, kind in self.comparison.skipped if self.comparison else ():
             name = os.fsdecode(path)
             message = f"{name!r} is a {SPECIAL_KINDS[kind]} and is not archived; exclude it to accept that"

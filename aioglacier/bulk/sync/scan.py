@@ -122,6 +122,7 @@ class Scan:
     Attributes:
         root: The folder.
         failures: Paths that could not be read so far.
+        misdated: Paths with a date that ``storable_time`` had to change so far.
         linked: Files met so far that have more than one name.
         left_out: Files that the rules left out so far, and folders of which they left out the content.
     """
@@ -135,6 +136,7 @@ class Scan:
         names_at_once: int = NAMES_AT_ONCE,
     ) -> None:
         self.failures: list[ScanFailure] = []
+        self.misdated: list[bytes] = []
         self.linked: set[bytes] = set()
         self.root = root
         self.left_out: set[bytes] = set()
@@ -194,6 +196,8 @@ class Scan:
                         continue
                     is_closed = True
                 found = _found(path, status)
+                if found.mtime_ns != status.st_mtime_ns:
+                    self.misdated.append(path)
                 if status.st_nlink > 1 and found.kind == "file":
                     found = self._link(found, status.st_nlink)
                 if is_passage:
@@ -352,11 +356,16 @@ def signed(number: int) -> int:
     return number if number < _HALF else number - 2 * _HALF
 
 
+def storable_time(time_ns: int) -> int:
+    """Return a time in nanoseconds as a database keeps it: the nearest one of the years 1677 to 2262."""
+    return max(-_HALF, min(time_ns, _HALF - 1))
+
+
 def _found(path: bytes, status: os.stat_result) -> Found:
     mode = status.st_mode
     kind = _KINDS.get(stat.S_IFMT(mode), "character")
     is_folder = kind == "directory"
-    inode, device = status.st_ino, status.st_dev
+    inode, device, mtime_ns = status.st_ino, status.st_dev, status.st_mtime_ns
     # The class's own constructor takes twice as long, and this runs for each of a million files.
     return tuple.__new__(
         Found,
@@ -364,7 +373,7 @@ def _found(path: bytes, status: os.stat_result) -> Found:
             path,
             kind,
             status.st_size if kind == "file" else 0,
-            status.st_mtime_ns,
+            mtime_ns if -_HALF <= mtime_ns < _HALF else storable_time(mtime_ns),
             0 if is_folder else status.st_ctime_ns,
             0 if is_folder else inode if inode < _HALF else signed(inode),
             mode & 0o7777,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aioglacier
+from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import VaultNotFoundError
 from aioglacier.server import LocalGlacier
+from tests.bulk.conftest import verify, write
 from tests.bulk.sync.conftest import drained
 
 if TYPE_CHECKING:
@@ -97,3 +99,24 @@ async def test_what_is_not_archived_is_named_by_its_kind(place: Place, tmp_path:
         await sync.run()
     (failure,) = sync.failures
     assert "'pipe' is a FIFO and is not archived" in str(failure.error)
+
+
+async def test_a_date_that_no_catalog_can_keep_is_named_and_the_rest_is_archived(
+    place: Place, tmp_path: Path
+) -> None:
+    """The content comes back with the nearest date, and a second run sends nothing."""
+    root = write(tmp_path / "dates", {"far/inside": b"1", "last": b"2", "large": bytes(1 << 20)})
+    for name in ("last", "large", "far"):
+        os.utime(root / name, ns=(1 << 63, 1 << 63))  # 2262; the database's largest number is one less
+    if (root / "last").stat().st_mtime_ns != 1 << 63:
+        pytest.skip("this file system has no such date")
+    for archives in (2, 0):
+        async with place.vault() as vault:
+            sync = FolderSync(vault, root, SyncOptions(largest_member=4096))
+            done = await sync.run()
+        assert [failure.path for failure in sync.failures] == [b"far/", b"large", b"last"]
+        assert (done.archives, done.failed) == (archives, 3)
+    await place.restore(tmp_path / "back", folder=str(root))
+    assert (tmp_path / "back" / "far" / "inside").read_bytes() == b"1"
+    assert (tmp_path / "back" / "large").stat().st_mtime_ns == (1 << 63) - 1
+    assert (await verify(place, root)).findings == []

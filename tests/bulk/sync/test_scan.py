@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.sync.scan import Scan, ScanRules, signed
+from aioglacier.bulk.sync.scan import Scan, ScanRules, signed, storable_time
 from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 
@@ -94,6 +94,12 @@ def test_large_numbers_fit_the_columns_of_a_database() -> None:
     """64 bits without a sign become 64 bits with one, each its own."""
     assert signed((1 << 64) - 1) == -1
     assert signed(5) == 5
+    assert [storable_time(each) for each in (-(1 << 64), -5, 1 << 62, 1 << 64)] == [
+        -(1 << 63),
+        -5,
+        1 << 62,
+        (1 << 63) - 1,
+    ]
 
 
 def test_rules_leave_out_caches_and_large_files(tmp_path: Path) -> None:
