@@ -350,6 +350,6 @@ class _Ahead:
 
 def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:
     """Return whether an archive that the last inventory does not list is old enough to be missed."""
-    if inventoried is None or record.archive.created >= inventoried - INVENTORY_ALLOWANCE:
+    if inventoried is None or inventoried - record.archive.created <= INVENTORY_ALLOWANCE:
         return False
     return record.seen is None or record.seen < inventoried

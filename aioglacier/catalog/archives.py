@@ -434,7 +434,7 @@ def _note_inventory(connection: Connection, key: VaultKey, inventoried: datetime
         "UPDATE places SET inventoried = ? WHERE number = ? AND (inventoried IS NULL OR inventoried < ?)",
         (instant, number, instant),
     )
-    made_before = count_microseconds(inventoried - INVENTORY_ALLOWANCE)
+    made_before = instant - INVENTORY_ALLOWANCE // timedelta(microseconds=1)  # no date lies before the year 1
     return doubt_missing(connection, number, inventoried, "created < ?", made_before)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,6 +75,15 @@ async def test_an_older_inventory_does_not_set_dates_back(catalog: Catalog) -> N
     assert record is not None
     assert record.seen == NOON
     assert (await catalog.archives.totals(PHOTOS)).inventoried == NOON
+
+
+async def test_an_inventory_of_the_first_day_of_the_calendar(catalog: Catalog) -> None:
+    """Its date is counted with, and puts nothing in doubt."""
+    await catalog.archives.record(PHOTOS, archive(1), source="/one")
+    result = await catalog.archives.merge_inventory(
+        PHOTOS, [archive(2)], inventoried=datetime(1, 1, 1, tzinfo=UTC)
+    )
+    assert (result.added, result.missing) == (1, 0)
 
 
 async def test_a_range_of_an_inventory_does_not_count_as_one(catalog: Catalog) -> None:

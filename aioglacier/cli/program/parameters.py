@@ -193,6 +193,8 @@ SECONDS: Final = _Number(min=0)
 #: A number of things that work at once or are taken, and a port.
 COUNT: Final = _Whole(min=0)
 AT_ONCE: Final = _Whole(min=1)
+#: An age that a date can have.
+DAYS: Final = _Whole(0, 100_000)
 PORT: Final = _Whole(0, 65535)
 
 #: Money, in the currency of the price list.

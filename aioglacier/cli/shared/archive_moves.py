@@ -12,7 +12,7 @@ import click
 
 from aioglacier.cli.program.command import folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import COUNT, SIZE, TIME
+from aioglacier.cli.program.parameters import DAYS, SIZE, TIME
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.folder_events import moving, summarize, tell_failures, telling
@@ -63,7 +63,7 @@ ARCHIVES: Final = folding(
     ),
     click.option("--created-after", type=TIME, metavar="TIME", help="Only archives made at TIME or later."),
     click.option("--created-before", type=TIME, metavar="TIME", help="Only archives made before TIME."),
-    click.option("--older-than", type=COUNT, metavar="DAYS", help="Only archives of at least this age."),
+    click.option("--older-than", type=DAYS, metavar="DAYS", help="Only archives of at least this age."),
     click.option(
         "--tier-rule",
         "tier_rules",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing as closing_now
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -30,7 +31,6 @@ from aioglacier.core.checks import check_vault_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
-    from datetime import datetime
 
     from aioglacier.catalog import Catalog, VaultKey
     from aioglacier.catalog.inventory_document import InventoryDocument
@@ -330,6 +330,8 @@ def _read_through(document: InventoryDocument, vault: str, given: datetime | Non
         raise CommandError(
             f"{str(document.path)!r} does not say when it was made; give --inventoried DATE", Exit.USAGE
         )
+    if given > datetime.now(UTC):  # a mistyped year would make every later inventory the older one
+        raise CommandError(f"--inventoried {plain(given)} has not come yet", Exit.USAGE)
     return given
 
 

@@ -11,7 +11,7 @@ import click
 
 from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import CLASS_NAME, COUNT, FOLDER_PLACE_NAME, SIZE, VAULT, flag
+from aioglacier.cli.program.parameters import CLASS_NAME, DAYS, FOLDER_PLACE_NAME, SIZE, VAULT, flag
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
@@ -298,7 +298,7 @@ def _report_text(record: Mapping[str, Any]) -> str:
 @command.command("delete-proven", resumes=True)
 @VAULT
 @_TARGET_PLACE
-@click.option("--older-than", type=COUNT, metavar="DAYS", help="Only archives of at least this age.")
+@click.option("--older-than", type=DAYS, metavar="DAYS", help="Only archives of at least this age.")
 @flag("--delete-vault", "Also delete the vault, once its inventory lists nothing.")
 @YES
 @SPENDING

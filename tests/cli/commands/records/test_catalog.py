@@ -95,6 +95,7 @@ def test_what_cannot_be_rebuilt_from(cli: Cli, tmp_path: Path) -> None:
     arguments = "catalog", "rebuild", "photos", str(tmp_path / "csv")
     assert "--inventoried" in cli(*arguments, code=2).err
     dated = *arguments, "--inventoried", "2026-11-22"
+    assert "has not come yet" in cli(*arguments, "--inventoried", "2062-11-22", code=2).err
     remote = Cli(tmp_path)
     assert "--region" in remote(*dated, code=2).err
     elsewhere = "catalog", "rebuild", "photos", whole, "--region", "eu-west-1"
