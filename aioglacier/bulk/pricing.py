@@ -79,14 +79,20 @@ def _read_class(vaults: Prices, region: Mapping[str, Any], storage_class: Storag
         retrieval, reading = values.get("retrieval", {}), 0.0
         by_gib = {tier: _price(retrieval.get(tier.value, {}), "gib") for tier in tiers}
         by_request = {tier: _price(retrieval.get(tier.value, {}), "request_1000") for tier in tiers}
+    standard = classes.get("STANDARD", {})
+    # Parts, and the beginning of an upload, are billed as in STANDARD until such a class has the object.
+    is_restored = "retrieval" in values
+    getting = standard.get("read", {}) if tiers is not None else read
     return replace(
         vaults,
+        part_1000=_price(standard, "upload_1000") if is_restored else None,
+        get_1000=_price(getting, "request_1000") if getting else 0.0,
         storage_gib_month=_price(values, "storage_gib_month"),
         upload_1000=_price(values, "upload_1000"),
         transfer_out_gib=vaults.transfer_out_gib + reading,
         retrieval_gib=by_gib,
         retrieval_1000=by_request,
-        standard_gib_month=_price(classes.get("STANDARD", {}), "storage_gib_month"),
+        standard_gib_month=_price(standard, "storage_gib_month"),
         storage_class=storage_class.value,
         terms=CLASS_TERMS[storage_class],
     )

@@ -31,6 +31,8 @@ class Prices:
         seen: The date of the list.
         storage_gib_month: A GiB kept for a month.
         upload_1000: A thousand upload requests.
+        part_1000: A thousand requests for parts of archives, and to begin them; ``None``: as other uploads.
+        get_1000: A thousand requests that fetch an object; those of a job's output cost nothing.
         transfer_out_gib: A GiB sent to the internet, without the free allowance of an account.
         retrieval_gib: A GiB, by tier.
         retrieval_1000: A thousand retrieval requests, by tier.
@@ -51,6 +53,8 @@ class Prices:
     standard_gib_month: float = 0.0
     capacity_month: float = math.nan
     storage_class: str | None = None
+    part_1000: float | None = None
+    get_1000: float = 0.0
     terms: ClassTerms = ClassTerms(VAULT.minimum_storage_days, VAULT.archive_overhead)  # noqa: RUF009  # frozen
 
     @property
@@ -69,9 +73,15 @@ class Prices:
         }
         return tuple(kind for kind, prices in kinds.items() if any(map(math.isnan, prices)))
 
-    def uploads(self, requests: int) -> float:
-        """Return the cost of upload requests: each part is one, and so are initiation and completion."""
-        return requests * self.upload_1000 / 1000
+    def uploads(self, requests: int, archives: int | None = None) -> float:
+        """Return the cost of upload requests: each part is one, and so are initiation and completion.
+
+        ``archives`` of them store an archive whole or complete it, by default all; the others may cost less.
+        """
+        making = requests if archives is None else min(archives, requests)
+        parts = requests - making
+        by_part = self.upload_1000 if self.part_1000 is None else self.part_1000
+        return (making * self.upload_1000 + (parts and parts * by_part)) / 1000
 
     def month(self, size: int, archives: int = 0) -> float:
         """Return the cost of a month of storage, with the overhead of each archive."""
@@ -94,7 +104,7 @@ class Prices:
         """
         # A request to begin, and one to complete.
         requests = 1 if part_size is None else -(-size // part_size) + 2
-        return self.uploads(requests) + self.storing(size)
+        return self.uploads(requests, 1) + self.storing(size)
 
     def early_deletion(self, size: int, age_days: float, archives: int = 0) -> float:
         """Return the charge for archives deleted at this age: the rest of the minimum time of storage."""
@@ -104,6 +114,10 @@ class Prices:
     def jobs(self, tier: Tier, size: float, requests: int) -> float:
         """Return the cost of retrieval jobs alone, as for a job that is asked for again."""
         return size * self.retrieval_gib[tier] / GIB + requests * self.retrieval_1000[tier] / 1000
+
+    def fetching(self, size: float) -> float:
+        """Return the cost of a request that fetches bytes, and of those."""
+        return self.transfer_out(size) + self.get_1000 / 1000
 
     def transfer_out(self, size: float) -> float:
         """Return the cost of downloading bytes to a machine outside of AWS."""

@@ -30,7 +30,8 @@ _DAY: Final = timedelta(days=1)
 class Charge(NamedTuple):
     """The things that one request is charged for."""
 
-    uploads: int = 0  # upload requests
+    uploads: int = 0  # requests that store an archive whole, or complete it
+    parts: int = 0  # other upload requests
     stored: int = 0  # bytes of archives that come into a vault by it
     archives: int = 0  # archives that it begins
     tier: Tier | None = None  # of the job that it starts; ``None`` for none
@@ -117,7 +118,8 @@ class Budget:
             CostLimitError: It would exceed the limit. It is not counted, and must not be sent.
         """
         prices = _PRICES.get() or self.prices
-        price, held = prices.uploads(charge.uploads) if charge.uploads else 0.0, 0.0
+        requests, held = charge.uploads + charge.parts, 0.0
+        price = prices.uploads(requests, charge.uploads) if requests else 0.0
         if charge.tier is not None:
             size = math.nan if charge.retrieved is None else charge.retrieved
             price += prices.jobs(charge.tier, size, 1)
@@ -142,21 +144,21 @@ class Budget:
         self._spend("DeleteArchive", price, requests=1)
         return price
 
-    def receive(self, size: int) -> None:
-        """Count bytes of a job's output that are about to come.
+    def receive(self, size: int, operation: str = "GetJobOutput") -> None:
+        """Count a request for bytes that are about to come.
 
         Raises:
             CostLimitError: They would exceed the limit. They are not counted, and must not be fetched.
         """
-        price = self.prices.transfer_out(size)
+        price = self.prices.fetching(size)
         from_held = min(price, self._held)  # what was held for it is not refused
         self.check(price - from_held, "fetching")
         self._held -= from_held
-        self._spend("GetJobOutput", price, requests=1, received=size)
+        self._spend(operation, price, requests=1, received=size)
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, size: int, operation: str = "GetJobOutput") -> None:
         """Take back bytes that were counted and did not come."""
-        self._spend("GetJobOutput", -self.prices.transfer_out(size), requests=0, received=-size)
+        self._spend(operation, -self.prices.transfer_out(size), requests=0, received=-size)
 
     def undo_deletion(self, price: float) -> None:
         """Take back the charge for an archive that was not deleted."""

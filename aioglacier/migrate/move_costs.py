@@ -96,7 +96,7 @@ class CostMeter:
         requests = 1 if size <= part_size else -(-size // part_size) + 2  # one begins, one completes
         self._sums = TargetCosts(
             sums.requests + requests,
-            sums.request_cost + prices.uploads(requests),
+            sums.request_cost + prices.uploads(requests, 1),
             sums.storing + prices.storing(size),
             sums.month + prices.month(size, 1),
             sums.vault_month + self._vault.month(size, 1),

@@ -13,6 +13,7 @@ from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import GIB, KIB
 from aioglacier.core.models import Tier
 from aioglacier.core.s3.objects import StorageClass
+from aioglacier.core.spending import Budget
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +104,22 @@ def test_a_restore_costs_its_copy_and_reading_at_once_the_bytes() -> None:
     instant = load_prices("us-east-1", storage_class=StorageClass.GLACIER_IR)
     assert glacier.restore(Tier.BULK, GIB, 3) == pytest.approx(0.09 + 3 * 0.023 / 30)
     assert instant.restore(Tier.BULK, GIB, 0) == pytest.approx(0.09 + 0.03 + 0.01 / 1000)
+
+
+def test_parts_cost_as_in_standard_until_a_class_has_the_object() -> None:
+    """So does the request that begins the upload; only the completion costs as the class."""
+    deep = load_prices("us-east-1", storage_class=StorageClass.DEEP_ARCHIVE)
+    instant = load_prices("us-east-1", storage_class=StorageClass.GLACIER_IR)
+    assert deep.uploads(12, 1) == pytest.approx((11 * 0.005 + 0.05) / 1000)
+    assert instant.uploads(12, 1) == instant.uploads(12) == pytest.approx(12 * 0.02 / 1000)
+    assert load_prices("us-east-1").uploads(12, 1) == load_prices("us-east-1").uploads(12)
+
+
+def test_a_request_that_fetches_an_object_is_charged() -> None:
+    """A copy is read as an object in STANDARD is; the output of a job costs its bytes alone."""
+    deep = load_prices("us-east-1", storage_class=StorageClass.DEEP_ARCHIVE)
+    assert deep.fetching(0) == pytest.approx(0.0004 / 1000)
+    assert load_prices("us-east-1").fetching(0) == 0
+    budget = Budget(deep)
+    budget.receive(0, "GetObject")
+    assert [(each.operation, each.requests) for each in budget.take_expenses()] == [("GetObject", 1)]

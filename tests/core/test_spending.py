@@ -123,7 +123,7 @@ async def test_a_budget_is_in_force_in_the_tasks_of_its_block(prices: Prices) ->
 
 def test_an_expense_is_taken_once(prices: Prices) -> None:
     """One operation can be taken alone; an unknown price is none."""
-    budget = Budget(load_prices("eu-west-1"))
+    budget = Budget(load_prices("eu-north-7"))
     assert take_expenses("InitiateJob") == []
     with spending(budget):
         budget.charge("InitiateJob", Charge(tier=Tier.BULK, retrieved=MIB))

@@ -131,11 +131,11 @@ class ResumingOutput(Generic[T]):
         """Charge bytes before they come; the end of the connection gives back those that did not."""
         end = self._came + size
         for budget in budgets():
-            budget.receive(size)
+            budget.receive(size, self._operation.name)
             stack.callback(self._give_back, budget, end)
 
     def _give_back(self, budget: Budget, end: int) -> None:
-        budget.give_back(end - self._came)
+        budget.give_back(end - self._came, self._operation.name)
 
     async def _open(self, byte_range: ByteRange | None) -> None:
         await self._stack.aclose()

@@ -362,7 +362,7 @@ class S3Gateway(Performer):
         },
         missing=BucketNotFoundError,
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
-        charge=lambda _: Charge(uploads=1, archives=1),
+        charge=lambda _: Charge(parts=1, archives=1),
     )
     async def create_multipart_upload(
         self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm
@@ -380,7 +380,7 @@ class S3Gateway(Performer):
         headers=BODY_CHECKSUM,
         largest_body=S3.max_body_size,
         missing=UploadNotFoundError,
-        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes),
+        charge=lambda arguments: Charge(parts=1, stored=arguments["body"].nbytes),
     )
     async def upload_part(
         self,

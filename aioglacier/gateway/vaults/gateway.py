@@ -269,7 +269,7 @@ class Gateway(Performer):
         missing=VaultNotFoundError,
         # One that is not found costs nothing, and the service removes it after a day.
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
-        charge=lambda _: Charge(uploads=1, archives=1),
+        charge=lambda _: Charge(parts=1, archives=1),
     )
     async def initiate_multipart_upload(
         self, vault: str, *, part_size: int, description: str | None = None
@@ -287,7 +287,7 @@ class Gateway(Performer):
         headers={**BODY_HASHES, "Content-Range": lambda arguments: f"bytes {part_range(arguments)}/*"},
         largest_body=VAULT.max_part_size,
         missing=UploadNotFoundError,
-        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes),
+        charge=lambda arguments: Charge(parts=1, stored=arguments["body"].nbytes),
     )
     async def upload_multipart_part(
         self,

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from aioglacier.core.errors import (
     AccessDeniedError,
     InvalidPartSizeError,
+    ObjectNotFoundError,
     ResumeMismatchError,
     UploadNotFoundError,
     naming,
 )
 from aioglacier.core.limits import S3
-from aioglacier.core.models import ArchiveId, UploadDescription
+from aioglacier.core.models import Archive, ArchiveId, UploadDescription
 from aioglacier.core.place import Place, parse_place
 from aioglacier.core.planning import check_part_size, choose_part_size
-from aioglacier.core.s3.objects import ChecksumAlgorithm
+from aioglacier.core.s3.objects import CLASS_TERMS, ChecksumAlgorithm
+from aioglacier.core.spending import budgets, deleting
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.recorded.buckets.object_options import ObjectOptions, object_options
 from aioglacier.recorded.place_context import PlaceContext
@@ -300,13 +302,30 @@ class OpenBucket(PlaceContext):
         """Delete an object, and record it in each place on record that has it."""
 
         async def delete() -> None:
-            await self.gateway.delete_object(self.ref, whole_key)
+            with await self._charged(whole_key):
+                await self.gateway.delete_object(self.ref, whole_key)
 
         for records in await self.places_on_record():
             prefix = parse_place(records.key.vault).prefix or ""
             if whole_key.startswith(prefix):
                 delete = partial(records.delete, ArchiveId(whole_key[len(prefix) :]), delete)
         await delete()
+
+    async def _charged(self, whole_key: str) -> AbstractContextManager[None]:
+        """Charge the budgets in force for the early deletion of an object in a block."""
+        if not budgets():
+            return nullcontext()
+        try:
+            head = await self.gateway.head_object(self.ref, whole_key)
+        except ObjectNotFoundError:
+            return nullcontext()
+        now, terms = datetime.now(UTC), CLASS_TERMS.get(head.storage_class)  # type: ignore[call-overload]  # any name
+        if terms is not None and now - head.modified >= timedelta(terms.minimum_days):
+            return nullcontext()
+        archive = None  # which makes the charge unknown
+        if {budget.prices.storage_class for budget in budgets()} == {head.storage_class}:
+            archive = Archive(ArchiveId(whole_key), self.name, head.size, b"", "", head.modified)
+        return deleting(archive, now)
 
     async def remove_upload(self, upload_id: UploadId, key: str | None) -> None:
         """See ``PlaceContext``."""

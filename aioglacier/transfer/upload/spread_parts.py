@@ -89,7 +89,7 @@ class PartSpreader(Spreader):
         def charge(requests: int, size: int = 0) -> None:  # here, as a worker knows no budget
             for budget in budgets():
                 for _ in range(requests):
-                    budget.charge(operation, Charge(uploads=1, stored=size))
+                    budget.charge(operation, Charge(parts=1, stored=size))
                     size = 0
 
         async def do(span: Span) -> float:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 import aioglacier
+from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import Catalog
+from aioglacier.core.errors import CostLimitError
+from aioglacier.core.s3.objects import StorageClass
+from aioglacier.core.spending import Budget
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
@@ -62,3 +68,26 @@ async def test_another_bucket_of_the_name_has_other_records(tmp_path: Path) -> N
                 assert (await catalog.archives.totals(bucket.context.key)).archives == 0
                 await bucket.upload(b"film", key="film")
                 assert (await catalog.archives.totals(bucket.context.key)).archives == 1
+
+
+async def test_an_early_deletion_is_charged_and_limited(tmp_path: Path) -> None:
+    """By the prices of the object's class; those of another class tell nothing, and pass no limit."""
+    deep, instant = (
+        load_prices("us-east-1", storage_class=each)
+        for each in (StorageClass.DEEP_ARCHIVE, StorageClass.GLACIER_IR)
+    )
+    async with (
+        Catalog.open(tmp_path / "catalog.db") as catalog,
+        serving(tmp_path / "glacier", catalog) as glacier,
+    ):
+        bucket = await glacier.create_bucket("museum", "DEEP_ARCHIVE")
+        await bucket.upload(b"film", key="film")
+        for budget in (Budget(deep, 0.0), Budget(instant, 1e9)):
+            async with bucket.context.spending(budget):
+                with pytest.raises(CostLimitError):
+                    await bucket.delete("film")
+        budget = Budget(deep)
+        async with bucket.context.spending(budget):
+            await bucket.delete("film")
+            await bucket.delete("film")  # which is gone, and costs nothing
+    assert budget.cost == pytest.approx(deep.early_deletion(4, 0, 1), rel=1e-3)

@@ -123,7 +123,7 @@ async def _plan(session: Session, vault: Vault, upload_id: str, source: str, pri
     missing = None if size is None else max(0, size - record["sent"])
     cost = math.nan
     if missing is not None:
-        cost = prices.uploads(-(-missing // record["part_size"]) + 1) + prices.storing(missing)
+        cost = prices.uploads(-(-missing // record["part_size"]) + 1, 1) + prices.storing(missing)
     facts = {**record, "source": source, "size": size, "missing": missing, **cost_record(prices, cost)}
     tell_plan(
         session,

@@ -148,7 +148,8 @@ async def command(
         sync = FolderSync(opened, directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):
             plan = await sync.plan()
-        cost = prices.uploads(plan.requests) + prices.storing(plan.sent, plan.bundles + plan.big_files)
+        archives = plan.bundles + plan.big_files
+        cost = prices.uploads(plan.requests, archives) + prices.storing(plan.sent, archives)
         if dry_run:
             record = {
                 "event": "plan",
