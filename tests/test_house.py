@@ -218,11 +218,6 @@ TESTED_ELSEWHERE = {
 #: Modules that still need a test file of their own.
 UNMIRRORED = {
     "aioglacier.cli.shared.archive_moves",
-    "aioglacier.cli.shared.archive_names",
-    "aioglacier.cli.shared.encrypting",
-    "aioglacier.cli.shared.folder_listing",
-    "aioglacier.cli.shared.losing_files",
-    "aioglacier.cli.shared.places",
     "aioglacier.fs.archive_file_system",
     "aioglacier.fs.archive_files",
     "aioglacier.migrate.job_bytes",

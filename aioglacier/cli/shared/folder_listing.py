@@ -56,7 +56,7 @@ FOLDER: Final = click.option(
 )
 
 AT: Final = click.option(
-    "--at", type=TIME, metavar="TIME", help="Restore the state at TIME, by the syncs before it."
+    "--at", type=TIME, metavar="TIME", help="Take the state at TIME, by the syncs before it."
 )
 EXCLUDE: Final = click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
 
