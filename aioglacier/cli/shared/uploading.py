@@ -54,6 +54,7 @@ class UploadOptions:
     storage_class: str | None
     metadata: tuple[str, ...]
     overwrite: bool
+    checksum: str | None
     part_size: int | None
     expected_size: int | None
     no_resume: bool

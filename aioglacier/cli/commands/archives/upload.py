@@ -91,6 +91,12 @@ _AT_ONCE: Final = 8
     "--metadata", metavar="NAME=VALUE", multiple=True, help="In a bucket: metadata of the object; repeatable."
 )
 @flag("--overwrite", "In a bucket: replace an object that has the key.")
+@click.option(
+    "--checksum",
+    type=click.Choice(["SHA256", "CRC64NVME"], case_sensitive=False),
+    help="In a bucket: SHA256 proves each byte, and is the default. CRC64NVME takes less CPU, needs TLS, and "
+    "finds damage but no forgery.",
+)
 @RECIPIENTS
 @flag("--roll-over", "Standard input may be of any length: where one archive is full, the next begins.")
 @click.option("--piece-size", type=SIZE, help="With --roll-over: bytes of an archive. Default: 10,000 parts.")
@@ -175,7 +181,7 @@ def _refuse(options: UploadOptions, *, is_bucket: bool) -> None:
         raise click.UsageError(
             f"{option} does not go with --recipient: an encrypted upload differs each time"
         )
-    if not is_bucket and (named := first_given("metadata", "overwrite")):
+    if not is_bucket and (named := first_given("metadata", "overwrite", "checksum")):
         raise click.UsageError(f"{named} is for buckets; an archive in a vault has a --description")
     if options.roll_over and is_bucket:
         raise click.UsageError("--roll-over is for vaults; one object takes up to 48.8 TiB")

@@ -207,7 +207,7 @@ class _Run:
         options, running = self._options, self._running
         if options.recipients is not None:
             await self._check_free(key)
-            more = {"key": key, "overwrite": options.overwrite, "metadata": self._metadata}
+            more = {"key": key, "overwrite": options.overwrite, "metadata": self._metadata} | self._checksum()
             return await upload_sealed(running, self._bucket, source, options.recipients, options, **more)
         if source == STDIN:
             await self._check_free(key)
@@ -247,7 +247,11 @@ class _Run:
             "part_size": options.part_size,
             "overwrite": options.overwrite,
             "metadata": self._metadata,
+            **self._checksum(),
         }
+
+    def _checksum(self) -> dict[str, str]:
+        return {"checksum": self._options.checksum} if self._options.checksum is not None else {}
 
     async def _check_free(self, key: str) -> None:
         """Refuse a key that is taken before a byte is sent."""

@@ -61,6 +61,14 @@ def test_an_object_is_not_replaced_unless_asked_for(museum: Cli) -> None:
     assert museum("--json", *words, "film", "--overwrite").record["skipped"] is False
 
 
+def test_the_checksum_is_chosen(museum: Cli) -> None:
+    """CRC64NVME takes the place of SHA-256, also of an encrypted object; a vault has no choice."""
+    words = ("upload", "s3://museum/a", "film", "--storage-class", "GLACIER_IR", "--checksum", "crc64nvme")
+    assert museum("--json", *words).record["checksum"].startswith("CRC64NVME:")
+    assert museum("--json", *words).record["skipped"]
+    museum("upload", "photos", "film", "--checksum", "SHA256", code=2)
+
+
 def test_the_plan_has_requests_days_and_price(museum: Cli) -> None:
     """Nothing is sent, and a limit that a price would exceed is kept."""
     (museum.folder / "big").write_bytes(data(17 * MIB))
