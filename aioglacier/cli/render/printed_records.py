@@ -39,6 +39,8 @@ def plain(value: Any) -> Any:
             return value.value
         case frozenset() | set():
             return sorted(plain(each) for each in value)
+        case dict():
+            return {key: plain(each) for key, each in value.items()}
         case tuple() | list():
             return [plain(each) for each in value]
         case None | bool() | int() | float() | str():  # JSON has these

@@ -139,6 +139,7 @@ async def change_each(
     One refusal leaves the others. Trouble that concerns all of them ends the run, after the changes under way
     have been answered.
     """
+    name, where = ("key", "place") if kind == "key" else (f"{kind}_id", "vault")
     codes: list[Exit] = []
     waiting = iter(ids)
     trouble: list[GlacierError] = []
@@ -157,8 +158,9 @@ async def change_each(
                     raise
                 codes.append(tell(session.output, failure_of(error, item=each)))
             else:
-                record = {f"{kind}_id": each, "vault": vault, verb: True}
-                session.output.record(record, lambda record: f"{verb} {record[f'{kind}_id']}")
+                session.output.record(
+                    {name: each, where: vault, verb: True}, lambda record: f"{verb} {record[name]}"
+                )
 
     await run_side_by_side(change_waiting, _AT_ONCE)
     if trouble:
