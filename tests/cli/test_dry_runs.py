@@ -356,7 +356,7 @@ def test_records_are_as_the_schema_says(house: tuple[Cli, dict[str, str]]) -> No
 
 
 def test_every_command_has_a_schema(house: tuple[Cli, dict[str, str]]) -> None:
-    """What is neither a folder's nor run above is run here; a record without a schema fails."""
+    """The test runs what no other test here runs; a record without a schema fails."""
     program, ids = house
     for words in RUN_HERE.split("\n"):
         program(*words.format(**ids).split())
