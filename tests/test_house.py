@@ -220,8 +220,6 @@ UNMIRRORED = {
     "aioglacier.cli.shared.archive_moves",
     "aioglacier.fs.archive_file_system",
     "aioglacier.fs.archive_files",
-    "aioglacier.migrate.job_bytes",
-    "aioglacier.migrate.proven_store",
 }
 
 #: Modules that ``import aioglacier`` must not load.
