@@ -19,9 +19,11 @@ from aioglacier.core.errors import IntegrityError, ObjectExistsError, UploadExpi
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.s3.moved_metadata import metadata_of
+from aioglacier.core.s3.objects import UPLOAD_NAME
 from aioglacier.core.spending import charging
 from aioglacier.files.crashpoints import passing
 from aioglacier.gateway.contract.paging import follow
+from aioglacier.migrate.foreign_object import find_other_bytes
 from aioglacier.migrate.job_bytes import JobBytes, send_output
 from aioglacier.migrate.move_costs import SHARE, choose_part_size
 from aioglacier.migrate.move_manifest import write_line
@@ -52,7 +54,11 @@ _TRIES: Final = 3
 
 
 class BucketCarrier:
-    """Carries archives into one bucket; see ``Carrier``."""
+    """Carries archives into one bucket; see ``Carrier``.
+
+    Attributes:
+        takes_over: Compare an object of another program with its archive, and take it as moved.
+    """
 
     def __init__(
         self,
@@ -72,13 +78,14 @@ class BucketCarrier:
         self._prices = prices
         self._places = anyio.Semaphore(_PLACES)
         self._alone = anyio.Lock()
+        self.takes_over = False
 
     async def is_there(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
         if moved.state in {MoveState.REQUESTED, MoveState.READY}:
             return False  # nothing was sent yet
         head = await self._target.head(moved.name)
-        if head is None:
+        if head is None or self._is_foreign(head):
             return False
         parts = await self._moves.list_parts(moved)
         difference = self._difference(moved, head, parts) if parts else "it was there before"
@@ -109,10 +116,13 @@ class BucketCarrier:
 
     async def _carry_once(self, moved: MovedRecord, job: Job, part_size: int) -> None:
         archive, target = moved.archive, self._target
-        moved, known, hashes = await self._find_upload(moved, part_size)
         output = GlacierOutput(
             self._context.gateway, self._context.name, job.id, size=archive.size, tree_hash=archive.tree_hash
         )
+        found = await target.head(moved.name) if self.takes_over else None
+        if found is not None and self._is_foreign(found):
+            return await self._take_over(moved, found, output)
+        moved, known, hashes = await self._find_upload(moved, part_size)
         source = JobBytes(output, target.resources)
         settings = replace(
             self._settings,
@@ -150,6 +160,18 @@ class BucketCarrier:
         if difference or head is None:
             raise self._exists(moved, difference)
         await self._prove(moved, head)
+        return None
+
+    def _is_foreign(self, head: ObjectHead) -> bool:
+        """Return whether an object may be one that is compared and not uploaded."""
+        return self.takes_over and UPLOAD_NAME not in head.metadata
+
+    async def _take_over(self, moved: MovedRecord, head: ObjectHead, output: GlacierOutput) -> None:
+        with self._target.naming(moved.name):
+            difference = await find_other_bytes(self._target, head, moved.archive, output)
+        if difference:
+            raise self._exists(moved, difference)
+        await self._prove(replace(moved, token=None), head)  # the line says by it that metadata prove nothing
 
     # --- an upload that goes on
 

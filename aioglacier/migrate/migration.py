@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
+from aioglacier.bulk.archives.aws_names import AwsNames
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
 from aioglacier.bulk.archives.safe_names import names_of
@@ -30,7 +31,7 @@ from aioglacier.migrate.move_costs import CostMeter
 from aioglacier.migrate.move_manifest import BucketManifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aioglacier.bulk.archives.move_plan import ArchivePlan
     from aioglacier.bulk.archives.size_rules import SizeRule
@@ -55,7 +56,8 @@ class MigrationOptions:
         archives: Which archives; by default all, also those of folders and streams.
         pace: How fast they are asked for.
         rules: Rules for the class of an archive; the first that is about its size counts.
-        names: "description" names objects as ``restore`` names files, "id" by the archives' ids.
+        names: "description" names objects as ``restore`` names files, "id" by the archives' ids, "aws" as
+            AWS's own tool does. Then an object that it has made is compared with its archive, and taken over.
         takes_tags: Give each object the tags of the vault.
     """
 
@@ -96,8 +98,8 @@ class Migration:
         self._progress = MoveProgress()
         self._plan: ArchivePlan | None = None
         self.costs: TargetCosts | None = None
-        if self._options.names not in {"description", "id"}:
-            raise InvalidPlanError(f"names are by description or id, not {self._options.names!r}")
+        if self._options.names not in _NAMES:
+            raise InvalidPlanError(f"names are by description, id or aws, not {self._options.names!r}")
         if bucket.storage_class is None:
             raise InvalidPlanError("name a storage class for the bucket, such as DEEP_ARCHIVE")
         self._storage_class = check_choice("storage class", StorageClass, bucket.storage_class)
@@ -170,13 +172,15 @@ class Migration:
                 self._budget.prices,
                 options.pace,
                 meter=meter.count,
-                name=names_of if options.names == "description" else _ids,
+                name=_NAMES[options.names](),
+                has_folders=options.names != "aws",
             )
             self.costs = meter.total(plan, options.pace.per_day)
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this migration")
             carrier = BucketCarrier(self._context, move, target, settings, options.rules, self._prices)
+            carrier.takes_over = options.names == "aws"
             run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
             await self._run(run, move, manifest)
         return self.snapshot()
@@ -206,3 +210,11 @@ class Migration:
 
 def _ids(archive: Archive) -> Sequence[str]:
     return (archive.id,)
+
+
+#: Makers of what names an archive, by ``MigrationOptions.names``.
+_NAMES: Final[Mapping[str, Callable[[], Callable[[Archive], Sequence[str]]]]] = {
+    "description": lambda: names_of,
+    "id": lambda: _ids,
+    "aws": AwsNames,
+}

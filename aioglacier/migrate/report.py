@@ -164,6 +164,8 @@ async def find_change(target: BucketTarget, facts: dict[str, Any]) -> str:
     checksum = ObjectChecksum(ChecksumAlgorithm.SHA256, bytes.fromhex(facts["sha256"]), facts["parts"])
     if difference := find_difference(head, archive, facts["token"], checksum):
         return f"the object is another one: {difference}"
+    if facts["token"] is None and head.etag != facts["etag"]:
+        return f"the object has the etag {head.etag}, not {facts['etag']}"
     if head.version_id != facts["version_id"]:
         return f"the object is of version {head.version_id}, not {facts['version_id']}"
     return ""

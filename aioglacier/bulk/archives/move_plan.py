@@ -149,16 +149,18 @@ async def make_plan(
     *,
     meter: Callable[[Archive], None] | None = None,
     name: Callable[[Archive], Sequence[str]] = names_of,
+    has_folders: bool = True,
 ) -> ArchivePlan:
     """Record the archives that are selected and not part of the move yet, with their names."""
     moves = context.catalog.moves
     plan, choice = ArchivePlan(), ArchiveChoice(options)
     async for page in choice.pages(context):
         known = await moves.known(move, page)
-        new = [record for record in page if record.number not in known]
-        names = await moves.plan(move, [Named(record, name(record.archive)) for record in new])
-        for record, given in zip(new, names, strict=True):
-            _note_name(plan, record.archive, given)
+        named = [Named(record, name(record.archive)) for record in page]  # a name may depend on those before
+        new = [each for each in named if each.archive.number not in known]
+        names = await moves.plan(move, new, has_folders=has_folders)
+        for each, given in zip(new, names, strict=True):
+            _note_name(plan, each.archive.archive, given)
         for record in page:
             _count(plan, record.archive, known.get(record.number), pace, meter)
     return _finish(plan, choice, prices)

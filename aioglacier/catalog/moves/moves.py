@@ -107,8 +107,13 @@ class Moves(Records):
 
         await self._database.write(change)
 
-    async def plan(self, move: MoveRecord, archives: Sequence[Named]) -> list[str]:
-        """Add archives that are not part of the move; return the names that they got, in order."""
+    async def plan(
+        self, move: MoveRecord, archives: Sequence[Named], *, has_folders: bool = True
+    ) -> list[str]:
+        """Add archives that are not part of the move; return the names that they got, in order.
+
+        With ``has_folders``, no name is that of a folder of another one.
+        """
 
         def change(connection: Connection) -> list[str]:
             known = _known(connection, move, [named.archive for named in archives])
@@ -116,7 +121,9 @@ class Moves(Records):
             for archive, names in archives:
                 if archive.number in known:
                     continue
-                name = next((each for each in names if _is_free(connection, move, each)), names[-1])
+                name = next(
+                    (each for each in names if _is_free(connection, move, each, has_folders)), names[-1]
+                )
                 MOVED.insert(
                     connection,
                     move=move.number,
@@ -320,9 +327,9 @@ def _known(
     return {number: MoveState(state) for number, state in rows}
 
 
-def _is_free(connection: Connection, move: MoveRecord, name: str) -> bool:
+def _is_free(connection: Connection, move: MoveRecord, name: str, has_folders: bool) -> bool:
     """Return whether no other archive has this name, or that of a folder on the way."""
-    ends = [at for at, character in enumerate(name) if character == "/"]
+    ends = [at for at, character in enumerate(name) if character == "/"] if has_folders else []
     names = [escape(name[:end]) for end in (*ends, len(name))]
     statement = f"SELECT 1 FROM moved WHERE move = ? AND name IN ({marks(len(names))}) LIMIT 1"  # noqa: S608
     return not connection.rows(statement, (move.number, *names))

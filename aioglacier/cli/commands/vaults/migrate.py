@@ -130,10 +130,10 @@ def _fold_run(given: dict[str, Any]) -> None:
 )
 @click.option(
     "--names",
-    type=click.Choice(["description", "id"]),
+    type=click.Choice(["description", "id", "aws"]),
     default="description",
     show_default=True,
-    help="Keys: by the names in the descriptions, or the ids of the archives.",
+    help="Keys: by descriptions, ids, or as AWS's own tool, whose objects are compared and taken over.",
 )
 @flag("--vault-tags", "Give each object the tags of the vault.", "takes_tags")
 @_TARGET
