@@ -100,7 +100,17 @@ def _answer(status: str, extra: str, document: dict[str, Any] | None = None) -> 
 
 
 def _document(path: str) -> dict[str, Any]:
-    """A job, done, or a list of unfinished uploads, empty, or a vault."""
+    """A job, done, or a list of unfinished uploads, empty, or a vault, or an upload without parts."""
+    if "/multipart-uploads/" in path:
+        return {
+            "MultipartUploadId": path.partition("/multipart-uploads/")[2].partition("?")[0],
+            "PartSizeInBytes": 16 * _MIB,
+            "ArchiveDescription": None,
+            "CreationDate": "2012-03-20T17:03:43.221Z",
+            "VaultARN": "arn:aws:glacier:us-east-1:012345678901:vaults/v",
+            "Parts": [],
+            "Marker": None,
+        }
     if path.count("/") == 3:
         name = path.rpartition("/")[2]
         return {

@@ -56,6 +56,7 @@ COMMANDS: Final = (
     "inventory_parsing",
     "catalog_writes",
     "folders",
+    "cluster --rounds 5",
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import scale
 from benchmarks.goals import GOALS, PEERS
+from benchmarks.many_workers import Site, simulate
 from benchmarks.measure import GIB, MIB
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from benchmarks.results import Results
 
 KIB: Final = 1024
+
+#: A task opens its connections each time, on a long line with some round trips of 50 ms.
+_OPENING_SECONDS: Final = 0.2
 
 #: The meaning of a client's name.
 CLIENTS: Final = {
@@ -468,6 +472,38 @@ def scale_files(results: Results) -> str:
     return _table(["a million files of 16 KiB", "requests", "billed", "minutes", "first to run out"], rows)
 
 
+def scale_cluster(results: Results) -> str:
+    """The measured cost of other processes."""
+    found = results.find("cluster", size=GIB)
+    low, high = found["ratio"][1:]
+    rows = [
+        ["1 GiB, this process alone", f"{found['alone_cpu_s'][0]:.2f} CPU s"],
+        ["1 GiB, by one worker", f"{found['spread_cpu_s'][0]:.2f} CPU s"],
+        ["ratio (lowest and highest of the rounds)", f"{found['ratio'][0]:.2f} ({low:.2f} to {high:.2f})"],
+        ["start of scheduler and one worker", f"{found['start_cpu_s']:.1f} CPU s"],
+        ["a task, in the coordinator", f"{found['coordinator_cpu_ms_a_task']:.1f} CPU ms"],
+        ["a task of 1 MiB, in the worker", f"{found['worker_cpu_ms_a_task']:.0f} CPU ms"],
+    ]
+    return _table(["measured", "cost"], rows)
+
+
+def scale_workers(results: Results) -> str:
+    """A simulation of many workers with the measured costs."""
+    found = results.find("cluster", size=GIB)
+    coordinator = found["coordinator_cpu_ms_a_task"] / 1000
+    rows = []
+    for workers in (1, 4, 16, 64, 256):
+        cells = [f"{workers}"]
+        for rate, parts in ((20e6, 120_000), (600e6, 3_600_000)):
+            site = Site(workers, rate, found["task_ms"] / 1000 + _OPENING_SECONDS, coordinator)
+            run = simulate(site, parts, 16 * MIB)
+            cells += [f"{run.tasks:,}", f"{run.efficiency:.2f}"]
+        rows.append(cells)
+    return _table(
+        ["workers", "2 TB, 20 MB/s each: tasks", "busy", "60 TB, 600 MB/s each: tasks", "busy"], rows
+    )
+
+
 TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "readme": readme,
     "machine": machine,
@@ -498,6 +534,8 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "scale-costs": scale_costs,
     "scale-archives": scale_archives,
     "scale-files": scale_files,
+    "scale-cluster": scale_cluster,
+    "scale-workers": scale_workers,
 }
 
 _MARKED: Final = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -49,11 +49,16 @@ def test_there_are_benchmarks() -> None:
 
 
 #: The next test runs the first one, and the other one starts four more programs beside ours.
-_WITH_PEERS = {"upload_cost", "folder_peers"}
+_WITH_PEERS = {"upload_cost", "folder_peers", "cluster"}
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted({*NAMES} - _WITH_PEERS), pytest.param("folder_peers", marks=pytest.mark.long)]
+    "name",
+    [
+        *sorted({*NAMES} - _WITH_PEERS),
+        pytest.param("folder_peers", marks=pytest.mark.long),
+        pytest.param("cluster", marks=pytest.mark.long),
+    ],
 )
 def test_a_benchmark_runs_quickly_and_prints_figures(name: str) -> None:
     """With ``--quick`` it succeeds and prints one JSON object that describes the machine."""

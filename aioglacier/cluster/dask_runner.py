@@ -45,6 +45,14 @@ _COUNT_SECONDS: Final = 2.0
 
 _LOOK_SECONDS: Final = 0.1
 
+#: Dask looks at its processes for pages that are not shown here, a hundred times a second.
+_QUIET: Final = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.nanny.pre-spawn-environ": {},  # which makes memory go back to the system at once
+}
+
 _NO_PAGES: Final = "127.0.0.1:0"
 
 
@@ -157,27 +165,29 @@ class DaskRunner:
     # --- opening
 
     async def _start(self) -> None:
-        from distributed import Client, LocalCluster  # noqa: PLC0415  # loaded
+        import dask.config  # noqa: PLC0415  # loaded
+        from distributed import Client, LocalCluster  # noqa: PLC0415
 
         address: Any = self._address
         # A lost connection is an error of ours, and no page of tracebacks beside it.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         if address is None:
             logging.getLogger("distributed").setLevel(logging.CRITICAL)  # workers that end as they like
-            address = await self._stack.enter_async_context(
-                LocalCluster(
-                    n_workers=self._processes,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    # Or pages with the state of all would be served to every machine.
-                    dashboard_address=_NO_PAGES,
-                    worker_dashboard_address=_NO_PAGES,
-                    scheduler_kwargs={"dashboard": False},
-                    memory_limit=0,
-                    silence_logs=logging.CRITICAL,
-                    asynchronous=True,
+            with dask.config.set(_QUIET):
+                address = await self._stack.enter_async_context(
+                    LocalCluster(
+                        n_workers=self._processes,
+                        threads_per_worker=1,
+                        host="127.0.0.1",
+                        # Or pages with the state of all would be served to every machine.
+                        dashboard_address=_NO_PAGES,
+                        worker_dashboard_address=_NO_PAGES,
+                        scheduler_kwargs={"dashboard": False},
+                        memory_limit=0,
+                        silence_logs=logging.CRITICAL,
+                        asynchronous=True,
+                    )
                 )
-            )
         try:
             client = Client(address, asynchronous=True, set_as_default=False, timeout=_PATIENCE_SECONDS)
             self._stack.push_async_callback(client.close)  # also one that finds no scheduler

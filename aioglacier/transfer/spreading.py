@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: A task of some 10 s costs a scheduler of 200 tasks a second nothing, and a worker's death little.
 _RUN_SECONDS: Final = 10.0
 
+_LEAST_SECONDS: Final = 1.0
+
 #: The first runs, of which nothing is known, are short.
 _FIRST_SIZE: Final = 128 * MIB
 
@@ -39,7 +41,8 @@ class RunSizes:
     """Cuts the parts that are to be done into runs.
 
     A run is as long as one process needs for ``_RUN_SECONDS`` at the rate of the last runs, and at most its
-    share of half of what is left.
+    share of half of what is left; but never shorter than ``_LEAST_SECONDS``, or opening its connection would
+    take longer than its bytes.
     """
 
     def __init__(self, indexes: Sequence[int], part_size: int) -> None:
@@ -53,7 +56,8 @@ class RunSizes:
         if not self._spans:
             return None
         wanted = int(self._rate * _RUN_SECONDS) // self._part_size
-        count = max(1, min(wanted, self._left // (2 * slots)))
+        least = int(self._rate * _LEAST_SECONDS) // self._part_size
+        count = max(1, min(wanted, max(least, self._left // (2 * slots))))
         span = self._spans[-1]
         taken = Span(span.first, min(count, span.parts))
         self._left -= taken.parts

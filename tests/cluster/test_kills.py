@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +23,6 @@ from tests.cli.conftest import MIB, Cli, data, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SIZE = 64 * MIB
 PARTS = SIZE // MIB
@@ -129,3 +130,23 @@ def test_kills_of_coordinator_worker_and_scheduler(rack: Rack) -> None:
     assert len({each["archive_id"] for each in made}) == 3
     status = rack.glacier.status()
     assert (status["archives"], status["uploads"]) == (3, 0)
+
+
+@pytest.mark.long
+def test_the_recipe_runs_as_it_stands(tmp_path: Path) -> None:
+    """The commands of the page archive a file on loopback."""
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+    (recipe,) = re.findall(r"```sh\n(dask scheduler.*?)```", page, re.DOTALL)
+    (tmp_path / "film.mkv").write_bytes(content := data(SIZE))
+    server = LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0, is_durable=False)
+    with serving(server) as glacier:
+        cli = Cli(tmp_path, ("--endpoint-url", glacier.url, "--region", "us-east-1"), glacier.environment)
+        cli("vault", "create", "archive")
+        folder = str(Path(sys.executable).parent)
+        environment = cli.env({"PYTHONWARNINGS": "default", "PATH": f"{folder}:{os.environ['PATH']}"})
+        command = ["bash", "-mc", recipe]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=120
+        )
+        assert tree_hash(content).hex() in done.stdout.decode(), done.stderr
+        assert glacier.status()["archives"] == 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aioglacier.transfer.spreading import RunSizes
+from benchmarks.many_workers import Site, simulate
 
 MIB = 1024 * 1024
 
@@ -23,14 +24,14 @@ def test_every_part_is_in_one_run(indexes: set[int], slots: int, seconds: list[f
 
 
 def test_runs_become_long_and_at_the_end_short() -> None:
-    """At 1 GiB/s runs grow to 10 GiB, and the last ones are parts, so that all processes end together."""
+    """At 1 GiB/s runs grow to 10 GiB, and the last ones take a second, so all processes end together."""
     sizes, lengths = RunSizes(range(10_000), 16 * MIB), []
     while (span := sizes.next(4)) is not None:
         lengths.append(span.parts)
         sizes.note(span.parts * 16 * MIB, span.parts / 64)
     assert lengths[0] == 8
     assert max(lengths) == pytest.approx(640, rel=0.01)
-    assert lengths[-1] == 1
+    assert lengths[-2] == pytest.approx(64, rel=0.02)
     assert len(lengths) < 80
 
 
@@ -45,3 +46,11 @@ def test_one_slow_run_does_not_cut_all_others_short() -> None:
     assert before is not None
     assert after is not None
     assert before.parts // 2 <= after.parts < before.parts
+
+
+def test_many_workers_are_kept_busy() -> None:
+    """10,000 tasks on 64 workers of different speed keep them busy, at more than the measured costs."""
+    site = Site(workers=64, rate=20e6, task_seconds=0.2, coordinator_seconds=0.012)
+    found = simulate(site, parts=120_000, part_size=16 * MIB)
+    assert found.tasks == pytest.approx(10_000, rel=0.1)
+    assert found.efficiency > 0.9
