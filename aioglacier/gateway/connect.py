@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from aioglacier.gateway.contract.dialect import Dialect
     from aioglacier.gateway.contract.key_source import KeySource
+    from aioglacier.gateway.contract.operation import Performer
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.contract.protocols import Throttle
     from aioglacier.gateway.s3.caller import S3Caller
 
 
@@ -59,17 +59,18 @@ async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
 
 @asynccontextmanager
 async def open_s3_gateway(
-    options: GatewayOptions, *, throttle: Throttle | None = None
+    options: GatewayOptions, *, beside: Performer | None = None
 ) -> AsyncIterator[S3Caller]:
     """Open a gateway to S3, which sends each operation once, and nothing yet.
 
-    The endpoint of ``options`` is S3's. ``throttle`` is that of the gateway to the vaults, if both share a
-    rate. Errors are those of ``open_gateway``.
+    The endpoint of ``options`` is S3's. ``beside`` is the gateway to the vaults of the same connection, whose
+    rate and keys it shares: a program that gives keys may ask the user each time. Errors are those of
+    ``open_gateway``.
     """
     from aioglacier.gateway.s3.caller import Addressing, S3Caller  # noqa: PLC0415  # most programs use no bucket
     from aioglacier.gateway.s3.dialect import BUCKETS  # noqa: PLC0415
 
-    async with _open_wire(options, BUCKETS, throttle) as (wire, found):
+    async with _open_wire(options, BUCKETS, beside) as (wire, found):
         origin = URL(wire.origin)
         host = origin.host or ""
         addressing = Addressing(
@@ -95,14 +96,14 @@ async def find_s3_endpoint(options: GatewayOptions) -> str:
 
 @asynccontextmanager
 async def _open_wire(
-    options: GatewayOptions, dialect: Dialect, throttle: Throttle | None = None
+    options: GatewayOptions, dialect: Dialect, beside: Performer | None = None
 ) -> AsyncIterator[tuple[Wire, _Found]]:
     _check_options(options)
     keep_secrets_out_of_logs()  # before botocore can log its first line
     service = dialect.signing_name
     plain = await to_thread.run_sync(read_plain, options, service)
     if plain is None:
-        found = await _ask_botocore(options, service)
+        found = await _ask_botocore(options, service, beside.key_source if beside is not None else None)
     else:
         keys = PlainKeys(plain.keys, source=plain.source, options=options)
         found = _Found(keys, plain.region, plain.endpoint, plain.ca_bundle, plain.has_bucket_hosts)
@@ -111,7 +112,7 @@ async def _open_wire(
     proxy = proxy_for(origin, options, is_loopback=is_loopback)
     is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
     context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
-    limit = options.bandwidth
+    throttle, limit = beside.throttle if beside is not None else None, options.bandwidth
     if throttle is None and limit is not None:
         throttle = Bandwidth(limit, is_shared=options.shares_bandwidth)
     async with open_http_session(context, options, throttle) as http:
@@ -121,7 +122,9 @@ async def _open_wire(
         yield Wire(sender, found.key_source, options, dialect), found
 
 
-async def _ask_botocore(options: GatewayOptions, service: str) -> _Found:
+async def _ask_botocore(options: GatewayOptions, service: str, known: KeySource | None) -> _Found:
+    if known is not None:
+        return _Found(known, *await to_thread.run_sync(resolve_place, options, service))
     session = await to_thread.run_sync(new_session, options)
     from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # botocore is loaded by now
 

@@ -27,10 +27,10 @@ async def open_retrying_gateway(options: GatewayOptions) -> AsyncIterator[Retryi
 async def open_retrying_s3_gateway(
     options: GatewayOptions, vaults: RetryingGateway
 ) -> AsyncIterator[S3Gateway]:
-    """Open a gateway to S3, which shares rate and congestion with the one to the vaults."""
+    """Open a gateway to S3, which shares rate, keys and congestion with the one to the vaults."""
     # Most programs use no bucket.
     from aioglacier.gateway.retry.retrying_s3_gateway import RetryingS3Gateway  # noqa: PLC0415
 
-    async with open_s3_gateway(options, throttle=vaults.throttle) as gateway:
+    async with open_s3_gateway(options, beside=vaults) as gateway:
         policy = RetryPolicy(no_progress_seconds=options.timeouts.give_up)
         yield RetryingS3Gateway(gateway, policy, congestion=vaults.congestion)

@@ -75,7 +75,7 @@ async def test_both_gateways_share_a_rate(server: FaultyServer) -> None:
     options = options_for(server, bandwidth=1 << 20)
     async with (
         open_gateway(options) as vaults,
-        open_s3_gateway(options, throttle=vaults.throttle) as s3,
+        open_s3_gateway(options, beside=vaults) as s3,
         open_s3_gateway(options) as another,
     ):
         assert vaults.throttle is s3.throttle is not None

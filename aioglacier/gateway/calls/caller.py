@@ -61,6 +61,7 @@ class Caller(Performer):
         self.region = wire.region
         self.origin = wire.origin
         self.throttle = wire.throttle
+        self.key_source = wire.key_source
         self._wire = wire
         self._options = options
 

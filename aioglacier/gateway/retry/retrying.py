@@ -58,6 +58,7 @@ class Retrying(Performer):
         self.region = gateway.region
         self.origin = gateway.origin
         self.throttle = gateway.throttle
+        self.key_source = gateway.key_source
         self.lost_uploads = LostUploads()
         self._gateway = gateway
         self._retrier = Retrier(policy, congestion=congestion, clock=clock, sleep=sleep)

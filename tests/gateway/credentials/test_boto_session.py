@@ -20,7 +20,7 @@ async def test_identity_shows_where_it_is_from_and_no_key(tmp_path: Path, server
     """A repr may end up in a log."""
     Process(tmp_path, [60])
     async with open_gateway(found_options(server)) as gateway:
-        assert repr(gateway._wire._key_source) == "<LiveKeys from custom-process>"
+        assert repr(gateway.key_source) == "<LiveKeys from custom-process>"
 
 
 async def test_a_process_that_prints_no_json_gives_no_credentials(

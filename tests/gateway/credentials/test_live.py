@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from aioglacier.core.errors import ClockSkewError, CredentialsExpiredError, InvalidCredentialsError
-from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.connect import open_gateway, open_s3_gateway
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.credentials.conftest import Process, found_options
 from tests.gateway.faulty import Exchange, FaultyServer, glacier, options_for, refuses
@@ -130,3 +130,14 @@ async def test_a_refresh_that_returns_expired_keys_is_an_expiry(server: FaultySe
         with pytest.raises(CredentialsExpiredError, match="could not be refreshed"):
             await RetryingGateway(inner).describe_vault("photos")
     assert len(server.requests) == 1
+
+
+async def test_both_services_of_a_connection_get_keys_once(server: FaultyServer, tmp_path: Path) -> None:
+    """A program that gives keys may ask the user, so S3 takes those that the vaults have."""
+    process = Process(tmp_path, [600])
+    options = found_options(server)
+    async with open_gateway(options) as vaults, open_s3_gateway(options, beside=vaults) as s3:
+        assert s3.key_source is not None
+        assert s3.key_source is vaults.key_source
+        await s3.key_source.keys()
+    assert process.calls == 1
