@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -26,7 +27,7 @@ from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import TextIO
 
     from aioglacier.client.glacier import Glacier
@@ -66,6 +67,23 @@ def name_origin(error: click.BadParameter, ctx: click.Context) -> click.BadParam
     return error
 
 
+class _Formatter(click.HelpFormatter):
+    """Help as narrow as the terminal: click writes 50 columns at least, and breaks the lines of a phone."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.width = max(24, min(self.width, shutil.get_terminal_size().columns - 2))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl(rows, min(col_max, self.width * 2 // 5), col_spacing)
+
+
+class HelpContext(click.Context):
+    """The context of a command line, with help for any terminal."""
+
+    formatter_class = _Formatter
+
+
 class Command(click.Command):
     """A command that also takes the global options and is called with a ``Session``.
 
@@ -73,6 +91,8 @@ class Command(click.Command):
     the folder of ``--local`` if there is none. Without ``records``, it opens no catalog to connect. One that
     ``moves`` bytes is silent with ``-q`` if all is well.
     """
+
+    context_class = HelpContext
 
     def __init__(
         self,
@@ -160,6 +180,7 @@ class Command(click.Command):
 class CommandGroup(click.Group):
     """Commands about one thing, as "vault"."""
 
+    context_class = HelpContext
     command_class = Command
 
 

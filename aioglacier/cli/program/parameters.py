@@ -18,15 +18,17 @@ from aioglacier.core.rate_schedule import RateSchedule
 F = TypeVar("F", bound="Callable[..., Any]")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     _OfText = click.ParamType[str]
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
     _OfTime = click.ParamType[datetime]
     _OfRate = click.ParamType[int | RateSchedule]
+    _OfChoice = click.Choice[str]
 else:
     _OfText = _OfInt = _OfRange = _OfTime = _OfRate = click.ParamType  # generic since click 8.4 only
+    _OfChoice = click.Choice
 
 
 #: The commands for buckets in place of those that take vaults alone.
@@ -130,6 +132,18 @@ class _Time(_OfTime):
             self.fail(f"{value!r} is not a time, such as 2026-11-25 or 2026-11-25T13:00:00Z", param, ctx)
 
 
+class AnyCase(_OfChoice):
+    """Words in any case; messages have them as AWS writes them."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(words, case_sensitive=False)
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """See ``click.Choice.get_invalid_choice_message``."""
+        del ctx
+        return f"{value!r} is not one of {', '.join(self.choices)}"
+
+
 class _Whole(click.IntRange):
     name = "whole number"
 
@@ -164,7 +178,7 @@ PLACE: Final = click.argument("place", type=FOLDER_PLACE_NAME)
 _CLASSES: Final = (
     "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
 )  # fmt: skip
-CLASS_NAME: Final = click.Choice(_CLASSES, case_sensitive=False)
+CLASS_NAME: Final = AnyCase(_CLASSES)
 STORAGE_CLASS: Final = click.option(
     "--storage-class",
     type=CLASS_NAME,

@@ -66,7 +66,10 @@ def parse_rate(text: str) -> int | RateSchedule:
 
 def _parse_one_rate(text: str) -> int | None:
     text = text.strip()
-    return None if text == "off" else parse_size(text.removesuffix("/s"))
+    try:
+        return None if text == "off" else parse_size(text.removesuffix("/s"))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a rate such as 5MB/s or 500KiB/s") from error
 
 
 def show_size(size: int) -> str:

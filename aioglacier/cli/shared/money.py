@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import folding
-from aioglacier.cli.program.parameters import AMOUNT
+from aioglacier.cli.program.parameters import AMOUNT, AnyCase
 from aioglacier.cli.render.printed_records import as_text
 from aioglacier.cli.shared.consent import YES, confirm
 from aioglacier.core.models import Tier
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TIER: Final = click.option(
     "--tier",
-    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    type=AnyCase([tier.value for tier in Tier]),
     default=Tier.STANDARD.value,
     show_default=True,
     help="Speed and price of retrievals: 1-5 minutes, 3-5 hours, 5-12 hours.",

@@ -98,6 +98,13 @@ def test_every_command_has_help(bare: Cli, name: str) -> None:
     assert "Usage: aioglacier " + name in shown
 
 
+def test_help_is_as_narrow_as_the_terminal(bare: Cli) -> None:
+    """At 40 columns no line of the help is longer, but for what cannot be broken."""
+    for words in ([], ["sync"], ["vault"]):
+        shown = bare(*words, "--help", environment={"COLUMNS": "40"}).text
+        assert not [line for line in shown.splitlines() if len(line) > 40 and len(line.split()) > 1]
+
+
 def test_no_arguments_show_the_help(bare: Cli) -> None:
     """Both for the program and for a group of commands."""
     shown = bare(code=2).err

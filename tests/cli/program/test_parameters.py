@@ -38,6 +38,7 @@ def read(kind: click.ParamType[Any], text: Any) -> Any:
         (parameters.TIME, "2026-11-25T13:00:00+01:00", datetime(2026, 11, 25, 12, tzinfo=UTC)),
         (parameters.AMOUNT, "1.5", 1.5),
         (parameters.SECONDS, "0", 0.0),
+        (parameters.CLASS_NAME, "deep_archive", "DEEP_ARCHIVE"),
         (parameters.PORT, "65535", 65535),
     ],
 )
@@ -91,3 +92,9 @@ def test_what_the_library_refuses_has_its_error(
     """A program that reads the error finds the same class as in Python."""
     with pytest.raises(error):
         read_it()
+
+
+def test_a_wrong_word_is_answered_with_the_words_as_aws_writes_them() -> None:
+    """The words may be written in any case, and the message has them in capitals."""
+    with pytest.raises(click.BadParameter, match="'cold' is not one of STANDARD, "):
+        read(parameters.CLASS_NAME, "cold")

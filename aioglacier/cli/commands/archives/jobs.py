@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import PLACE_NAME, VAULT, flag
+from aioglacier.cli.program.parameters import PLACE_NAME, VAULT, AnyCase, flag
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import as_text, intent_record, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
@@ -43,9 +43,7 @@ _PLACE = click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @command.command("list")
 @_PLACE
 @click.option(
-    "--status",
-    type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
-    help="Only jobs in this state.",
+    "--status", type=AnyCase([status.value for status in JobStatus]), help="Only jobs in this state."
 )
 async def _list(session: Session, glacier: Glacier, vault: str, status: str | None) -> None:
     """List the jobs of PLACE, those running and those done within about a day.

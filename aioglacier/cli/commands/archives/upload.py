@@ -13,7 +13,7 @@ import click
 from aioglacier.cli.program.command import command as make_command, gathering
 from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.parameters import PART_SIZE, PLACE_NAME, SIZE, STORAGE_CLASS, flag
+from aioglacier.cli.program.parameters import PART_SIZE, PLACE_NAME, SIZE, STORAGE_CLASS, AnyCase, flag
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text
 from aioglacier.cli.render.sizes import show_size
@@ -93,7 +93,7 @@ _AT_ONCE: Final = 8
 @flag("--overwrite", "In a bucket: replace an object that has the key.")
 @click.option(
     "--checksum",
-    type=click.Choice(["SHA256", "CRC64NVME"], case_sensitive=False),
+    type=AnyCase(["SHA256", "CRC64NVME"]),
     help="In a bucket: SHA256 proves each byte, and is the default. CRC64NVME takes less CPU, needs TLS, and "
     "finds damage but no forgery.",
 )

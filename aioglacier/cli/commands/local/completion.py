@@ -16,7 +16,7 @@ _SHELLS: Final = {"bash": BashComplete, "fish": FishComplete, "zsh": ZshComplete
 
 
 @make_command("completion")
-@click.argument("shell", type=click.Choice(list(_SHELLS)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(list(_SHELLS)))
 def command(session: Session, shell: str) -> int:
     """Print the completion script of a SHELL, to be read when the shell starts.
 
