@@ -68,6 +68,8 @@ class BucketPlace:
         etags: The etags on record, of objects that were archived from here.
     """
 
+    keeps_sidecars = True
+
     def __init__(self, bucket: Bucket) -> None:
         self.context = bucket.context.recorded()
         self.bundle_size = _SMALL_BUNDLE if bucket.storage_class in _RESTORED_WHOLE else _LARGE_BUNDLE

@@ -108,6 +108,11 @@ class FolderPlace(Protocol):
         """Bytes after which a bundle ends, by default."""
         ...
 
+    @property
+    def keeps_sidecars(self) -> bool:
+        """Whether each archive has a sidecar, which is one more request."""
+        ...
+
     async def look(self) -> None:
         """Ask the place what it has, so that what is on record and is not there counts no more."""
         ...

@@ -32,6 +32,8 @@ class VaultPlace:
     bundle_size: Final = BUNDLE_SIZE
     bare: Final = frozenset[ArchiveId]()
 
+    keeps_sidecars = False
+
     def __init__(self, vault: Vault) -> None:
         self.context = vault.context.recorded()
         self.recovery = f"'aioglacier inventory {vault.name}', then 'aioglacier catalog recover {vault.name}'"

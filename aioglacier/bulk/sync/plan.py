@@ -130,6 +130,7 @@ class Planning:
         self._options = options
         self._part_size = place.context.part_size(PART_SIZE)
         self._bundle_size = options.bundle_size or place.bundle_size
+        self._sidecars = int(place.keeps_sidecars)  # of each archive
         self._all = _Sum()
         self._big = _Sum()
         self._bundled = _Sum()
@@ -160,6 +161,7 @@ class Planning:
         """Return the plan."""
         bundles = -(-self._bundled.size // self._bundle_size)
         parts = -(-self._bundled.size // self._part_size)  # of all bundles, as if they were one
+        sidecars = self._sidecars * (bundles + self._big.files)
         return SyncPlan(
             files=self._all.files,
             size=self._all.size,
@@ -167,7 +169,7 @@ class Planning:
             unchanged=unchanged,
             bundles=bundles,
             big_files=self._big.files,
-            requests=parts + 2 * bundles + self._big.requests,
+            requests=parts + 2 * bundles + self._big.requests + sidecars,
             sent=self._bundled.size + self._big.size,
             failed=failed,
         )

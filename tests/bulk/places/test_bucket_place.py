@@ -107,6 +107,13 @@ async def test_what_is_deleted_behind_our_back_is_found_and_sent_again(place: Pl
     assert picture(tmp_path / "again") == picture(tree)
 
 
+async def test_a_plan_counts_sidecars(place: Place, tree: Path) -> None:
+    """A bundle is begun, sent in one part and completed, and its sidecar is one request."""
+    async with place.bucket() as bucket:
+        plan = await FolderSync(bucket, tree).plan()
+    assert (plan.bundles, plan.requests) == (1, 4)
+
+
 async def test_a_sidecar_goes_with_its_archive(place: Place, tmp_path: Path) -> None:
     """Only once the archive is proven to be gone; an object that only has such a name stays."""
     tree = make_tree(tmp_path / "tree", files=3)
