@@ -9,9 +9,10 @@ from benchmarks import scale
 from benchmarks.goals import GOALS, PEERS
 from benchmarks.many_workers import Site, simulate
 from benchmarks.measure import GIB, MIB
+from benchmarks.table_rows import CLIENTS, markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.results import Results
 
@@ -19,50 +20,6 @@ KIB: Final = 1024
 
 #: A task opens its connections each time, on a long line with some round trips of 50 ms.
 _OPENING_SECONDS: Final = 0.2
-
-#: The meaning of a client's name.
-CLIENTS: Final = {
-    "floor": "floor: read, hash twice with hashlib, `sendall`; one thread",
-    "floor+native": "floor: read, hash twice in one pass, `sendall`; one thread",
-    "aioglacier": "**aioglacier**",
-    "aioglacier+hashlib": "aioglacier, without the native core",
-    "aioglacier+threads": "aioglacier, hashing in threads",
-    "aioglacier+uvloop": "aioglacier on uvloop",
-    "boto3": "boto3, 4 threads",
-    "boto3+sequential": "boto3, one part after the other",
-    "boto3+combined": "boto3, 4 threads, tree hash combined by hand",
-    "aiobotocore": "aiobotocore, gathering 4",
-    "aiobotocore+combined": "aiobotocore, gathering 4, tree hash combined by hand",
-    "glacier_upload": "glacier_upload, 4 threads",
-    "aws-cli": "AWS CLI, one request",
-    "aioglacier-cli": "`aioglacier upload`, the whole command",
-    "aiohttp": "bare aiohttp and a signature",
-    "floor-download": "floor: receive, hash with hashlib, write, sync; one thread",
-    "floor-download+native": "floor: receive, hash, write, sync; one thread",
-    "aioglacier-download": "**aioglacier**, to a file",
-    "aioglacier-download+threads": "aioglacier, to a file, hashing in threads",
-    "aioglacier-download+hashlib": "aioglacier, to a file, without the native core",
-    "aioglacier-download+reader": "aioglacier, through a reader to nowhere",
-    "aioglacier-download-cli": "`aioglacier download ... -`, the whole command, to a pipe",
-    "boto3-download": "boto3, 4 threads, nothing verified or synced",
-    "floor-s3": "floor: read, SHA-256 and tree hash in one pass, `sendall`; one thread",
-    "floor-s3+crc64nvme": "floor: read, CRC64NVME, `sendall`; one thread",
-    "aioglacier-s3": "**aioglacier**, a file, SHA-256 and tree hash",
-    "aioglacier-s3+writer": "**aioglacier**, a stream, SHA-256 and tree hash",
-    "aioglacier-s3+crc64nvme": "**aioglacier**, a file, CRC64NVME",
-    "obstore-s3": "obstore `put_async`, a file, SHA-256",
-    "obstore-s3+writer": "obstore `open_writer_async`, a stream, SHA-256",
-    "awscrt-s3": "awscrt S3 client, a file, SHA-256",
-    "awscrt-s3+crc64nvme": "awscrt S3 client, a file, CRC64NVME",
-    "boto3-s3": "boto3 `upload_file`, a file, SHA-256",
-    "s5cmd-s3": "s5cmd, the whole command",
-    "rclone-s3": "rclone, the whole command",
-}
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _made(*results: dict[str, Any]) -> str:
@@ -87,7 +44,7 @@ def _costs(result: dict[str, Any]) -> str:
             ]
         )
     heads = ["client", "seconds", "CPU s", "process: seconds", "CPU s", "peak MiB"]
-    return _table(heads, rows) + _made(result)
+    return markdown(heads, rows) + _made(result)
 
 
 def upload(part_size: int, *, tls: bool) -> Callable[[Results], str]:
@@ -115,7 +72,7 @@ def goals(results: Results) -> str:
         rows.append(
             [goal.about, goal.bound, measured.figure, "yes" if measured.holds else "**no**", f"`{command}`"]
         )
-    return _table(["what", "goal", "measured", "holds", "`python -m benchmarks` ..."], rows)
+    return markdown(["what", "goal", "measured", "holds", "`python -m benchmarks` ..."], rows)
 
 
 def ways(results: Results) -> str:
@@ -136,7 +93,7 @@ def ways(results: Results) -> str:
             ]
         )
     heads = ["way", "plain: seconds", "CPU s", "TLS: seconds", "CPU s", "peak MiB"]
-    return _table(heads, rows) + _made(plain, tls)
+    return markdown(heads, rows) + _made(plain, tls)
 
 
 def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **settings: Any) -> Any:
@@ -156,7 +113,7 @@ def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **
                 )
             rows.append(cells)
         heads = [head, *(CLIENTS.get(name, name).split(":")[0] for name in names)]
-        return _table(heads, rows) + _made(*results.find_all(benchmark, **settings))
+        return markdown(heads, rows) + _made(*results.find_all(benchmark, **settings))
 
     return table
 
@@ -184,7 +141,7 @@ def small_archives(results: Results) -> str:
             )
         rows.append(cells)
     names = [CLIENTS[name].split(",")[0] if name != "boto3" else "boto3, 16 threads" for name in names]
-    return _table(["size of each", *names], rows) + _made(result)
+    return markdown(["size of each", *names], rows) + _made(result)
 
 
 def small_parts(results: Results) -> str:
@@ -193,7 +150,7 @@ def small_parts(results: Results) -> str:
     rows = []
     for name, (median, least, most) in result["cpu_ms_a_part_above_floor"].items():
         rows.append([CLIENTS[name], f"{median:.2f} ({least:.2f} to {most:.2f})"])
-    return _table(["client", "CPU ms a part of 1 MiB, above hashing and sending"], rows) + _made(result)
+    return markdown(["client", "CPU ms a part of 1 MiB, above hashing and sending"], rows) + _made(result)
 
 
 def latency(results: Results) -> str:
@@ -219,7 +176,7 @@ def latency(results: Results) -> str:
             for point in result["points"]
         ]
     heads = ["line", "at once", "seconds", "MB/s", "of what the connections carry", "peak MiB"]
-    return _table(heads, rows) + _made(*found)
+    return markdown(heads, rows) + _made(*found)
 
 
 def download(results: Results) -> str:
@@ -243,7 +200,7 @@ def start_up(results: Results) -> str:
         [f"first byte of `{name}`", f"{median:.0f} ({least:.0f}-{most:.0f})"]
         for name, (median, least, most) in result["first_byte_ms"].items()
     ]
-    return _table(["what", "ms"], rows) + _made(result)
+    return markdown(["what", "ms"], rows) + _made(result)
 
 
 def memory(results: Results) -> str:
@@ -257,7 +214,7 @@ def memory(results: Results) -> str:
         peaks = [result["streams"].get(str(size)) for result in found]
         rows.append([size_name(size), *(f"{one['peak_mib'][0]:.0f} MiB" if one else "" for one in peaks)])
     heads = ["stream", *(f"{size_name(result['part_size'])} parts" for result in found)]
-    return _table(heads, rows) + _made(*found)
+    return markdown(heads, rows) + _made(*found)
 
 
 def loop_stall(results: Results) -> str:
@@ -286,7 +243,7 @@ def _waits(found: Sequence[dict[str, Any]]) -> str:
                 ]
             )
     heads = ["client", "transport", "half", "99 %", "99.9 %", "all", "the worst round"]
-    return _table(heads, rows) + _made(*found)
+    return markdown(heads, rows) + _made(*found)
 
 
 def local_glacier(results: Results) -> str:
@@ -306,7 +263,7 @@ def local_glacier(results: Results) -> str:
         ["an archive more", f"{large['upload_ms']:.1f} ms"],
         ["the same in a vault of 1,000", f"{result['vaults'][0]['upload_ms']:.1f} ms"],
     ]
-    return _table(["local Glacier", "figure"], rows) + _made(result)
+    return markdown(["local Glacier", "figure"], rows) + _made(result)
 
 
 def inventory(results: Results) -> str:
@@ -318,7 +275,7 @@ def inventory(results: Results) -> str:
         ["fetched and read", f"{result['megabytes_per_second']:.0f} MB/s"],
         ["growth of memory", f"{result['memory_growth_mib']:.0f} MiB"],
     ]
-    return _table(["inventory job", "figure"], rows) + _made(result)
+    return markdown(["inventory job", "figure"], rows) + _made(result)
 
 
 def inventory_parsing(results: Results) -> str:
@@ -334,7 +291,7 @@ def inventory_parsing(results: Results) -> str:
         ]
         for reader in result["readers"]
     ]
-    return _table(
+    return markdown(
         ["inventory of 200,000 archives", "read", "archives a second", "memory grows by"], rows
     ) + _made(result)
 
@@ -363,7 +320,7 @@ def folders(results: Results) -> str:
         row("peak memory", lambda one: f"{one['unchanged']['peak_pss_mib']:.0f} MiB"),
         row("requests", lambda one: f"{one['unchanged']['requests']}"),
     ]
-    return _table(["", *(f"{one['files']:,} files" for one in found)], rows) + _made(result)
+    return markdown(["", *(f"{one['files']:,} files" for one in found)], rows) + _made(result)
 
 
 def catalog(results: Results) -> str:
@@ -385,7 +342,7 @@ def catalog(results: Results) -> str:
         for about, rate in rates.items()
     ]
     rows.append(["a part recorded", f"{result['record_part']['ms']:.2f} ms", ""])
-    return _table(["SQLite, each record on disk", "", "the loop waited at most"], rows) + _made(result)
+    return markdown(["SQLite, each record on disk", "", "the loop waited at most"], rows) + _made(result)
 
 
 def machine(results: Results) -> str:
@@ -423,7 +380,7 @@ def readme(results: Results) -> str:
             cells += [f"{figures[key][0]:.2f}" for key in ("wall_s_per_gib", "cpu_s_per_gib")]
         cells.append(f"{plain['clients'][name]['peak_mib'][0]:.0f}")
         rows.append(cells)
-    return _table(["1 GiB, 16 MiB parts", "plain: s", "CPU s", "TLS: s", "CPU s", "peak MiB"], rows)
+    return markdown(["1 GiB, 16 MiB parts", "plain: s", "CPU s", "TLS: s", "CPU s", "peak MiB"], rows)
 
 
 def scale_costs(results: Results) -> str:
@@ -433,7 +390,7 @@ def scale_costs(results: Results) -> str:
         costs = scale.unit_costs(results, tls=tls)
         each = (costs.hash_byte * GIB, costs.send_byte * GIB, costs.request * 1000)
         rows.append([way, *(f"{one:.2f}" for one in each)])
-    return _table(
+    return markdown(
         ["transport", "read and hash, CPU s/GiB", "send, CPU s/GiB of the loop", "a request, CPU ms"], rows
     )
 
@@ -452,7 +409,7 @@ def scale_archives(results: Results) -> str:
         ]
         for one in scale.big_archives(results)
     ]
-    return _table(
+    return markdown(
         ["where", "speed", "40 TB take", "cores busy", "buffers", "page cache", "first to run out"], rows
     )
 
@@ -469,7 +426,7 @@ def scale_files(results: Results) -> str:
         ]
         for one in scale.many_files(results)
     ]
-    return _table(["a million files of 16 KiB", "requests", "billed", "minutes", "first to run out"], rows)
+    return markdown(["a million files of 16 KiB", "requests", "billed", "minutes", "first to run out"], rows)
 
 
 def scale_cluster(results: Results) -> str:
@@ -484,7 +441,7 @@ def scale_cluster(results: Results) -> str:
         ["a task, in the coordinator", f"{found['coordinator_cpu_ms_a_task']:.1f} CPU ms"],
         ["a task of 1 MiB, in the worker", f"{found['worker_cpu_ms_a_task']:.0f} CPU ms"],
     ]
-    return _table(["measured", "cost"], rows)
+    return markdown(["measured", "cost"], rows)
 
 
 def scale_workers(results: Results) -> str:
@@ -499,7 +456,7 @@ def scale_workers(results: Results) -> str:
             run = simulate(site, parts, 16 * MIB)
             cells += [f"{run.tasks:,}", f"{run.efficiency:.2f}"]
         rows.append(cells)
-    return _table(
+    return markdown(
         ["workers", "2 TB, 20 MB/s each: tasks", "busy", "60 TB, 600 MB/s each: tasks", "busy"], rows
     )
 
