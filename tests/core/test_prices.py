@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aioglacier.bulk.pricing import load_prices
@@ -40,3 +42,25 @@ def test_an_archive_costs_its_requests_and_its_minimum_time() -> None:
     kept = 3 * prices.month(3 * MIB, archives=1)
     assert prices.archive(3 * MIB, MIB) == pytest.approx(prices.uploads(5) + kept)
     assert prices.archive(3 * MIB) == pytest.approx(prices.uploads(1) + kept)
+
+
+def test_a_part_that_is_not_full_is_a_request() -> None:
+    """Two parts and a half are five requests with the beginning and the end."""
+    prices = load_prices("us-east-1")
+    kept = prices.storing(5 * MIB // 2)
+    assert prices.archive(5 * MIB // 2, MIB) == pytest.approx(prices.uploads(5) + kept)
+
+
+def test_no_bytes_cost_nothing_even_without_a_price() -> None:
+    """A plan without retrievals has a cost in every region."""
+    prices = load_prices("eu-north-7")
+    assert (prices.transfer_out(0), prices.retrieval(Tier.BULK, 0, 0)) == (0, 0)
+
+
+def test_a_gap_costs_as_much_as_another_job() -> None:
+    """A gap of a GiB is worth reading where bytes cost nothing."""
+    prices = load_prices("us-east-1")
+    gap = prices.worthwhile_gap(Tier.STANDARD)
+    assert prices.jobs(Tier.STANDARD, gap, 0) == pytest.approx(prices.jobs(Tier.STANDARD, 0, 1), rel=1e-6)
+    free = replace(prices, retrieval_gib=dict.fromkeys(Tier, 0.0))
+    assert free.worthwhile_gap(Tier.STANDARD) == GIB

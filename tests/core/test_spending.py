@@ -89,6 +89,38 @@ def test_a_job_holds_the_price_of_its_output(prices: Prices) -> None:
     assert budget.cost == pytest.approx(cost - prices.transfer_out(GIB // 4))
 
 
+def test_what_came_is_held_no_more(prices: Prices) -> None:
+    """After the output of a job has come, all that the limit leaves may be spent."""
+    cost = prices.retrieval(Tier.STANDARD, GIB, 1)
+    budget = Budget(prices, cost + 1)
+    budget.charge("InitiateJob", Charge(tier=Tier.STANDARD, retrieved=GIB))
+    budget.receive(GIB)
+    budget.check(0.999, "more")
+    with pytest.raises(CostLimitError):
+        budget.check(1.001, "more")
+
+
+def test_expenses_name_what_came_and_what_was_deleted(prices: Prices) -> None:
+    """Bytes that did not come and deletions that were refused are taken back, with their price."""
+    budget = Budget(prices)
+    for _ in range(2):
+        budget.receive(GIB)
+    budget.give_back(GIB)
+    with spending(budget):
+        for _ in range(2):
+            with deleting(archive(1), NOW):
+                pass
+        with pytest.raises(ServiceError), deleting(archive(1), NOW):
+            raise ServiceError("locked", operation="DeleteArchive", code="", status=400)
+    came, deleted = budget.take_expenses()
+    assert came.price is not None
+    assert deleted.price is not None
+    assert came == Expense("GetJobOutput", 2, received=GIB, price=came.price, currency="USD")
+    assert came.price == pytest.approx(prices.fetching(GIB))
+    assert deleted == Expense("DeleteArchive", 2, price=deleted.price, currency="USD")
+    assert deleted.price == pytest.approx(2 * prices.early_deletion(GIB, 1, 1))
+
+
 @pytest.mark.parametrize(("age_days", "is_charged"), [(1, True), (90, False)])
 def test_an_early_deletion_is_charged_unless_it_is_refused(
     prices: Prices, age_days: int, *, is_charged: bool
