@@ -22,6 +22,7 @@ from aioglacier.core.s3.moved_metadata import metadata_of
 from aioglacier.core.s3.objects import UPLOAD_NAME
 from aioglacier.core.spending import charging
 from aioglacier.files.crashpoints import passing
+from aioglacier.files.scratch_folder import ScratchFolder
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.migrate.foreign_object import find_other_bytes
 from aioglacier.migrate.job_bytes import JobBytes, send_output
@@ -35,6 +36,7 @@ from aioglacier.transfer.object_store import ObjectStore
 from aioglacier.transfer.upload.engine import UploadEngine
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from aioglacier.bulk.archives.size_rules import SizeRule
@@ -58,6 +60,7 @@ class BucketCarrier:
 
     Attributes:
         takes_over: Compare an object of another program with its archive, and take it as moved.
+        scratch: The folder for parts that do not fit the memory.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class BucketCarrier:
         self._places = anyio.Semaphore(_PLACES)
         self._alone = anyio.Lock()
         self.takes_over = False
+        self.scratch: str | os.PathLike[str] | None = None
 
     async def is_there(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
@@ -97,7 +101,9 @@ class BucketCarrier:
     async def carry(self, moved: MovedRecord, job: Job) -> None:
         """See ``Carrier``."""
         memory = self._target.resources.buffers.limit
-        part_size = moved.part_size or choose_part_size(moved.archive.size, memory)
+        part_size = moved.part_size or choose_part_size(
+            moved.archive.size, memory, has_scratch=self.scratch is not None
+        )
         async with AsyncExitStack() as stack:
             if part_size * SHARE > memory:
                 await stack.enter_async_context(self._alone)  # or two would each wait for the other's places
@@ -123,7 +129,11 @@ class BucketCarrier:
         if found is not None and self._is_foreign(found):
             return await self._take_over(moved, found, output)
         moved, known, hashes = await self._find_upload(moved, part_size)
-        source = JobBytes(output, target.resources)
+        scratch = None
+        if self.scratch is not None and part_size * SHARE > target.resources.buffers.limit:
+            scratch = ScratchFolder(self.scratch, moved.token or "")
+            scratch.clear()  # what a kill has left
+        source = JobBytes(output, target.resources, scratch)
         settings = replace(
             self._settings,
             storage_class=choose_by_size(self._rules, archive.size, self._settings.storage_class),
@@ -148,11 +158,15 @@ class BucketCarrier:
         )
         with target.naming(moved.name), charging(self._prices(settings.storage_class)):
             await keep_sidecar(target, moved.name, archive, output)
-            async with engine:
-                if moved.upload_id is not None:
-                    engine.resume(UploadId(moved.upload_id), {})
-                there = {number - 1: hashes[number - 1].tree_hash for number in known}
-                await send_output(engine, source, archive.size, there)
+            try:
+                async with engine:
+                    if moved.upload_id is not None:
+                        engine.resume(UploadId(moved.upload_id), {})
+                    there = {number - 1: hashes[number - 1].tree_hash for number in known}
+                    await send_output(engine, source, archive.size, there)
+            finally:
+                if scratch is not None:
+                    scratch.clear()
             passing("object made")
             head = await target.head(moved.name)
         parts = await self._moves.list_parts(moved)

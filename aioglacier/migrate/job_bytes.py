@@ -15,13 +15,16 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.download.retrieval_source import choose_piece_size
+from aioglacier.transfer.upload.named_file import look_at_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from aioglacier.files.scratch_folder import ScratchFolder
     from aioglacier.transfer.download.retrieval_source import GlacierOutput
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.upload.engine import UploadEngine
+    from aioglacier.transfer.upload.named_file import NamedFile
 
 A = TypeVar("A")
 
@@ -32,10 +35,14 @@ class JobBytes:
     Attributes:
         promised: By the start of each range that was fetched, the tree hash that the service promises for it;
             ``None`` where it promises none.
+        scratch: The files in which parts wait that do not fit the memory.
     """
 
-    def __init__(self, output: GlacierOutput, resources: TransferResources) -> None:
+    def __init__(
+        self, output: GlacierOutput, resources: TransferResources, scratch: ScratchFolder | None = None
+    ) -> None:
         self.promised: dict[int, bytes | None] = {}
+        self.scratch = scratch
         self._output = output
         self._resources = resources
         self._piece_size = choose_piece_size(resources)
@@ -46,27 +53,59 @@ class JobBytes:
         Raises:
             GlacierError: It could not be fetched.
         """
-        promised: dict[int, bytes | None] = {}
-        starts = range(byte_range.start, byte_range.stop, self._piece_size)
 
-        async def fetch(start: int) -> None:
+        async def fetch(start: int) -> bytes | None:
             piece = ByteRange(start, min(start + self._piece_size, byte_range.stop))
             at = start - byte_range.start
-            target = view[at : at + piece.size]
-            async with (
-                self._resources.connections.exchange(piece.size, _ignore) as moved,
-                self._output.open(piece) as answer,
-            ):
-                await answer.receive_into(target, moved)
-                promised[start] = answer.head
+            return await self._fetch(piece, view[at : at + piece.size])
 
-        if len(starts) == 1:
-            await fetch(starts[0])
-        else:
-            with first_cause():
-                async with anyio.create_task_group() as tasks:
-                    for start in starts:
-                        tasks.start_soon(fetch, start)
+        await self._fetch_all(byte_range, fetch)
+
+    async def fill_file(self, byte_range: ByteRange, scratch: ScratchFolder) -> NamedFile:
+        """Fetch a part into a file, through buffers of a piece each.
+
+        Raises:
+            TargetError: The file cannot be written.
+            GlacierError: The part could not be fetched.
+        """
+        path = await scratch.add(byte_range.start)
+
+        async def fetch(start: int) -> bytes | None:
+            piece = ByteRange(start, min(start + self._piece_size, byte_range.stop))
+            buffer = await self._resources.buffers.acquire(self._piece_size)
+            try:
+                view = buffer.view[: piece.size]
+                promised = await self._fetch(piece, view)
+                await scratch.write(byte_range.start, start - byte_range.start, view)
+            finally:
+                self._resources.buffers.release(buffer)
+            return promised
+
+        await self._fetch_all(byte_range, fetch)
+        return await look_at_file(path)
+
+    async def _fetch(self, piece: ByteRange, view: memoryview) -> bytes | None:
+        async with (
+            self._resources.connections.exchange(piece.size, _ignore) as moved,
+            self._output.open(piece) as answer,
+        ):
+            await answer.receive_into(view, moved)
+            return answer.head
+
+    async def _fetch_all(
+        self, byte_range: ByteRange, fetch: Callable[[int], Awaitable[bytes | None]]
+    ) -> None:
+        """Fetch the pieces of a part side by side, and note what the service promises for the part."""
+        starts = range(byte_range.start, byte_range.stop, self._piece_size)
+        promised: dict[int, bytes | None] = {}
+
+        async def note(start: int) -> None:
+            promised[start] = await fetch(start)
+
+        with first_cause():
+            async with anyio.create_task_group() as tasks:
+                for start in starts:
+                    tasks.start_soon(note, start)
         hashes = [promised[start] for start in starts]
         known = [hash_ for hash_ in hashes if hash_ is not None]
         # Pieces are nodes of the tree, so their hashes make that of the part.
@@ -82,6 +121,11 @@ async def send_output(engine: UploadEngine[A], source: JobBytes, size: int, ther
         tree_hash = there.get(byte_range.start // engine.part_size)
         if tree_hash is not None:
             engine.skip(byte_range.size, tree_hash)
+            continue
+        if source.scratch is not None:
+            with engine.stops_on_failure():
+                file = await source.fill_file(byte_range, source.scratch)
+                await engine.submit_file(file, ByteRange(0, byte_range.size))
             continue
         buffer = await engine.acquire()
         try:

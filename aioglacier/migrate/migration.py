@@ -31,6 +31,7 @@ from aioglacier.migrate.move_costs import CostMeter
 from aioglacier.migrate.move_manifest import BucketManifest
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from aioglacier.bulk.archives.move_plan import ArchivePlan
@@ -59,6 +60,7 @@ class MigrationOptions:
         names: "description" names objects as ``restore`` names files, "id" by the archives' ids, "aws" as
             AWS's own tool does. Then an object that it has made is compared with its archive, and taken over.
         takes_tags: Give each object the tags of the vault.
+        scratch: A folder for parts that fit no sixteenth of the memory; at most two are there at once.
     """
 
     archives: ArchiveOptions = field(default_factory=lambda: ArchiveOptions(with_folders=True))
@@ -66,6 +68,7 @@ class MigrationOptions:
     rules: Sequence[SizeRule[StorageClass]] = ()
     names: str = "description"
     takes_tags: bool = False
+    scratch: str | os.PathLike[str] | None = None
 
 
 class Migration:
@@ -137,8 +140,15 @@ class Migration:
         return plan
 
     def _meter(self) -> CostMeter:
-        memory = self._bucket.context.resources.buffers.limit
-        return CostMeter(self._budget.prices, self._prices, self._options.rules, self._storage_class, memory)
+        options = self._options
+        return CostMeter(
+            self._budget.prices,
+            self._prices,
+            options.rules,
+            self._storage_class,
+            self._bucket.context.resources.buffers.limit,
+            has_scratch=options.scratch is not None,
+        )
 
     async def run(self) -> ArchivesSnapshot:
         """Move what is not there. It may be stopped or killed at any moment, and run again.
@@ -180,7 +190,7 @@ class Migration:
             plan.check()
             self._budget.check(plan.cost, "this migration")
             carrier = BucketCarrier(self._context, move, target, settings, options.rules, self._prices)
-            carrier.takes_over = options.names == "aws"
+            carrier.takes_over, carrier.scratch = options.names == "aws", options.scratch
             run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
             await self._run(run, move, manifest)
         return self.snapshot()

@@ -29,14 +29,14 @@ _GOOD_PART_SIZE: Final = 64 * MIB
 SHARE: Final = 16
 
 
-def choose_part_size(size: int, memory: int) -> int:
+def choose_part_size(size: int, memory: int, *, has_scratch: bool = False) -> int:
     """Return the part size for an archive: large enough for its parts' count, small enough for memory.
 
     Raises:
-        MemoryLimitError: Two parts do not fit the memory.
+        MemoryLimitError: Two parts do not fit the memory, and there is no scratch folder.
     """
     needed = smallest_part_size(size, S3)
-    if needed * 2 > memory:
+    if needed * 2 > memory and not has_scratch:
         raise MemoryLimitError(part_size=needed, memory_limit=memory)
     wanted = _GOOD_PART_SIZE
     while wanted > S3.min_part_size and wanted * SHARE > memory:
@@ -76,12 +76,15 @@ class CostMeter:
         rules: Sequence[SizeRule[StorageClass]],
         storage_class: StorageClass,
         memory: int,
+        *,
+        has_scratch: bool = False,
     ) -> None:
         self._vault = vault
         self._classes = classes
         self._rules = rules
         self._storage_class = storage_class
         self._memory = memory
+        self._has_scratch = has_scratch
         self._now = datetime.now(UTC)
         self._sums = TargetCosts(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -90,7 +93,7 @@ class CostMeter:
         size, sums = archive.size, self._sums
         prices = self._classes(choose_by_size(self._rules, size, self._storage_class))
         try:
-            part_size = choose_part_size(size, self._memory)
+            part_size = choose_part_size(size, self._memory, has_scratch=self._has_scratch)
         except MemoryLimitError:  # it fails by name when its turn comes
             return
         requests = 1 if size <= part_size else -(-size // part_size) + 2  # one begins, one completes

@@ -74,6 +74,8 @@ class ProvenStore:
         part = await self._store.put_part(upload_id, start, body, hashes, progress)
         number = start // self._part_size
         await self._moves.record_part(self._moved, MovedPart(number, hashes.tree_hash, hashes.payload_hash))
+        if self._source.scratch is not None:
+            await self._source.scratch.forget(start)
         passing("part moved")
         return part
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aioglacier import tree_hash
 from aioglacier.core.errors import AccessDeniedError, ObjectExistsError
+from aioglacier.migrate import MigrationOptions
 from aioglacier.server import Fault, FaultKind
-from tests.migrate.conftest import bucket_of, heads, migration_of
+from aioglacier.tasks.threads import run_in_thread
+from tests.migrate.conftest import FAST, bucket_of, heads, migration_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.bulk.archives.conftest import OldVault
 
 MIB = 1024 * 1024
@@ -77,3 +82,21 @@ async def test_an_upload_that_is_gone_begins_again(old_vault: OldVault) -> None:
             await upload.abort()
         done = await (await migration_of(glacier)).run()
         assert (done.restored, done.jobs_started) == (1, 0)
+
+
+async def test_parts_that_do_not_fit_the_memory_go_through_a_folder(
+    old_vault: OldVault, tmp_path: Path
+) -> None:
+    """Damaged bytes are fetched again, the object is the archive, and nothing is left in the folder."""
+    content = os.urandom(20 * MIB + 7)
+    await old_vault.fill({"a": content})
+    old_vault.server.faults.add(Fault("GetJobOutput", kind=FaultKind.FLIP, after_bytes=5))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    async with old_vault.connected(memory=32 * MIB) as glacier:
+        migration = await migration_of(glacier, MigrationOptions(pace=FAST, scratch=scratch))
+        assert (await migration.run()).restored == 1
+        assert migration.failures == []
+        found = await heads(await bucket_of(glacier))
+    assert found["a"]["aioglacier-tree-hash"] == tree_hash(content).hex()
+    assert list(await run_in_thread(lambda: list(scratch.iterdir()))) == []

@@ -135,6 +135,9 @@ def _fold_run(given: dict[str, Any]) -> None:
     show_default=True,
     help="Keys: by descriptions, ids, or as AWS's own tool, whose objects are compared and taken over.",
 )
+@click.option(
+    "--scratch", metavar="DIR", help="A folder for parts that do not fit the memory, two at a time."
+)
 @flag("--vault-tags", "Give each object the tags of the vault.", "takes_tags")
 @_TARGET
 @DRY_RUN
@@ -151,6 +154,7 @@ async def _run(
     class_rules: Sequence[str],
     names: str,
     takes_tags: bool,
+    scratch: str | None,
     side: _Side,
     dry_run: bool,
 ) -> int:
@@ -171,6 +175,7 @@ async def _run(
         rules=tuple(map(parse_class_rule, class_rules)),
         names=names,
         takes_tags=takes_tags,
+        scratch=scratch,
     )
     async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
         prices = partial(spending.prices_of, side.region or glacier.region)
