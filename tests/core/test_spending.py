@@ -100,6 +100,20 @@ def test_what_came_is_held_no_more(prices: Prices) -> None:
         budget.check(1.001, "more")
 
 
+def test_every_sum_of_a_request_counts_against_the_limit(prices: Prices) -> None:
+    """The parts and the storage of an upload count, and so do the outputs of two jobs that may still come."""
+    charge = Charge(uploads=1, parts=2, stored=MIB, archives=1)
+    cost = prices.uploads(3, 1) + prices.storing(MIB)
+    Budget(prices, cost * 1.001).charge("UploadArchive", charge)
+    with pytest.raises(CostLimitError):
+        Budget(prices, cost * 0.999).charge("UploadArchive", charge)
+    budget = Budget(prices, 2.001 * prices.retrieval(Tier.STANDARD, GIB, 1))
+    for _ in range(2):
+        budget.charge("InitiateJob", Charge(tier=Tier.STANDARD, retrieved=GIB))
+    with pytest.raises(CostLimitError):
+        budget.check(0.01, "more")
+
+
 def test_expenses_name_what_came_and_what_was_deleted(prices: Prices) -> None:
     """Bytes that did not come and deletions that were refused are taken back, with their price."""
     budget = Budget(prices)
