@@ -14,8 +14,9 @@ from contextlib import suppress
 from typing import Final
 
 from aioglacier.core.errors import UnsafePathError
+from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, refuse_without_folders
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW | CLOEXEC
 
 #: The first is what an absolute path begins with, and what lies between two slashes.
 _NO_STEPS: Final = frozenset({b"", b".", b".."})
@@ -34,7 +35,8 @@ class Beneath:
     """
 
     def __init__(self, root: bytes) -> None:
-        self.fd = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
+        refuse_without_folders()
+        self.fd = os.open(root, _FOLDER & ~NOFOLLOW)
         self._path = b""
         self._last = -1
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from aioglacier.core.errors import TargetError
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.host import find_function
+from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +41,7 @@ WRITTEN: Final = ".aioglacier-part"
 _LONGEST_NAME: Final = 255
 _SUFFIXES: Final = 32
 
-_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | CLOEXEC | NOFOLLOW
 
 _NO_REPLACE: Final = 1  # RENAME_NOREPLACE
 
@@ -302,7 +303,7 @@ def sync_folder(folder: Name) -> None:
     """Put the names in a folder on disk."""
     if sys.platform == "win32":
         return  # folders cannot be opened there
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(folder, os.O_RDONLY | CLOEXEC)
     try:
         os.fsync(fd)
     finally:

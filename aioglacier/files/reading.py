@@ -12,6 +12,7 @@ import mmap
 import os
 
 from aioglacier.core.tuples import NamedTuple
+from aioglacier.files.open_flags import CLOEXEC, NONBLOCK
 
 TYPE_CHECKING = False
 
@@ -70,7 +71,7 @@ def open_unchanged(path: str, identity: FileIdentity) -> int:
         FileChangedError: It is another file, or has changed.
     """
     # Not blocking: opening a FIFO that replaced the file would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, os.O_RDONLY | CLOEXEC | NONBLOCK)
     if difference := identity.difference(FileIdentity.of(os.fstat(descriptor))):
         os.close(descriptor)
         raise FileChangedError(difference)

@@ -28,13 +28,14 @@ from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind, write_all
+from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, PATH_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.catalog.folders.entry_records import Entry
 
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
 
 #: Files that get their names together: each time costs two ``syncfs``, of 10 ms and more on a disk at work. A
 #: power failure, or a slow service, holds back no more than this.
@@ -326,7 +327,7 @@ def _open_up(name: bytes, fd: int | None, mode: int) -> None:
         os.chmod(name, stat.S_IMODE(mode) | 0o700, dir_fd=fd, follow_symlinks=False)
         return
     # Without permission to read, a folder can only be opened as a place, and changed through /proc.
-    place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW * (fd is not None), dir_fd=fd)
+    place = os.open(name, PATH_ONLY | DIRECTORY | NOFOLLOW * (fd is not None), dir_fd=fd)
     try:
         os.chmod(f"/proc/self/fd/{place}", stat.S_IMODE(mode) | 0o700)  # noqa: PTH101
     finally:

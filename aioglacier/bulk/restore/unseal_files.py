@@ -10,13 +10,14 @@ from aioglacier.bulk.formats.age import BLOCK, no_identity
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files.landing import write_all
+from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.catalog.folders.entry_records import Entry
 
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ: Final = os.O_RDONLY | NOFOLLOW | CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
 
 
 def unseal_file(

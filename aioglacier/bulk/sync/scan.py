@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.core.errors import SourceUnreadableError
+from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, refuse_without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ NAMES_AT_ONCE: Final = 100_000
 #: Nested folders held open. The scan opens those above again, through "..", when it comes back.
 _OPEN_AT_ONCE: Final = 64
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW | CLOEXEC
 
 _KINDS: Final = {
     stat.S_IFREG: "file",
@@ -278,9 +279,11 @@ def open_top(root: bytes) -> int:
 
     Raises:
         SourceUnreadableError: The folder cannot be opened.
+        ConfigurationError: This system cannot archive folders.
     """
+    refuse_without_folders()
     try:
-        return os.open(root, _FOLDER & ~os.O_NOFOLLOW)
+        return os.open(root, _FOLDER & ~NOFOLLOW)
     except OSError as error:
         name = os.fsdecode(root)
         raise SourceUnreadableError(

@@ -31,6 +31,7 @@ from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from aioglacier.core.limits import MIB
 from aioglacier.files.host import data_folder
 from aioglacier.files.landing import rename, sync_folder
+from aioglacier.files.open_flags import CLOEXEC
 
 _MAGIC: Final = b"SQLite format 3\0"
 _SIDECARS: Final = ("-wal", "-shm", "-journal")
@@ -189,7 +190,7 @@ def make_empty(path: Path) -> None:
     """Make an empty private file; a crash may have left another of this name."""
     for suffix in ("", *_SIDECARS):
         _with_suffix(path, suffix).unlink(missing_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOEXEC, 0o600)
     try:
         os.fchmod(fd, 0o600)
     finally:
