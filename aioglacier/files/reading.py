@@ -12,7 +12,6 @@ import mmap
 import os
 
 from aioglacier.core.tuples import NamedTuple
-from aioglacier.files.open_flags import CLOEXEC, NONBLOCK
 
 TYPE_CHECKING = False
 
@@ -71,7 +70,7 @@ def open_unchanged(path: str, identity: FileIdentity) -> int:
         FileChangedError: It is another file, or has changed.
     """
     # Not blocking: opening a FIFO that replaced the file would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | CLOEXEC | NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
     if difference := identity.difference(FileIdentity.of(os.fstat(descriptor))):
         os.close(descriptor)
         raise FileChangedError(difference)
