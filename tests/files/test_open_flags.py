@@ -1,4 +1,4 @@
-"""Modules load on systems that lack what POSIX has, and work on folders is refused there."""
+"""Modules load on systems that lack what POSIX has; the library refuses work on folders there."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ print(count)
 
 @pytest.mark.slow
 def test_every_module_loads_without_posix() -> None:
-    """No module needs, to be imported, a module, a call, a flag or a signal that Windows lacks."""
+    """No import needs a module, a call, a flag or a signal that Windows lacks."""
     done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > 300
 
 
 def test_work_on_folders_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a path cannot be opened below an open folder, neither a scan nor a restore begins."""
+    """Neither a scan nor a restore begins on a system that cannot open a path below an open folder."""
     monkeypatch.setattr(os, "supports_dir_fd", set())
     for begin in (lambda: next(iter(Scan(os.fsencode(tmp_path)))), lambda: Beneath(os.fsencode(tmp_path))):
         with pytest.raises(ConfigurationError, match="on Linux and macOS only"):
