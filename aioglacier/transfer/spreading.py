@@ -50,13 +50,14 @@ class RunSizes:
         self._left = len(indexes)
         self._part_size = part_size
         self._rate = _FIRST_SIZE / _RUN_SECONDS
+        self._is_measured = False
 
     def next(self, slots: int) -> Span | None:
         """Return the next run where so many are done at once, ``None`` if all are given out."""
         if not self._spans:
             return None
         wanted = int(self._rate * _RUN_SECONDS) // self._part_size
-        least = int(self._rate * _LEAST_SECONDS) // self._part_size
+        least = int(self._rate * _LEAST_SECONDS) // self._part_size if self._is_measured else 0
         count = max(1, min(wanted, max(least, self._left // (2 * slots))))
         span = self._spans[-1]
         taken = Span(span.first, min(count, span.parts))
@@ -69,6 +70,7 @@ class RunSizes:
 
     def note(self, size: int, seconds: float) -> None:
         """Note how long a run took; one that says much more than the last counts in part."""
+        self._is_measured = True
         rate = size / max(seconds, 0.001)
         self._rate = min((self._rate + rate) / 2 if rate < self._rate else rate, 4 * self._rate)
 

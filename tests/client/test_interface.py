@@ -131,7 +131,7 @@ def test_the_keywords_of_a_bucket_are_the_published_ones() -> None:
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        (Limits, {"memory", "concurrency", "bandwidth", "hash_workers", "processes"}),
+        (Limits, {"memory", "concurrency", "bandwidth", "hash_workers", "processes", "shares_bandwidth"}),
         (Timeouts, {"connect", "first_byte", "stall", "give_up"}),
     ],
     ids=["Limits", "Timeouts"],
