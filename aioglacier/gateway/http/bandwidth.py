@@ -83,7 +83,8 @@ class Bandwidth:
     def note(self, count: int) -> None:
         """Count bytes that pass without waiting; later ones wait longer."""
         if (rate := self._rate) is not None:
-            self._free_at.advance(self._clock() - _KEPT_SECONDS, count / rate)
+            # At a low rate the smallest buffer would keep the line waiting for seconds.
+            self._free_at.advance(self._clock() - _KEPT_SECONDS, min(count / rate, _KEPT_SECONDS))
 
     async def take(self, count: int) -> None:
         """Wait until ``count`` bytes may pass. Cancelled, it takes none."""
