@@ -47,9 +47,8 @@ _SHARE: Final = 4
 #: A larger piece only makes the program wait longer for its first byte, and takes more memory.
 _LARGEST_PIECE: Final = 8 * 1024 * 1024
 
-#: One piece is given out while the next is fetched. That is enough where the program is slower than the path;
-#: each wait of the program for a piece doubles it.
-_PIECES_AT_FIRST: Final = 2
+#: Pieces that are allowed in any case, also beyond the share: one is given out while the next is fetched.
+_FEWEST: Final = 2
 
 
 class ArchiveReader:
@@ -162,7 +161,11 @@ class ArchiveReader:
 
 
 class _PiecesAhead:
-    """The pieces of a reader that are fetched or wait to be given out, in order."""
+    """The pieces of a reader that are fetched or wait to be given out, in order.
+
+    Each wait of the program for a piece doubles the number of pieces. Every program waits for the first one,
+    so it begins with two, which is enough for a program that is slower than the path.
+    """
 
     def __init__(
         self, output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange, tasks: TaskGroup
@@ -176,9 +179,8 @@ class _PiecesAhead:
             raise MemoryLimitError(part_size=self._piece_size, memory_limit=resources.buffers.limit)
         self._planned = output.proofs.pieces(byte_range, output.size, wanted)
         self.pieces: deque[_Piece] = deque()
-        self._most = max(_PIECES_AT_FIRST, resources.buffers.limit // _SHARE // self._piece_size)
-        self._pieces_at_once = _PIECES_AT_FIRST
-        self._is_begun = False
+        self._most = max(_FEWEST, resources.buffers.limit // _SHARE // self._piece_size)
+        self._pieces_at_once = 1  # until the wait for the first piece
         self.moved = 0
         self.is_stopped = False
 
@@ -186,11 +188,10 @@ class _PiecesAhead:
         """Wait for the first piece, with others under way."""
         await self._fetch_ahead()
         piece = self.pieces[0]
-        if self._is_begun and not piece.ended.is_set():
+        if not piece.ended.is_set():
             self._pieces_at_once = min(2 * self._pieces_at_once, self._most)
             await self._fetch_ahead()
         await piece.ended.wait()
-        self._is_begun = True  # the wait for the very first piece tells nothing
         if piece.failure is not None:
             raise piece.failure
         return piece
