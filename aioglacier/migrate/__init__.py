@@ -1,8 +1,8 @@
-"""Whole vaults, or some of their archives, moved to S3's classes and proven on both sides.
+"""Moves whole vaults, or some of their archives, to S3's storage classes, with a proof for each archive.
 
 ``Migration`` moves archives; ``check_report`` compares the manifest of a move with bucket and catalog;
-``ProvenDeletion`` deletes in the vault what is proven to be in the bucket. A name is loaded when it is first
-used.
+``ProvenDeletion`` deletes from the vault the archives that are proven to be in the bucket. Each name is
+loaded at its first use.
 """
 
 from __future__ import annotations

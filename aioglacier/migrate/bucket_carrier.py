@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from aioglacier.migrate.move_costs import ClassPrices
     from aioglacier.recorded.vault_context import RecordedVault
 
-#: Archives carried side by side; one with large parts has all of their places.
+#: Archives carried side by side. One with large parts takes all places, because its parts fill the memory.
 _PLACES: Final = 4
 
-#: How often bytes that came damaged, or an upload that is gone, are begun again.
+#: Attempts for one archive whose bytes come damaged, or whose upload the service removes.
 _TRIES: Final = 3
 
 
@@ -59,8 +59,9 @@ class BucketCarrier:
     """Carries archives into one bucket; see ``Carrier``.
 
     Attributes:
-        takes_over: Compare an object of another program with its archive, and take it as moved.
-        scratch: The folder for parts that do not fit the memory.
+        takes_over: Compare an object that another program made with its archive, and count it as moved if
+            the bytes are the same.
+        scratch: The folder for parts that are too large for the memory.
     """
 
     def __init__(
@@ -90,8 +91,9 @@ class BucketCarrier:
             return False  # nothing was sent yet
         head = await self._target.head(moved.name)
         if head is None or self._is_foreign(head):
-            return False
+            return False  # only ``carry`` has the job's output to compare a foreign object with
         parts = await self._moves.list_parts(moved)
+        # Without a recorded part nothing was sent, so another program made the object.
         difference = self._difference(moved, head, parts) if parts else "it was there before"
         if difference:
             raise self._exists(moved, difference)
@@ -117,6 +119,7 @@ class BucketCarrier:
                 except (IntegrityError, UploadExpiredError):
                     if not tries_left:
                         raise
+                # The failed attempt has changed the recorded upload and its parts.
                 moved = await self._moves.get(self._move, moved.number)
         return None
 
@@ -152,22 +155,24 @@ class BucketCarrier:
             store,
             target.resources,
             part_size=part_size,
-            buffer_size=min(part_size, -(-archive.size // MIB) * MIB),
+            buffer_size=min(part_size, -(-archive.size // MIB) * MIB),  # a small archive fills no part
             size=archive.size,
-            keep_unfinished=True,
+            keep_unfinished=True,  # the next run resumes the upload and sends only what is missing
         )
         with target.naming(moved.name), charging(self._prices(settings.storage_class)):
+            # Before the object, so that a kill leaves no bundle without its sidecar.
             await keep_sidecar(target, moved.name, archive, output)
             try:
                 async with engine:
                     if moved.upload_id is not None:
-                        engine.resume(UploadId(moved.upload_id), {})
+                        engine.resume(UploadId(moved.upload_id), {})  # ``send_output`` skips the known parts
                     there = {number - 1: hashes[number - 1].tree_hash for number in known}
                     await send_output(engine, source, archive.size, there)
             finally:
                 if scratch is not None:
                     scratch.clear()
             passing("object made")
+            # The proof is the object that S3 has now, not S3's answer to the upload.
             head = await target.head(moved.name)
         parts = await self._moves.list_parts(moved)
         difference = self._difference(moved, head, parts) if head is not None else "it is gone"
@@ -177,7 +182,7 @@ class BucketCarrier:
         return None
 
     def _is_foreign(self, head: ObjectHead) -> bool:
-        """Return whether an object may be one that is compared and not uploaded."""
+        """Return whether an object was made by another program and may be taken over."""
         return self.takes_over and UPLOAD_NAME not in head.metadata
 
     async def _take_over(self, moved: MovedRecord, head: ObjectHead, output: GlacierOutput) -> None:
@@ -185,18 +190,22 @@ class BucketCarrier:
             difference = await find_other_bytes(self._target, head, moved.archive, output)
         if difference:
             raise self._exists(moved, difference)
-        await self._prove(replace(moved, token=None), head)  # the line says by it that metadata prove nothing
+        await self._prove(replace(moved, token=None), head)  # such a line was proven by its bytes
 
-    # --- an upload that goes on
+    # --- resuming an upload
 
     async def _find_upload(
         self, moved: MovedRecord, part_size: int
     ) -> tuple[MovedRecord, dict[int, UploadedObjectPart], dict[int, MovedPart]]:
-        """Return the parts that bucket and record agree on, by number from 1 on, and those on record."""
+        """Return the archive's record, the parts that bucket and catalog agree on, and all recorded parts.
+
+        The first parts are keyed by S3's numbers from 1 on, the second by their indexes from 0 on.
+        """
         if moved.upload_id is None:
             if moved.state is MoveState.OPEN:
-                await self._abort_orphans(moved)  # a kill may have hidden the id of one
+                await self._abort_orphans(moved)  # a kill after initiate may have lost the ID
             await self._moves.forget_parts(moved)
+            # Recorded before the upload: a resumed one must cut the archive at the same offsets.
             await self._moves.record(moved, MoveState.OPEN, part_size=part_size)
             return replace(moved, state=MoveState.OPEN, part_size=part_size), {}, {}
         hashes = await self._moves.list_parts(moved)
@@ -206,6 +215,7 @@ class BucketCarrier:
             await self._moves.forget_parts(moved)
             await self._moves.record(moved, MoveState.OPEN, upload_id=None)
             return replace(moved, upload_id=None), {}, {}
+        # A part that a kill kept out of the catalog is sent again: its tree hash is unknown.
         known = {
             part.number: part
             for part in listed
@@ -223,19 +233,20 @@ class BucketCarrier:
         return [part async for part in follow("ListParts", fetch)]
 
     async def _abort_orphans(self, moved: MovedRecord) -> None:
-        """Abort uploads of this key whose ids a kill has kept from the record; nothing was sent to them."""
+        """Abort uploads of this key whose IDs a kill kept out of the catalog; they have no parts."""
         target, key = self._target, self._target.prefix + moved.name
 
         async for upload in follow(
             "ListMultipartUploads",
             lambda marker: target.gateway.list_multipart_uploads(target.ref, prefix=key, marker=marker),
         ):
-            if upload.key == key:
+            if upload.key == key:  # a prefix also finds longer keys
                 await target.gateway.abort_multipart_upload(target.ref, key, upload.id)
 
     # --- the end
 
     def _difference(self, moved: MovedRecord, head: ObjectHead, parts: dict[int, MovedPart]) -> str:
+        # An object of one part was sent whole, and S3 hashes it as such.
         is_whole = moved.archive.size <= (moved.part_size or moved.archive.size)
         return find_difference(head, moved.archive, moved.token, checksum_of(parts, is_whole=is_whole))
 

@@ -1,8 +1,8 @@
-"""A bucket examined before archives are paid for that are to move to it.
+"""Checks a bucket before any archive that moves to it is paid for.
 
-Each right that a move needs is tried once, with objects beside the manifest, because a policy or a grant of
-the key of encryption that lacks one would otherwise show after days: an encrypted upload in parts, for
-example, is completed by who may also decrypt.
+The check uses each right that a move needs once, with an object beside the manifest. Otherwise a right that
+the policy of the bucket or of its KMS key does not grant would be missed only after days. For example, only
+a caller with the right to decrypt can complete an encrypted multipart upload.
 """
 
 from __future__ import annotations
@@ -89,13 +89,18 @@ async def rehearse(target: BucketTarget, folder: str, tags: Mapping[str, str]) -
     """Make each kind of request that a move makes, in a folder below the prefix.
 
     Raises:
-        AccessDeniedError: One is not allowed, be it by a policy or by the key of encryption.
+        AccessDeniedError: A policy of the bucket or of its KMS key does not allow one of them.
     """
     gateway, ref, key = target.gateway, target.ref, f"{target.prefix}{folder}probe"
     settings, hashes = ObjectSettings(tags=tags), hash_part(_CONTENT)
     with target.naming(f"{folder}probe"):
         await gateway.put_object(
-            ref, key, memoryview(_CONTENT), hashes=hashes, settings=settings, overwrite=True
+            ref,
+            key,
+            memoryview(_CONTENT),
+            hashes=hashes,
+            settings=settings,
+            overwrite=True,  # the probe of an earlier run is still there
         )
         async with gateway.get_object(ref, key) as output:
             back = b"".join([block async for block in output])
@@ -105,6 +110,7 @@ async def rehearse(target: BucketTarget, folder: str, tags: Mapping[str, str]) -
                 expected=hashes.tree_hash,
                 actual=hash_part(back).tree_hash,
             )
+        # Without this right S3 answers a HEAD for a missing key with 403 in place of 404.
         await gateway.list_objects(ref, prefix=key, limit=1)
         upload_id = await gateway.create_multipart_upload(
             ref, key, settings=settings, algorithm=ChecksumAlgorithm.SHA256

@@ -1,4 +1,4 @@
-"""The bucket that archives move to: its gateway, its name and owner, and what begins each key."""
+"""The bucket that archives move to: its gateway, its name and owner, and the prefix of its keys."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class BucketTarget:
             try:
                 return await self.gateway.head_object(self.ref, self.prefix + name)
             except ObjectNotFoundError:
+                # Without the right to list, S3 answers 403 instead, so ``rehearse`` tries that right first.
                 return None
 
     async def objects(self, name: str) -> AsyncIterator[ObjectEntry]:

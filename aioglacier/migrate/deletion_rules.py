@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 _AGE: Final = "glacier:archiveageindays"
 
-#: Days beyond a bound at which a condition on the age holds no longer.
+#: Days to add to the bound of a condition, for the age from which the condition no longer holds.
 _BEYOND: Final = {"NumericLessThan": 0.0, "NumericLessThanEquals": 1.0}
 
 
 def days_until_deletable(policies: Iterable[str]) -> float:
     """Return the age in days before which a vault lock or an access policy forbids to delete an archive.
 
-    It is infinite where they always forbid it, and 0 where they do not speak of it. Statements about some
-    principals, or with other conditions than the age, are passed over: only the service can apply them.
+    The result is infinite if they always forbid it, and 0 if they do not mention it. Statements about single
+    principals, or with other conditions than the age, are skipped: only the service can apply them.
     """
     return max((_days_of(statement) for policy in policies for statement in _statements(policy)), default=0.0)
 

@@ -1,6 +1,6 @@
-"""An object of another program under the key of an archive, compared with the archive byte for byte.
+"""Compares the object of another program under the key of an archive with the archive, byte for byte.
 
-Nothing that it says of itself counts. Its SHA-256, of the whole or of each part, must be that of the job's
+The object's own metadata proves nothing. Its SHA-256, of the whole or of each part, must be that of the job's
 output, and the output must have the tree hash of the inventory.
 """
 
@@ -32,7 +32,7 @@ async def find_other_bytes(
     """Return how the bytes of an object differ from those of an archive; "" if they do not.
 
     Raises:
-        IntegrityError: The output came damaged. It may come right at another try.
+        IntegrityError: The output came damaged; another attempt may succeed.
     """
     checksum = head.checksum
     if head.size != archive.size:
@@ -44,6 +44,7 @@ async def find_other_bytes(
     async for part in _parts(target, head):
         actual = await _hash_range(output, ByteRange(start, start + part.size), tree)
         values.append(actual)
+        # The rest is read, too: only the whole tree hash shows whether the output itself was damaged.
         if actual != part.checksum and not difference:
             difference = f"its part {part.number} is not bytes {start}-{start + part.size - 1} of the archive"
         start += part.size
@@ -51,7 +52,7 @@ async def find_other_bytes(
         values = [await _hash_range(output, ByteRange(0, archive.size), tree)]
     elif start != archive.size:
         return "its parts are not listed with their checksums"
-    if tree.digest() != archive.tree_hash:  # else damage on the way would look like another object
+    if tree.digest() != archive.tree_hash:  # otherwise a damaged download would look like another object
         raise IntegrityError(
             f"archive {archive.id} came damaged from the vault",
             expected=archive.tree_hash,
@@ -83,5 +84,5 @@ async def _hash_range(output: GlacierOutput, byte_range: ByteRange, tree: TreeHa
 
     async with output.open(byte_range) as answer:
         async for block in answer:
-            await run_in_thread(partial(update, block))
+            await run_in_thread(partial(update, block))  # two hashes would hold up the event loop
     return plain.digest()

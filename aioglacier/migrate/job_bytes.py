@@ -1,4 +1,4 @@
-"""The bytes of a job's output, straight into the buffers of an upload.
+"""Fetches a job's output straight into the buffers of an upload.
 
 Nothing is hashed here: the upload hashes each part once, for both services, and compares it with the hash
 that the vault's answer promises before it sends the part.
@@ -35,7 +35,7 @@ class JobBytes:
     Attributes:
         promised: By the start of each range that was fetched, the tree hash that the service promises for it;
             ``None`` where it promises none.
-        scratch: The files in which parts wait that do not fit the memory.
+        scratch: The files that hold parts too large for the memory.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class JobBytes:
 
         async def fetch(start: int) -> bytes | None:
             piece = ByteRange(start, min(start + self._piece_size, byte_range.stop))
+            # Memory bounds the pieces under way, whatever the size of the part.
             buffer = await self._resources.buffers.acquire(self._piece_size)
             try:
                 view = buffer.view[: piece.size]
@@ -113,9 +114,9 @@ class JobBytes:
 
 
 async def send_output(engine: UploadEngine[A], source: JobBytes, size: int, there: Mapping[int, bytes]) -> A:
-    """Send a job's output through an engine, part by part, and return what became of it.
+    """Send a job's output through an engine, part by part, and return the engine's result.
 
-    ``there`` are the tree hashes of the parts that the bucket has, by index; they are not fetched.
+    ``there`` holds, by index, the tree hashes of the parts that the bucket has; these are not fetched.
     """
     for byte_range in part_ranges(size, engine.part_size):
         tree_hash = there.get(byte_range.start // engine.part_size)
@@ -131,7 +132,7 @@ async def send_output(engine: UploadEngine[A], source: JobBytes, size: int, ther
         try:
             with engine.stops_on_failure():
                 await source.fill(byte_range, buffer.view[: byte_range.size])
-        except BaseException:
+        except BaseException:  # a cancellation, too, or the memory would stay lent
             engine.discard(buffer)
             raise
         engine.submit(buffer, byte_range.size)

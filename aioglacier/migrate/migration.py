@@ -1,8 +1,8 @@
-"""A vault's archives on their way to a bucket.
+"""Moves a vault's archives to a bucket.
 
-Each archive goes through the states of ``MoveState``. Each state is in the catalog before its step is taken,
-so a run may be killed at any moment, and the next one goes on: no job is paid twice, and no part that the
-bucket has is moved again. An archive that was proven has a line in the manifest. Nothing is deleted here.
+Each archive passes through the states of ``MoveState``. The catalog records a state before its step is taken,
+so a run may be killed at any moment and the next run continues: it pays for no job twice, and sends no
+recorded part again. Each proven archive has a line in the manifest. Nothing is deleted here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from aioglacier.core.spending import Budget
     from aioglacier.migrate.move_costs import ClassPrices, TargetCosts
 
-#: Lines that the bucket may lack while a run goes on, and how often that is looked at.
+#: During a run, new lines are written once there are a full segment of them; the seconds between two checks.
 _LINES = 1000
 _LOOK_SECONDS = 60.0
 
@@ -54,13 +54,14 @@ class MigrationOptions:
     """The options of a migration.
 
     Attributes:
-        archives: Which archives; by default all, also those of folders and streams.
-        pace: How fast they are asked for.
-        rules: Rules for the class of an archive; the first that is about its size counts.
+        archives: The archives to move; by default all, including those of folders and streams.
+        pace: The pace of the requests to the vault.
+        rules: Rules for the storage class of an archive; the first that fits its size applies.
         names: "description" names objects as ``restore`` names files, "id" by the archives' ids, "aws" as
-            AWS's own tool does. Then an object that it has made is compared with its archive, and taken over.
+            AWS's own tool does. With "aws", an object that this tool made is compared with its archive, and
+            taken over.
         takes_tags: Give each object the tags of the vault.
-        scratch: A folder for parts that fit no sixteenth of the memory; at most two are there at once.
+        scratch: A folder for parts larger than a sixteenth of the memory; it holds at most two at once.
     """
 
     archives: ArchiveOptions = field(default_factory=lambda: ArchiveOptions(with_folders=True))
@@ -75,11 +76,11 @@ class Migration:
     """One migration of a vault to a bucket, to be run once; ``snapshot`` shows how far it is.
 
     ``bucket`` may belong to another connection, with credentials and a region of its own. It needs a storage
-    class and an owner. ``prices`` gives the prices of a class in its region; without it they are those of the
-    vault's region in the list that comes with the package.
+    class and an owner. ``prices`` returns the prices of a storage class in the bucket's region; the default
+    returns those of the vault's region, from the list in the package.
 
     Attributes:
-        costs: The bucket's side of the plan, once there is one.
+        costs: The costs at the bucket, once there is a plan.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Migration:
         self._bucket = bucket
         self._budget = budget
         self._options = options or MigrationOptions()
+        # Every archive asks for its prices, so each list is read only once.
         self._prices: ClassPrices = cache(
             prices or (lambda chosen: load_prices(budget.prices.region, storage_class=chosen))
         )
@@ -131,7 +133,7 @@ class Migration:
         return await look_at_bucket(self._bucket, await BucketTarget.of(self._bucket))
 
     async def plan(self) -> ArchivePlan:
-        """Return what ``run`` would do; nothing is asked for, written or recorded."""
+        """Return the plan of ``run`` without requesting, writing or recording anything."""
         target, options, meter = await BucketTarget.of(self._bucket), self._options, self._meter()
         plan = await foresee(
             self._context, target.url, options.archives, self._budget.prices, options.pace, meter=meter.count
@@ -151,15 +153,14 @@ class Migration:
         )
 
     async def run(self) -> ArchivesSnapshot:
-        """Move what is not there. It may be stopped or killed at any moment, and run again.
+        """Move the archives that the bucket lacks. It may be stopped or killed at any moment, and run again.
 
         Raises:
-            InvalidPlanError: The bucket has no owner. Nothing was asked for.
-            ConfigurationError: No archive is selected, or a pattern or an id meets none.
-            AccessDeniedError: The bucket may not be used. Nothing was asked for.
-            CostLimitError: It would cost more than is allowed. Nothing more was asked for.
-            GlacierError: What keeps the rest from being moved. Single archives that cannot be are in
-                ``failures`` instead.
+            InvalidPlanError: The bucket has no owner. Nothing was requested.
+            ConfigurationError: No archive is selected, or a pattern or an id matches none.
+            AccessDeniedError: The bucket may not be used. Nothing was requested.
+            CostLimitError: It would cost more than is allowed. Nothing more was requested.
+            GlacierError: The rest cannot be moved. Errors of single archives are in ``failures`` instead.
         """
         target = await BucketTarget.of(self._bucket)
         if check_owner(target.ref.owner) is None:
@@ -172,6 +173,7 @@ class Migration:
         settings = check_settings(ObjectSettings(storage_class=self._storage_class, tags=tags))
         with target.naming():
             await target.gateway.head_bucket(target.ref)
+        # Before any job is paid for: otherwise a missing right shows hours later, when outputs arrive.
         await rehearse(target, manifest.folder, tags)
         async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:
             meter = self._meter()
@@ -183,11 +185,11 @@ class Migration:
                 options.pace,
                 meter=meter.count,
                 name=_NAMES[options.names](),
-                has_folders=options.names != "aws",
+                has_folders=options.names != "aws",  # its keys stay, even if one is the folder of another
             )
             self.costs = meter.total(plan, options.pace.per_day)
             self._plan = plan
-            plan.check()
+            plan.check()  # nothing is paid for yet, so a refusal costs nothing
             self._budget.check(plan.cost, "this migration")
             carrier = BucketCarrier(self._context, move, target, settings, options.rules, self._prices)
             carrier.takes_over, carrier.scratch = options.names == "aws", options.scratch
@@ -196,7 +198,7 @@ class Migration:
         return self.snapshot()
 
     async def _run(self, run: MoveRun, move: MoveRecord, manifest: BucketManifest) -> None:
-        """Run, and write the manifest meanwhile and in the end, whatever the end is."""
+        """Run, and write the manifest during the run and after it, even if the run fails."""
         moves = self._context.catalog.moves
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
@@ -210,9 +212,10 @@ class Migration:
             try:
                 async with self._context.spending(self._budget):  # the manifest is written whatever it costs
                     await run.run()
-            except GlacierError as error:
+            except GlacierError as error:  # archives proven until then still get their lines
                 failure = error
             tasks.cancel_scope.cancel()
+        # After the group: two writers would choose the same name for a segment.
         await manifest.write_new(moves, move)
         if failure is not None:
             raise failure
@@ -222,7 +225,8 @@ def _ids(archive: Archive) -> Sequence[str]:
     return (archive.id,)
 
 
-#: Makers of what names an archive, by ``MigrationOptions.names``.
+#: Makers of the functions that name an archive, by ``MigrationOptions.names``: ``AwsNames`` counts names, so
+#: each run needs its own.
 _NAMES: Final[Mapping[str, Callable[[], Callable[[Archive], Sequence[str]]]]] = {
     "description": lambda: names_of,
     "id": lambda: _ids,

@@ -1,4 +1,4 @@
-"""The bucket's side of a plan: requests by part, storage on both sides while it lasts, and days."""
+"""The costs of a plan at the bucket: requests for parts, storage on both sides, and the days it takes."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ if TYPE_CHECKING:
 #: Parts of this size need few requests and keep several connections busy. A smaller archive is one request.
 _GOOD_PART_SIZE: Final = 64 * MIB
 
-#: Parts in memory at once, when several archives are carried: no more than fit this share of it.
+#: A part of at most this share of the memory leaves room for the parts of other archives. An archive with
+#: larger parts is carried alone.
 SHARE: Final = 16
 
 
 def choose_part_size(size: int, memory: int, *, has_scratch: bool = False) -> int:
-    """Return the part size for an archive: large enough for its parts' count, small enough for memory.
+    """Return the part size for an archive: large enough for S3's limit of parts, small enough for memory.
 
     Raises:
         MemoryLimitError: Two parts do not fit the memory, and there is no scratch folder.
     """
     needed = smallest_part_size(size, S3)
+    # One part is sent while the next is fetched.
     if needed * 2 > memory and not has_scratch:
         raise MemoryLimitError(part_size=needed, memory_limit=memory)
     wanted = _GOOD_PART_SIZE
     while wanted > S3.min_part_size and wanted * SHARE > memory:
-        wanted //= 2
+        wanted //= 2  # so each part stays a node of the archive's tree, with a hash from the vault
     return max(needed, wanted)
 
 
@@ -54,7 +56,7 @@ class TargetCosts(NamedTuple):
         month: A month of storage in the bucket.
         vault_month: A month of storage in the vault, which goes on until they are deleted there.
         early: The charge for those younger than 90 days, if they were deleted in the vault today.
-        days: Days that asking for them takes at the pace of the plan.
+        days: Days that the requests take at the pace of the plan.
     """
 
     requests: int
@@ -67,7 +69,7 @@ class TargetCosts(NamedTuple):
 
 
 class CostMeter:
-    """Sums up what archives cost at a bucket; ``count`` takes one."""
+    """Adds up the costs of archives at a bucket; call ``count`` for each archive."""
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class CostMeter:
         prices = self._classes(choose_by_size(self._rules, size, self._storage_class))
         try:
             part_size = choose_part_size(size, self._memory, has_scratch=self._has_scratch)
-        except MemoryLimitError:  # it fails by name when its turn comes
+        except MemoryLimitError:  # the run reports it by name
             return
         requests = 1 if size <= part_size else -(-size // part_size) + 2  # one begins, one completes
         self._sums = TargetCosts(
@@ -108,6 +110,7 @@ class CostMeter:
         )
 
     def total(self, plan: ArchivePlan, per_day: int) -> TargetCosts:
-        """Return the sums, and add to a plan what is paid while it runs."""
+        """Return the sums, and add to the plan the costs of its run."""
+        # The minimum storage is charged even if the object is deleted at once.
         plan.cost += self._sums.request_cost + self._sums.storing
         return self._sums._replace(days=(plan.size - plan.asked_size) / per_day)

@@ -1,9 +1,10 @@
 """The manifest of a move: a line for each proven archive, chained, in the catalog and in the bucket.
 
-A line is JSON. Its "previous" is the SHA-256 of the line before it, so no line can be changed, removed or put
-in between without breaking every later one. In the bucket the lines lie in segments, objects of up to a
-thousand lines whose names say which: ``.aioglacier/VAULT/manifest-000000000001-000000001000.jsonl``. They can
-be read and checked without this package.
+A line is JSON. Its "previous" is the SHA-256 of the line before it, so no line can be changed, removed or
+inserted without breaking every later one. In the bucket the lines lie in segments, objects of up to a
+thousand lines, named after their first and last line:
+``.aioglacier/VAULT/manifest-000000000001-000000001000.jsonl``. They can be read and checked without this
+package.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from aioglacier.core.s3.objects import ObjectHead
     from aioglacier.migrate.bucket_target import BucketTarget
 
+#: Lines of one segment: one PUT request for a thousand archives.
 _LINES: Final = 1000
+
+#: Leading zeros make S3 list the segments in the order of their lines.
 _NAME: Final = re.compile(r"manifest-(\d{12})-(\d{12})\.jsonl$")
 
-#: What the first line says in place of a hash.
+#: The "previous" of the first line.
 _BEGINNING: Final = "0" * 64
 
 
@@ -46,7 +50,7 @@ class Segment(NamedTuple):
 def write_line(
     number: int, previous: str | None, moved: MovedRecord, head: ObjectHead, bucket: str, now: datetime
 ) -> str:
-    """Return the line of an archive that was found to be an object."""
+    """Return the line of an archive that was proven to be an object."""
     archive, checksum = moved.archive, head.checksum
     facts = {
         "line": number,
@@ -71,7 +75,7 @@ def write_line(
 
 
 def hash_line(line: str | None) -> str:
-    """Return what the next line says of a line; ``None`` for before the first."""
+    """Return the "previous" of the line that follows this one; ``None`` if the first line follows."""
     return _BEGINNING if line is None else sha256(line.encode()).hexdigest()
 
 
@@ -79,7 +83,7 @@ def check_line(number: int, previous: str | None, line: str) -> dict[str, Any]:
     """Return the facts of a line that follows another.
 
     Raises:
-        IntegrityError: It is no line, has another number, or does not follow that line.
+        IntegrityError: The text is no line, has another number, or does not follow the previous line.
     """
     try:
         facts = json.loads(line)
@@ -123,19 +127,22 @@ class BucketManifest:
         number, previous = 0, None
         for segment in await self.segments():
             async with self._target.gateway.get_object(self._target.ref, segment.key) as output:
+                # Bytes that are no text fail the check of the chain.
                 text = b"".join([block async for block in output]).decode(errors="replace")
             for line in text.splitlines():
                 number += 1
                 check_line(number, previous, line)
                 yield number, line
                 previous = line
+            # The chain cannot show that lines are missing at the end of the last segment.
             if number != segment.last:
                 raise IntegrityError(
                     f"{segment.key} ends at line {number}, not {segment.last}", expected=b"", actual=b""
                 )
 
     async def write_new(self, moves: Moves, move: MoveRecord, *, least: int = 1) -> None:
-        """Write the lines of the catalog that the bucket lacks, if there are ``least`` of them."""
+        """Write the lines of the catalog that the bucket lacks, if there are at least ``least``."""
+        # The bucket is asked each time: a kill may leave a segment that the catalog does not know.
         segments = await self.segments()
         after = segments[-1].last if segments else 0
         last = await moves.last_line_number(move)
@@ -155,5 +162,6 @@ class BucketManifest:
         name = f"manifest-{first:012d}-{first + len(lines) - 1:012d}.jsonl"
         target, content = self._target, text.encode()
         settings = ObjectSettings(storage_class=StorageClass.STANDARD, content_type="application/jsonl")
+        # The store replaces no object, so no other writer can change proven lines.
         store = ObjectStore(target.gateway, target.ref, f"{target.prefix}{self.folder}{name}", settings)
         await store.store_whole(memoryview(content), hash_part(content), None)

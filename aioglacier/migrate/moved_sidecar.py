@@ -1,6 +1,6 @@
-"""The sidecar of a bundle that moves: its index in STANDARD, as ``sync`` keeps it in a bucket.
+"""Stores the sidecar of a bundle that moves: its index in STANDARD, as ``sync`` stores it in a bucket.
 
-It is kept before its bundle becomes an object, so a kill leaves no bundle without one.
+The sidecar is stored before its bundle becomes an object, so a kill leaves no bundle without one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("aioglacier.migrate")
 
-#: How often the end of a bundle is fetched if it comes damaged.
+#: Attempts to fetch the end of a bundle that comes damaged.
 _TRIES: Final = 3
 
 
 async def keep_sidecar(target: BucketTarget, name: str, archive: Archive, output: GlacierOutput) -> None:
-    """Keep the sidecar of an archive that a ``sync`` made as a bundle; nothing for any other archive."""
+    """Store the sidecar of a bundle that ``sync`` made; do nothing for any other archive."""
     if read_description(archive.description).get("aioglacier") != "bundle":
         return
     content = await _read_sidecar(archive, output)
@@ -43,17 +43,18 @@ async def keep_sidecar(target: BucketTarget, name: str, archive: Archive, output
     hashes = await run_in_thread(partial(hash_part, content))
     try:
         await store.store_whole(memoryview(content), hashes, None)
-    except ObjectExistsError:
+    except ObjectExistsError:  # an earlier attempt may have stored the same bytes
         head = await target.head(name + SIDECAR_SUFFIX)
         if head is None or head.checksum is None or head.checksum.value != hashes.payload_hash:
             _log.warning("%s is another object, so the bundle has no sidecar", key)
 
 
 async def _read_sidecar(archive: Archive, output: GlacierOutput) -> bytes | None:
-    """Return the sidecar, of the end of the bundle; ``None`` if it is none, whatever its description says."""
+    """Return the sidecar, made from the end of the bundle; ``None`` if the end cannot be read as one."""
     failure: Exception | None = None
     for _ in range(_TRIES):
         try:
+            # One request is enough for most bundles: index and trailer fit into a MiB.
             end = await _read(output, ByteRange(max(0, archive.size - MIB), archive.size))
             trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
             if (missing := archive.size - trailer.index_position - len(end)) > 0:
@@ -67,6 +68,7 @@ async def _read_sidecar(archive: Archive, output: GlacierOutput) -> bytes | None
             facts = BundleFacts(archive.size, archive.tree_hash, "")  # the object has no etag yet
             return encode_facts(facts, trailer.compression, trailer.encryption) + end
         failure = IntegrityError("its index came damaged", expected=trailer.index_hash, actual=b"")
+    # The bundle can be read without its sidecar, so the move goes on.
     _log.warning("archive %s moves without a sidecar: %s", archive.id, failure)
     return None
 

@@ -1,4 +1,4 @@
-"""The proof that an object is the archive that was sent, by its head."""
+"""The proof, from a HEAD request, that an object is the archive that was sent."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def checksum_of(parts: Mapping[int, MovedPart], *, is_whole: bool) -> ObjectChec
     values = [parts[number].checksum for number in sorted(parts)]
     if is_whole:
         return ObjectChecksum(ChecksumAlgorithm.SHA256, values[0])
+    # S3 hashes the checksums of the parts in order (S3 User Guide, "Checking object integrity").
     return ObjectChecksum(ChecksumAlgorithm.SHA256, sha256(b"".join(values)).digest(), len(values))
 
 

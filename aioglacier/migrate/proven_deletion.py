@@ -1,9 +1,9 @@
-"""Deleting in the vault what is proven to be in the bucket, and nothing else.
+"""Deletes from the vault the archives that are proven to be in the bucket, and nothing else.
 
 An archive is deleted only if all of this holds at that moment: its line stands in the bucket's manifest, in a
 chain that is whole up to there; the catalog has the same line; the last inventory has the archive with the
-size and tree hash of the line; and a second look at the object finds token, metadata, size, SHA-256 and
-version as they were proven. The look comes right before the deletion.
+size and tree hash of the line; and a HEAD request right before the deletion finds token, metadata, size,
+SHA-256 and version of the object as they were proven.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class DeletionPlan:
         locked: Proven archives that a vault lock or the access policy still protects.
         first_free, all_free: When the first and the last of those may be deleted; ``None`` for never.
         others: Archives of the vault on record that are not proven, and stay.
-        early: Archives younger than 90 days, whose rest of that time is charged.
+        early: Archives younger than 90 days, for which the remaining days are charged.
         cost: That charge, by the price list.
         deleted: Archives deleted by this run.
     """
@@ -61,12 +61,12 @@ class DeletionPlan:
 
 
 class ProvenDeletion:
-    """One deletion of what a migration has proven; to be run once.
+    """One deletion of the archives that a migration has proven; to be run once.
 
-    ``created_before`` leaves younger archives where they are.
+    Archives that are younger than ``created_before`` stay in the vault.
 
     Attributes:
-        report: The lines that are not true, after ``run``. Their archives stay.
+        report: The lines that bucket or catalog contradict, after ``run``. Their archives stay.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ProvenDeletion:
         self._protected_days = 0.0
 
     async def plan(self) -> DeletionPlan:
-        """Count what may be deleted by catalog, vault lock and access policy, and what that costs."""
+        """Return the archives that catalog, vault lock and access policy let be deleted, and the cost."""
         self._protected_days = days_until_deletable(await self._policies())
         target = await BucketTarget.of(self._bucket)
         move = await self._context.catalog.moves.find(self._context.key, target.url)
@@ -94,7 +94,7 @@ class ProvenDeletion:
         return plan
 
     async def _policies(self) -> list[str]:
-        """Return the policies of the vault, as far as they may be read; the service applies them anyway."""
+        """Return the policies of the vault that may be read; the service applies the others anyway."""
         found: list[str] = []
         with suppress(ResourceNotFoundError, AccessDeniedError):
             found.append((await self._vault.lock.get()).policy)
@@ -104,7 +104,7 @@ class ProvenDeletion:
 
     def _count(self, plan: DeletionPlan, moved: MovedRecord, now: datetime) -> None:
         if not self._is_meant(moved):
-            plan.younger += moved.archive_state is ArchiveState.STORED
+            plan.younger += moved.archive_state is ArchiveState.STORED  # deleted archives have lines, too
             return
         if self._is_protected(moved, now):
             plan.locked += 1
@@ -121,7 +121,7 @@ class ProvenDeletion:
         plan.cost += charge
 
     async def run(self) -> DeletionPlan:
-        """Delete what is proven. It may be stopped at any moment, and run again.
+        """Delete the proven archives. It may be stopped at any moment, and run again.
 
         Raises:
             AccessDeniedError: A vault lock or a policy forbids to delete; its note says how to see which.
@@ -136,6 +136,7 @@ class ProvenDeletion:
 
         async def delete_all() -> None:
             async for line in take:
+                # The last chance to notice that the object was deleted or replaced since it was proven.
                 reason = await find_change(target, line.facts)
                 if reason:
                     self.report.add(line.facts["line"], line.facts["key"], reason)
@@ -168,13 +169,13 @@ class ProvenDeletion:
 
     async def _delete(self, moved: MovedRecord) -> None:
         moves = self._context.catalog.moves
-        await moves.record(moved, MoveState.DELETING)
+        await moves.record(moved, MoveState.DELETING)  # after a kill the next run deletes it again
         try:
             await self._vault.delete_archive(moved.archive.id)
         except ArchiveNotFoundError:
             pass  # which is the goal
         except AccessDeniedError as error:
-            await moves.record(moved, MoveState.PROVEN)
+            await moves.record(moved, MoveState.PROVEN)  # it was refused, so the archive is still there
             error.add_note(
                 "a vault lock or an access policy may forbid to delete archives, or such young ones: see "
                 f"'aioglacier vault lock show {self._vault.name}' and 'vault policy show'"

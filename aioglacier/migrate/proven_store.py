@@ -1,4 +1,4 @@
-"""A bucket as a store that takes only bytes which the vault vouches for, and records each step before it."""
+"""A store over a bucket: it takes only bytes that the vault vouches for, and records each step first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ProvenStore:
     ) -> ArchivedObject:
         """See ``ArchiveStore``."""
         self._check(hashes.tree_hash, self._moved.archive.tree_hash, None)
-        # Recorded before, so that a kill leaves the checksum by which the object is known again.
+        # Recorded first, so that after a kill the next run recognizes the object by its checksum.
         await self._moves.record_part(self._moved, MovedPart(0, hashes.tree_hash, hashes.payload_hash))
         await self._moves.record(self._moved, MoveState.COMPLETING)
         passing("move completing")
@@ -60,7 +60,7 @@ class ProvenStore:
     async def initiate(self, part_size: int) -> UploadId:
         """See ``ArchiveStore``."""
         upload_id = await self._store.initiate(part_size)
-        passing("move initiated")
+        passing("move initiated")  # a kill here loses the ID, and the next run aborts the upload
         await self._moves.record(self._moved, MoveState.OPEN, upload_id=upload_id)
         return upload_id
 
@@ -68,14 +68,16 @@ class ProvenStore:
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> UploadedObjectPart:
         """See ``ArchiveStore``."""
+        # The service promises no hash for a range that is no node of its tree; ``complete`` checks those.
         promised = self._source.promised.pop(start, None)
         if promised is not None:
             self._check(hashes.tree_hash, promised, ByteRange(start, start + len(body)))
         part = await self._store.put_part(upload_id, start, body, hashes, progress)
+        # A kill before the record sends the part again, which replaces the first.
         number = start // self._part_size
         await self._moves.record_part(self._moved, MovedPart(number, hashes.tree_hash, hashes.payload_hash))
         if self._source.scratch is not None:
-            await self._source.scratch.forget(start)
+            await self._source.scratch.forget(start)  # not earlier: a retry reads the file again
         passing("part moved")
         return part
 
@@ -86,10 +88,11 @@ class ProvenStore:
         try:
             self._check(tree_hash, self._moved.archive.tree_hash, None)
         except IntegrityError:
-            await self._moves.forget_parts(self._moved)  # any of them may be wrong: each is sent again
+            await self._moves.forget_parts(self._moved)  # any may be the wrong one, so each is sent again
             raise
         await self._moves.record(self._moved, MoveState.COMPLETING)
         passing("move completing")
+        # Parts of an earlier run were skipped and have no receipt.
         parts = [receipt or self._known[number] for number, receipt in enumerate(receipts, 1)]
         return await self._store.complete(upload_id, size, tree_hash, parts)
 
@@ -101,7 +104,7 @@ class ProvenStore:
         """Refuse bytes that are not the archive's.
 
         Raises:
-            IntegrityError: They differ; nothing was sent of them.
+            IntegrityError: The hashes differ. No object was made.
         """
         if actual == expected:
             return

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
 
-#: Objects looked at side by side.
+#: HEAD requests side by side.
 _AT_ONCE: Final = 16
 
+#: Findings kept in memory: a bucket that lost its objects has one for each line.
 _KEPT: Final = 1000
 
 
 class Finding(NamedTuple):
-    """A line of the manifest that is not true any more, or was changed."""
+    """A line of the manifest that was changed, or that bucket or catalog contradict."""
 
     line: int
     key: str
@@ -44,9 +45,9 @@ class Report:
 
     Attributes:
         lines: Lines of the manifest in the bucket.
-        proven: Those whose object is there and is the archive, by token, metadata, size and SHA-256.
+        proven: Lines whose object is in the bucket and is the archive, by token, metadata, size and SHA-256.
         unwritten: Lines of the catalog that the bucket's manifest lacks; the next run writes them.
-        findings: Lines that are not true, the first thousand.
+        findings: Lines that bucket or catalog contradict, the first thousand.
         count: How many findings there are.
     """
 
@@ -58,7 +59,7 @@ class Report:
 
     @property
     def is_valid(self) -> bool:
-        """Whether nothing was found."""
+        """Whether bucket and catalog confirm every line."""
         return not self.count
 
     def add(self, line: int, key: str, reason: str) -> None:
@@ -78,7 +79,7 @@ class ProvenLine(NamedTuple):
 async def check_report(vault: Vault, bucket: Bucket) -> Report:
     """Compare the manifest of a vault's move to a bucket with the bucket and the catalog.
 
-    Each object is looked at: a HEAD request for each line. Nothing is changed.
+    This costs one HEAD request for each line, and changes nothing.
     """
     target = await BucketTarget.of(bucket)
     context = vault.context.recorded()
@@ -130,18 +131,19 @@ async def proven_lines(
                 report.add(number, facts["key"], "the inventory has another archive under this id")
             else:
                 yield ProvenLine(facts, moved)
-    except IntegrityError as error:
+    except IntegrityError as error:  # a broken chain proves none of the later lines
         report.add(report.lines + 1, target.url, error.message)
-    report.unwritten = max(0, last - report.lines)
+    report.unwritten = max(0, last - report.lines)  # an older catalog has fewer lines than the bucket
 
 
 def check_facts(number: int, line: str) -> dict[str, Any]:
     """Return the facts of a line whose place in the chain was checked.
 
     Raises:
-        IntegrityError: It lacks one that a proof needs.
+        IntegrityError: A fact that a proof needs is missing.
     """
     facts: dict[str, Any] = json.loads(line)
+    # The token may be null: an object that was taken over has none.
     names = {"archive_id", "vault", "size", "tree_hash", "description", "created", "key", "sha256", "token"}
     if not names <= facts.keys() or not isinstance(facts["sha256"], str):
         raise IntegrityError(f"line {number} of the manifest proves nothing", expected=b"", actual=b"")
@@ -149,7 +151,7 @@ def check_facts(number: int, line: str) -> dict[str, Any]:
 
 
 async def find_change(target: BucketTarget, facts: dict[str, Any]) -> str:
-    """Return how the object of a line differs from what it was when it was proven; "" if it does not."""
+    """Return how the object of a line has changed since it was proven; "" if it has not."""
     head = await target.head(facts["key"].removeprefix(target.prefix))
     if head is None:
         return "the object is gone"
@@ -164,8 +166,10 @@ async def find_change(target: BucketTarget, facts: dict[str, Any]) -> str:
     checksum = ObjectChecksum(ChecksumAlgorithm.SHA256, bytes.fromhex(facts["sha256"]), facts["parts"])
     if difference := find_difference(head, archive, facts["token"], checksum):
         return f"the object is another one: {difference}"
+    # Without a token no metadata tells this object from a later one.
     if facts["token"] is None and head.etag != facts["etag"]:
         return f"the object has the etag {head.etag}, not {facts['etag']}"
+    # Each write makes a new version, also a write of the same bytes.
     if head.version_id != facts["version_id"]:
         return f"the object is of version {head.version_id}, not {facts['version_id']}"
     return ""

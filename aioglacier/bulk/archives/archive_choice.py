@@ -1,4 +1,4 @@
-"""The choice of archives in a vault, by the inventory in the catalog."""
+"""The choice of archives in a vault, made from the inventory in the catalog."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.recorded.vault_context import RecordedVault
 
-#: Archives looked at together.
+#: Archives of one page: the catalog is asked once for each page.
 _PAGE: Final = 250
 
 
@@ -33,7 +33,7 @@ class ArchiveOptions:
         ids: Only these archives; ``None`` for any.
         larger, smaller: Bytes, both included.
         created_after, created_before: By the service's date of the archive; aware.
-        with_folders: Also the archives that ``sync`` and streams made, as they are.
+        with_folders: Include the archives that ``sync`` and streams made, as they are.
     """
 
     patterns: Sequence[str] = ()
@@ -51,6 +51,7 @@ class ArchiveOptions:
             name: getattr(self, name) for name in self.__dataclass_fields__ if name != "ids"
         }
         if self.ids is not None:
+            # A list of a million ids would be stored with each move.
             values["ids"] = sha256("\n".join(sorted(self.ids)).encode()).hexdigest()
         return {name: str(value) for name, value in values.items() if value}
 
@@ -81,7 +82,7 @@ class ArchiveChoice:
 
     @property
     def unmatched(self) -> list[str]:
-        """Patterns and ids that no archive has met."""
+        """Patterns and ids that match no archive."""
         patterns = self._patterns.unmatched if self._patterns is not None else []
         return [*patterns, *sorted((self._ids or frozenset()) - self.found_ids)]
 
@@ -91,7 +92,7 @@ class ArchiveChoice:
         if self._ids is not None:
             if archive.id not in self._ids:
                 return False
-            self.found_ids.add(archive.id)
+            self.found_ids.add(archive.id)  # even if another condition rejects it: the id is no mistake
         if options.larger is not None and archive.size < options.larger:
             return False
         if options.smaller is not None and archive.size > options.smaller:
@@ -102,6 +103,7 @@ class ArchiveChoice:
             return False
         if not self._selects_name(record):
             return False
+        # Checked last, so that both counts leave out archives that other conditions reject.
         if not options.with_folders and "aioglacier" in read_description(archive.description):
             self.of_folders += 1
             return False
@@ -119,7 +121,7 @@ class ArchiveChoice:
         return self._exclude is None or not self._exclude.excludes_within(path)
 
     async def pages(self, context: RecordedVault) -> AsyncIterator[list[ArchiveRecord]]:
-        """Yield the archives that are selected, in the order of the inventory, some hundred at a time."""
+        """Yield the archives that are selected, in the order of the inventory, up to 250 at a time."""
         page: list[ArchiveRecord] = []
         states = (ArchiveState.STORED, ArchiveState.SUSPECT)
         async for record in context.catalog.archives.list_vault(context.key, states=states):

@@ -1,8 +1,8 @@
-"""Archives that no ``sync`` made, brought back to a folder under the names of their descriptions.
+"""Restores archives that no ``sync`` made to a folder, under the names in their descriptions.
 
-The plan is in the catalog: which archives, under which names, and how far each is. So a restore may be
-stopped at any moment, and the same call goes on, also after days. A file appears under its name once every
-byte is verified and on disk.
+The catalog keeps the plan: the archives, their names, and the state of each. So a restore may be stopped at
+any moment, and the same call continues it, even days later. A file gets its name once every byte is verified
+and on disk.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Permissions of files: their descriptions tell none.
+#: Permissions of files: descriptions hold none, and the content may be private.
 _MODE: Final = 0o600
 
 
@@ -46,10 +46,10 @@ class ArchivesSnapshot:
     """The progress of a restore of archives.
 
     Attributes:
-        archives, size: Archives to bring back, 0 until the plan is made, and their bytes.
+        archives, size: Archives to restore, 0 until the plan is made, and their bytes.
         there: Files that were in their places already.
         restored, restored_size: Files put into their places, and their bytes.
-        failed: Archives that could not be brought back.
+        failed: Archives that could not be restored.
         jobs_started: Jobs started by this run.
         jobs_waited_for: Jobs that are waited for.
         left: Archives left for the next run.
@@ -109,7 +109,7 @@ class ArchiveRestore:
 
     @property
     def failures(self) -> list[PathFailure]:
-        """Files that are not in their places, each with its error; the first thousand."""
+        """Files that could not be restored, each with its error; the first thousand."""
         return self._progress.failures.kept
 
     @property
@@ -122,30 +122,29 @@ class ArchiveRestore:
         return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
 
     async def plan(self) -> ArchivePlan:
-        """Return what ``run`` would do; nothing is asked for, written or recorded."""
+        """Return the plan of ``run`` without requesting, writing or recording anything."""
         return await foresee(self._context, self._root, self._options, self._budget.prices, self._pace)
 
     async def run(self) -> ArchivesSnapshot:
-        """Bring back what is not there. It may be stopped or killed at any moment, and run again.
+        """Restore the files that the folder lacks. It may be stopped or killed at any moment, and run again.
 
         Raises:
-            ConfigurationError: Nothing is selected, or a pattern or an id meets no archive.
-            TargetError: The folder cannot be made or has no room. Nothing was asked for.
-            CostLimitError: It would cost more than is allowed. Nothing more was asked for.
+            ConfigurationError: Nothing is selected, or a pattern or an id matches no archive.
+            TargetError: The folder cannot be made or has no room. Nothing was requested.
+            CostLimitError: It would cost more than is allowed. Nothing more was requested.
             UploadLockedError: Another process restores to the same folder.
-            GlacierError: What keeps the rest from being brought back. Single archives that cannot be are in
-                ``failures`` instead.
+            GlacierError: The rest cannot be restored. Errors of single archives are in ``failures`` instead.
         """
         await self._context.look()
         await run_in_thread(self._make_root)
         async with opened_move(self._context, self._root, self._options) as move:
             carrier = _FolderCarrier(self._context, move, os.fsencode(self._root), overwrite=self._overwrite)
-            await carrier.look_again()
+            await carrier.look_again()  # first, because the plan counts every proven file as done
             plan = await make_plan(self._context, move, self._options, self._budget.prices, self._pace)
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this restore")
-            await run_in_thread(partial(self._check_room, plan.size))
+            await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for
             async with self._context.spending(self._budget):
                 await MoveRun(self._vault, move, self._pace, carrier, self._progress).run()
         return self.snapshot()
@@ -160,7 +159,7 @@ class ArchiveRestore:
 
     def _check_room(self, size: int) -> None:
         status = os.statvfs(self._root)
-        free = status.f_bavail * status.f_frsize
+        free = status.f_bavail * status.f_frsize  # f_bfree would count what only root may use
         if size > free:
             raise TargetError(
                 f"{self._root!r} has {free} bytes free, and {size} are to be restored; nothing was asked for",
@@ -181,12 +180,12 @@ class _FolderCarrier:
         self._overwrite = overwrite
 
     async def look_again(self) -> None:
-        """Plan archives again whose files are no longer in their places."""
+        """Plan those archives again whose files have left the folder."""
         async for moved in self._moves.list_moved(self._move, (MoveState.PROVEN,)):
             try:
                 is_there = await self._with_placer(partial(Placer.is_there, entry=_entry(moved)))
             except GlacierError:
-                is_there = False  # another file is there; the run says so
+                is_there = False  # another file is there, which the run reports
             if not is_there:
                 await self._moves.record(moved, MoveState.PLANNED)
 
@@ -202,6 +201,7 @@ class _FolderCarrier:
         entry = _entry(moved)
         folder, way, name = await self._with_placer(lambda placer: placer.open_big(entry.path))
         try:
+            # It overwrites only its own hidden file; ``place_big`` decides about a file of that name.
             download = await job.prepare_download(f"{way}/{os.fsdecode(name)}", overwrite=True)
             await download.run()
             await self._with_placer(lambda placer: placer.place_big(entry, entry.path, folder))
@@ -212,6 +212,7 @@ class _FolderCarrier:
 
     async def _with_placer(self, use: Callable[[Placer], T]) -> T:
         """Call a function with a placer of its own, in a thread."""
+        # Kept open, a placer would hold folders for the hours that jobs take.
 
         def call() -> T:
             with closing(Placer(self._root, overwrite=self._overwrite)) as placer:
@@ -230,7 +231,7 @@ def _entry(moved: MovedRecord) -> Entry:
     """Return the file that an archive becomes."""
     archive = moved.archive
     modified = decode(archive.description).modified or archive.created
-    return Entry(
+    return Entry(  # 0 for facts that only a scan of a folder has
         tree=0,
         path=os.fsencode(moved.name),
         since=0,

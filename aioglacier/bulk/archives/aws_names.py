@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Archive
 
+#: The patterns of AWS's tool, faults included, or its keys would differ from ours.
 _FAST_GLACIER: Final = re.compile(r"<m>.*</m>|<ArchiveMetadata>.*</ArchiveMetadata>")
 _PATH: Final = re.compile(r"<(p|Path)>([^<]+)</\1>")
 _JSON: Final = re.compile(r'{\s*\\*".*}\s*')
@@ -32,9 +33,9 @@ class AwsNames:
         self._counts: dict[int, int] = {}
 
     def __call__(self, archive: Archive) -> Sequence[str]:
-        """Return the name of the next archive, and its id in case that it is taken."""
+        """Return the name of the next archive, and its id, for the case that the name is taken."""
         name = aws_name(archive)
-        # Hashes are enough: of a million names two have the same one in ten million runs.
+        # Hashes take less memory: two of a million names share one of 64 bits in one of 30 million runs.
         count = self._counts[hash(name)] = self._counts.get(hash(name), 0) + 1
         if count > 1:
             name = f"{name}-{archive.created:%Y-%m-%dT%H:%M:%SZ}-{count}"
@@ -42,7 +43,7 @@ class AwsNames:
 
 
 def aws_name(archive: Archive) -> str:
-    """Return the name of an archive that is the only one of its name."""
+    """Return the name of an archive, without the suffix that tells archives of one name apart."""
     try:
         name = _read(archive.description.strip()).strip() or f"00undefined/{archive.id}"
     except ValueError:

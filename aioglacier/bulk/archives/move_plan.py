@@ -1,4 +1,4 @@
-"""The plan of a move: which archives go to a target, under which names, and what that costs."""
+"""The plan of a move: the archives that go to a target, their names there, and the cost."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from aioglacier.core.prices import Prices
     from aioglacier.recorded.vault_context import RecordedVault
 
-#: Names and misses that a message lists one by one.
+#: Names, or patterns without a match, that one message lists.
 _TOLD: Final = 20
 
+#: Archives that were deleted in the vault count, too: the target has them.
 _DONE: Final = (MoveState.PROVEN, MoveState.DELETING, MoveState.DELETED)
 
 
@@ -35,11 +36,11 @@ class ArchivePlan:
 
     Attributes:
         archives, size: Archives that are selected and not at the target, and their bytes.
-        asked, asked_size: Those of them whose job was asked for by a former run.
+        asked, asked_size: Those of them whose job an earlier run requested, and their bytes.
         done: Archives that are at the target.
         of_folders, suspect: Archives left out, see ``ArchiveChoice``.
-        unmatched: Patterns and ids that no archive has met.
-        jobs: The archives whose job is to be asked for, and their bytes, by tier.
+        unmatched: Patterns and ids that match no archive.
+        jobs: The archives whose job is to be requested, and their bytes, by tier.
         cost: The cost of retrieving and downloading, by the price list; of a migration, also of requests to
             S3 and of the storage there for the minimum time of its class.
         renamed: Archives that get another name than their description says.
@@ -60,10 +61,10 @@ class ArchivePlan:
     names: list[tuple[str, str]] = field(default_factory=list)
 
     def check(self) -> None:
-        """Refuse a plan without archives, or one that misses what was named.
+        """Refuse a plan that selects nothing, or whose patterns or ids match no archive.
 
         Raises:
-            ConfigurationError: Nothing is selected, or a pattern or an id meets no archive.
+            ConfigurationError: Nothing is selected, or a pattern or an id matches no archive.
         """
         if self.unmatched:
             named = ", ".join(repr(each) for each in self.unmatched[:_TOLD])
@@ -100,19 +101,19 @@ class ArchivePlan:
 async def opened_move(
     context: RecordedVault, target: str, options: ArchiveOptions, *, naming: str = "description"
 ) -> AsyncIterator[MoveRecord]:
-    """Open the move of a vault to a target; only one process at a time has it.
+    """Open the move of a vault to a target for one process at a time.
 
-    If other archives are selected than before, or under other names, only the paid part of the plan is kept.
-    Otherwise all of it is: to plan a million archives takes minutes.
+    If the selection or the naming has changed since the last run, only the part of the plan that is paid for
+    is kept. Otherwise the whole plan is kept, because planning a million archives takes minutes.
 
     Raises:
         UploadLockedError: Another process has it.
     """
     async with context.catalog.lock_source(context.key, f"move to {target}"):
         moves, settings = context.catalog.moves, options.settings() | {"names": naming}
-        before = await moves.find(context.key, target)
+        before = await moves.find(context.key, target)  # first, because ``open`` replaces the settings
         move = await moves.open(context.key, target, settings)
-        await moves.plan_failed(move)
+        await moves.plan_failed(move)  # each run tries failed archives once more
         if before is not None and before.settings != settings:
             await moves.forget_planned(move)
         yield move
@@ -127,7 +128,7 @@ async def foresee(
     *,
     meter: Callable[[Archive], None] | None = None,
 ) -> ArchivePlan:
-    """Return the plan of a move without recording it; nothing is asked for.
+    """Return the plan of a move without recording or requesting anything.
 
     ``meter`` is called with each archive that is not at the target.
     """
@@ -158,6 +159,7 @@ async def make_plan(
         known = await moves.known(move, page)
         named = [Named(record, name(record.archive)) for record in page]  # a name may depend on those before
         new = [each for each in named if each.archive.number not in known]
+        # One transaction for each page: a kill leaves whole pages, which the next run finds as known.
         names = await moves.plan(move, new, has_folders=has_folders)
         for each, given in zip(new, names, strict=True):
             _note_name(plan, each.archive.archive, given)
@@ -200,5 +202,6 @@ def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
 def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices) -> ArchivePlan:
     plan.of_folders, plan.suspect, plan.unmatched = choice.of_folders, choice.suspect, choice.unmatched
     plan.cost = sum(prices.retrieval(tier, sums.size, sums.archives) for tier, sums in plan.jobs.items())
+    # Earlier runs paid for the retrieval of these archives, but not for their download.
     plan.cost += prices.transfer_out(plan.asked_size)
     return plan

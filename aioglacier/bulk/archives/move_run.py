@@ -1,11 +1,11 @@
-"""One run of a move: jobs are asked for in the order of the plan, and outputs are carried to the target.
+"""One run of a move: it requests jobs in the order of the plan, and carries their outputs to the target.
 
-One task asks, so requests come one at a time, and no more bytes are asked for within a day than are allowed:
-an output lives for a day, and one that expires is paid twice. Some tasks carry. They follow the task that
-asks through the catalog, so neither keeps a list, and a million archives need no memory.
+One task requests jobs, one at a time, and within a day no more bytes than allowed: an output lives for a day,
+and an output that expires is paid for twice. Several tasks carry outputs. They follow the requesting task
+through the catalog, so no task keeps a list, and a million archives need no memory.
 
-An error that concerns one archive is recorded with it, and the others go on. If the limit of money is
-reached, nothing more is asked for, and what is paid is still brought in.
+An error of one archive is recorded with it, and the others continue. Once the cost limit is reached, nothing
+more is requested, and the outputs that are paid for are still carried.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ if TYPE_CHECKING:
 #: Archives that are carried at once.
 _CARRIERS: Final = 4
 
-#: How often an output that is gone, or a job that failed, is asked for again in one run.
+#: New jobs for one archive in one run, after its job failed or its output expired.
 _RENEWALS: Final = 2
 
-#: How often the limit of a day is looked at while it is reached.
+#: Seconds between two checks while the limit of a day is reached.
 _LOOK_AGAIN_SECONDS: Final = 30.0
 
 _DAY: Final = timedelta(days=1)
 
-#: Archives that wait in memory for a task that carries.
+#: Archives in memory that wait for a carrying task.
 _QUEUE: Final = 100
 
-#: States of archives whose job was asked for and that are not at the target.
+#: States of archives whose job was requested and that are not at the target.
 ON_THE_WAY: Final = (MoveState.REQUESTED, MoveState.READY, MoveState.OPEN, MoveState.COMPLETING)
 
-#: Errors of one archive; the others are still worth moving.
+#: Errors that concern one archive, so that the others continue.
 _ONE_ARCHIVE: Final = (
     ArchiveNotFoundError,
     IntegrityError,
@@ -85,19 +85,19 @@ class PaceOptions:
 
     Attributes:
         tier: Of the jobs.
-        tier_rules: Rules for another tier; the first that is about an archive's size counts.
-        per_day: Bytes asked for within any 24 hours; one archive may always be asked for.
+        tier_rules: Rules for another tier; the first that fits an archive's size applies.
+        per_day: Bytes to request within any 24 hours; a larger archive is requested alone.
         waits: Wait for jobs; otherwise carry what is ready, and leave the rest for the next run.
     """
 
     tier: Tier = Tier.STANDARD
     tier_rules: Sequence[SizeRule[Tier]] = ()
-    per_day: int = 1024 * GIB
+    per_day: int = 1024 * GIB  # 102 Mbit/s carry it away within the day that outputs live
     waits: bool = True
 
     @property
     def tiers(self) -> set[Tier]:
-        """All tiers that may be asked for."""
+        """All tiers that a job may have."""
         return {self.tier, *(rule.choice for rule in self.tier_rules)}
 
     def tier_of(self, size: int) -> Tier:
@@ -109,10 +109,10 @@ class Carrier(Protocol):
     """Brings archives to a target."""
 
     async def is_there(self, moved: MovedRecord) -> bool:
-        """Return whether an archive is at the target already, by a look; then it is on record as proven.
+        """Look for an archive at the target; if it is there, record it as proven and return ``True``.
 
         Raises:
-            GlacierError: It can never be there, for example because something else is.
+            GlacierError: It can never be there, for example because something else has its name.
         """
         ...
 
@@ -126,7 +126,7 @@ class MoveProgress:
     """The counters of a run.
 
     Attributes:
-        asked: Jobs asked for and paid.
+        asked: Jobs requested and paid for.
         carried, carried_size: Archives brought to the target, and their bytes.
         there: Archives that were there before.
         waiting: Jobs that are waited for.
@@ -144,7 +144,7 @@ class MoveProgress:
 
 
 class MoveRun:
-    """Asks for and carries every archive of a move that is not at its target; to be run once."""
+    """Requests and carries every archive of a move that is not at its target; to be run once."""
 
     def __init__(
         self, vault: Vault, move: MoveRecord, pace: PaceOptions, carrier: Carrier, progress: MoveProgress
@@ -164,10 +164,11 @@ class MoveRun:
         """Run to the end.
 
         Raises:
-            CostLimitError: The limit of money was reached. What had been paid was carried.
+            CostLimitError: The cost limit was reached. Everything that was paid for was carried.
             GlacierError: Any other error that concerns more than one archive.
         """
         await self._find_jobs()
+        # The outputs of earlier runs live in the same day and need the same path.
         for hour, size in await self._moves.asked_by_hour(self._move, _now() - _DAY):
             self._pace.note(hour, size)
         with first_cause():
@@ -178,10 +179,11 @@ class MoveRun:
         if self._refused is not None:
             raise self._refused
 
-    # --- asking
+    # --- requesting
 
     async def _find_jobs(self) -> None:
         try:
+            # A job that a killed run did not record, or that another program started, is not paid for again.
             async for job in self._vault.jobs():
                 is_whole = job.byte_range is None or job.byte_range.size == job.archive_size
                 if job.archive_id is not None and is_whole and job.status is not JobStatus.FAILED:
@@ -191,6 +193,7 @@ class MoveRun:
 
     async def _ask_all(self) -> None:
         try:
+            # Archives on their way are listed as well, so that carrying tasks may pass their numbers.
             states = (MoveState.PLANNED, *ON_THE_WAY)
             async for moved in self._moves.list_moved(self._move, states):
                 if await self._ask(moved):
@@ -201,13 +204,13 @@ class MoveRun:
             self._asked.end()
 
     async def _ask(self, moved: MovedRecord) -> bool:
-        """Ask for an archive if that is needed; return whether the archive is settled or on its way."""
+        """Request an archive if that is needed; return whether the archive is settled or on its way."""
         if moved.state is not MoveState.PLANNED or moved.archive_state is not ArchiveState.STORED:
             return True  # an archive that an inventory contradicts by now is not paid for
         if self._refused is not None:
             return False  # what is paid is still carried, so the plan is read to its end
         try:
-            if await self._carrier.is_there(moved):
+            if await self._carrier.is_there(moved):  # a look at the target costs less than a job
                 self._progress.there += 1
             elif moved.archive.id in self._found:
                 await self._record_job(moved, self._found[moved.archive.id])
@@ -224,11 +227,12 @@ class MoveRun:
 
     async def _request(self, moved: MovedRecord) -> MovedRecord:
         job = await self._vault.retrieve(moved.archive.id, tier=self._options.tier_of(moved.archive.size))
-        self._progress.asked += job.is_new
+        self._progress.asked += job.is_new  # the same job may have been under way
         self._pace.note(_now(), moved.archive.size)
         return await self._record_job(moved, job.id)
 
     async def _record_job(self, moved: MovedRecord, job_id: JobId) -> MovedRecord:
+        # An archive that is partly in the bucket stays so: the new output continues its upload.
         state = MoveState.REQUESTED if moved.state in {MoveState.PLANNED, MoveState.READY} else moved.state
         await self._moves.record(moved, state, job_id=job_id, requested=_now(), ready_until=None)
         return replace(moved, state=state, job_id=job_id)
@@ -246,6 +250,7 @@ class MoveRun:
                 await self._fail(moved, error)
 
     async def _carry(self, moved: MovedRecord) -> None:
+        # A killed run may have carried an archive whose output was ready, without the record.
         if moved.state is not MoveState.REQUESTED and await self._carrier.is_there(moved):
             self._progress.there += 1
             return
@@ -272,6 +277,7 @@ class MoveRun:
                 description = await job.wait_until_done()
             finally:
                 self._progress.waiting -= 1
+        # Any program may have started the job, or the catalog may be older than the vault.
         await self._vault.retrievals.check_job(description, moved.archive.id)
         if moved.state is MoveState.REQUESTED:
             until = (description.completed or _now()) + timedelta(seconds=VAULT.job_output_seconds)
@@ -287,7 +293,7 @@ class MoveRun:
 
 
 class _Asked:
-    """The archives that may be carried: those up to the number that the task that asks has reached."""
+    """Hands out the archives to carry, up to the number that the requesting task has reached."""
 
     def __init__(self) -> None:
         self._reached = 0
@@ -298,20 +304,21 @@ class _Asked:
         self._queue: deque[MovedRecord] = deque()
 
     def advance(self, number: int) -> None:
-        """Note that all archives up to this number were asked for, or are not to be."""
+        """Note that each archive up to this number was requested, or needs no request."""
         self._reached = number
         self._more.set()
 
     def end(self) -> None:
-        """Note that nothing more is asked for."""
+        """Note that nothing more is requested."""
         self._is_over = True
-        self._reached = sys.maxsize  # those behind are on their way since an earlier run
+        self._reached = sys.maxsize  # an earlier run requested the rest
         self._more.set()
 
     async def next(self, moves: Moves, move: MoveRecord) -> MovedRecord | None:
         """Return the next archive to carry, ``None`` after the last one."""
         async with self._lock:
             while not self._queue:
+                # Read before the query: what it cannot see yet, the next round does.
                 is_over, reached = self._is_over, self._reached
                 async for moved in moves.list_moved(move, ON_THE_WAY, after=self._taken):
                     if moved.number > reached or len(self._queue) == _QUEUE:
@@ -324,13 +331,14 @@ class _Asked:
                         return None
                 if not self._queue:
                     self._more = anyio.Event()
+                    # Otherwise the requesting task set the former event during the query.
                     if self._reached == reached and not self._is_over:
                         await self._more.wait()
             return self._queue.popleft()
 
 
 class _Pace:
-    """Counts the bytes asked for within a day."""
+    """Counts the bytes requested within a day."""
 
     def __init__(self, per_day: int) -> None:
         self._per_day = per_day
@@ -338,22 +346,21 @@ class _Pace:
         self._size = 0
 
     def note(self, when: datetime, size: int) -> None:
-        """Note that bytes were asked for."""
+        """Note that bytes were requested."""
         last = self._asked[-1] if self._asked else None
         if last is not None and when - last[0] < timedelta(minutes=1):
-            self._asked[-1] = (
-                last[0],
-                last[1] + size,
-            )  # or a million small archives would be a million notes
+            # Joined, or a million small archives would be a million notes.
+            self._asked[-1] = (last[0], last[1] + size)
         else:
             self._asked.append((when, size))
         self._size += size
 
     async def admits(self, size: int, *, waits: bool) -> bool:
-        """Return whether bytes may be asked for now; wait for it if asked to."""
+        """Return whether so many bytes may be requested now; with ``waits``, wait until they may."""
         while True:
             while self._asked and self._asked[0][0] < _now() - _DAY:
                 self._size -= self._asked.popleft()[1]
+            # An archive larger than the limit goes alone, or it would wait for ever.
             if not self._size or self._size + size <= self._per_day:
                 return True
             if not waits:

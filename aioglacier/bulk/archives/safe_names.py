@@ -1,9 +1,9 @@
-r"""Names for archives at a target, from what their descriptions say.
+r"""Safe names for archives at a target, made from their descriptions.
 
-The descriptions come from strangers, so a name is made safe step by step:
+Any program may have written a description, so each step of a path is made safe:
 
 - Folders are separated by "/"; in a name without one, by "\", as Windows writes it. Empty steps, "." and
-  the colon of a drive letter go.
+  the colon of a drive letter are dropped.
 - ".." and control characters are written as percent escapes, and so is a "/" at the end, which marks a
   folder.
 - A step longer than 200 bytes is cut, and gets the beginning of the archive's id.
@@ -25,26 +25,29 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Archive
 
-#: Bytes of a step that is kept whole: a name has at most 255, and a suffix must fit.
+#: Bytes of a step that is kept whole: file systems allow 255, and a suffix must fit.
 _LONGEST_STEP: Final = 200
 
-#: Bytes of a whole name; a key has at most 1,024, with a prefix.
+#: Bytes of a whole name: S3 allows keys of 1,024, and a prefix must fit.
 _LONGEST_NAME: Final = 800
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
+
+#: Characters of an id that tell cut names apart.
 _ID_START: Final = 12
 
 
 def names_of(archive: Archive) -> Sequence[str]:
-    """Return the names to try for an archive, the best first; the last is its own for certain."""
+    """Return the names to try for an archive, the best first; the last is unique."""
     name = safe_name(archive)
     date = f"{archive.created:%Y%m%dT%H%M%SZ}"
+    # A whole id has 138 characters, and would make a long step longer than file systems allow.
     return name, _with(name, date), _with(name, f"{date} {archive.id[:40]}"), archive.id
 
 
 def safe_name(archive: Archive) -> str:
-    """Return the name that the description of an archive says, made safe; its id if it says none."""
+    """Return the safe form of the name in the description of an archive; its id if there is no name."""
     raw = decode(archive.description).name
     steps = [_safe_step(step, archive) for step in _split(raw)]
     name = "/".join(steps)
@@ -56,7 +59,7 @@ def safe_name(archive: Archive) -> str:
 
 
 def is_escaped(archive: Archive, name: str) -> bool:
-    """Return whether an archive has another name at its target than its description says."""
+    """Return whether the name of an archive at its target differs from that in its description."""
     said = decode(archive.description).name
     return bool(said) and said.removeprefix("/") != name
 
@@ -77,6 +80,7 @@ def _safe_step(step: str, archive: Archive) -> str:
 
 
 def _cut(text: str, size: int, archive: Archive) -> str:
+    # The cut may halve a character, or end in "/" and make the id a step of its own.
     return f"{text.encode()[:size].decode(errors='ignore').rstrip('/')}~{archive.id[:_ID_START]}"
 
 

@@ -30,7 +30,7 @@ class SizeRule(Generic[T]):
     choice: T
 
     def meets(self, size: int) -> bool:
-        """Return whether the rule is about an archive of this size."""
+        """Return whether the rule applies to an archive of this size."""
         return size > self.size if self.is_larger else size < self.size
 
 
@@ -53,7 +53,7 @@ def parse_tier_rule(text: str) -> SizeRule[Tier]:
 
 
 def choose_by_size(rules: Sequence[SizeRule[T]], size: int, default: T) -> T:
-    """Return the choice of the first rule that is about an archive of this size, otherwise the default."""
+    """Return the choice of the first rule that applies to an archive of this size, otherwise the default."""
     return next((rule.choice for rule in rules if rule.meets(size)), default)
 
 
