@@ -3,7 +3,7 @@
 ``FolderSync`` archives a folder, ``FolderRestore`` brings it back, ``FolderVerify`` compares folder, catalog
 and vault, ``FolderRecovery`` rebuilds the records of a lost catalog. ``StreamUpload`` and ``StreamDownload``
 archive and restore a stream of any length. ``ArchiveRestore`` brings back archives that other programs made.
-A name is loaded when it is first used.
+Each name is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -77,21 +77,21 @@ _HOMES: Final = {
     "archives.move_run": ("PaceOptions",),
     "archives.size_rules": ("SizeRule", "parse_class_rule", "parse_tier_rule"),
     "findings": ("Finding", "Trouble"),
-    "recover": ("FolderRecovery", "Recovered", "RecoveryOptions", "RecoveryPlan"),
-    "restore.restore": ("FolderRestore", "RestoreSnapshot"),
-    "sync.sync": ("FolderSync",),
-    "verify": ("FolderVerify", "VerifyOptions", "VerifySnapshot"),
     "formats.age": ("Identities", "Recipients", "read_identities", "read_recipients"),
     "losses": ("Loss", "find_losses"),
-    "streams.manifest": ("Manifest", "Piece"),
     "path_failures": ("PathFailure",),
+    "pricing": ("load_prices",),
+    "recover": ("FolderRecovery", "Recovered", "RecoveryOptions", "RecoveryPlan"),
+    "restore.restore": ("FolderRestore", "RestoreSnapshot"),
     "restore.restore_options": ("RestoreOptions",),
     "restore.restore_plan": ("RestorePlan",),
     "restore.selection": ("SelectionOptions",),
     "streams.download": ("StreamDownload", "find_manifest", "read_manifest"),
+    "streams.manifest": ("Manifest", "Piece"),
     "streams.upload": ("StreamUpload",),
     "sync.plan": ("SyncOptions", "SyncPlan", "SyncSnapshot"),
-    "pricing": ("load_prices",),
+    "sync.sync": ("FolderSync",),
+    "verify": ("FolderVerify", "VerifyOptions", "VerifySnapshot"),
 }
 
 if not TYPE_CHECKING:  # else every misspelt name would have a type
