@@ -28,13 +28,13 @@ T = TypeVar("T")
 #: The value of ``Entry.encryption`` for what is encrypted with age.
 AGE: Final = "age"
 
-#: About how many bytes a member of a bundle grows: another header, the header of age, and padding.
+#: Bytes that encryption adds to a member, about: another header, the header of age, and padding.
 SEALING: Final = 1024
 
-#: Bytes of a stream that are taken and given at once.
+#: Bytes of a stream that pass at once.
 BLOCK: Final = 1024 * 1024
 
-#: No file of keys is longer.
+#: The most bytes read from a file of keys.
 _LARGEST_FILE: Final = 1024 * 1024
 
 _SECRETS: Final = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
@@ -84,7 +84,7 @@ class Identities:
         return f"<Identities {len(self._keys)}>"
 
     def fit(self, recipients: Sequence[str]) -> bool:
-        """Return whether one of them may be the identity of one of these recipients."""
+        """Return whether one of the identities may belong to one of these recipients."""
         if self.names is None or any(name.startswith("ssh-") for name in recipients):
             return True
         return not self.names.isdisjoint(recipients)
@@ -93,7 +93,7 @@ class Identities:
         """Return decrypted content.
 
         Raises:
-            ConfigurationError: The content was encrypted to others.
+            ConfigurationError: The content was encrypted to other recipients.
             IntegrityError: The content is damaged.
         """
         module = _module()
@@ -104,10 +104,13 @@ class Identities:
         return content
 
     def unseal_stream(self, take: Callable[[], bytes], give: Callable[[bytes], object]) -> None:
-        """Decrypt a stream; see ``Recipients.seal_stream``. The given bytes are right, but may lack the end.
+        """Decrypt a stream; see ``Recipients.seal_stream``.
+
+        All bytes that ``give`` gets are authentic, but only a return without an error means that the end has
+        come.
 
         Raises:
-            ConfigurationError: The stream was encrypted to others. Nothing was given.
+            ConfigurationError: The stream was encrypted to other recipients. ``give`` got nothing.
             IntegrityError: The stream is damaged or ends early.
         """
         error = _pass(_module().decrypt_io, take, give, self._keys)
@@ -120,8 +123,8 @@ def sealing_encoder(
 ) -> Callable[[bytes], bytes]:
     """Return an encoder of members of a bundle that hides their names and contents.
 
-    A member becomes a file ``members/NUMBER.age``. The original member, encoded by ``inner``, is encrypted in
-    it.
+    A member becomes a file ``members/NUMBER.age``, which holds the original member, encoded by ``inner`` and
+    encrypted.
     """
 
     def encode(member: bytes) -> bytes:
@@ -132,13 +135,13 @@ def sealing_encoder(
 
 
 def sealed_member(name: bytes, content: bytes, recipients: Recipients) -> bytes:
-    """Return a tar member with encrypted content, which shows only its size."""
+    """Return a tar member with encrypted content; only its size is readable."""
     sealed = recipients.seal(content)
     return b"".join((tar.member_header(name, size=len(sealed), mode=0o600), sealed, tar.padding(len(sealed))))
 
 
 def unseal_member(raw: bytes, identities: Identities | None) -> bytes:
-    """Return the decrypted content of such a member.
+    """Return the decrypted content of a member that ``sealed_member`` made.
 
     Raises:
         ConfigurationError: There is no identity, or none that fits.
@@ -249,10 +252,10 @@ def _lines(text: bytes) -> Iterator[tuple[int, str]]:
 
 
 class _Ends(io.RawIOBase):
-    """Both ends of a stream for age. ``io`` joins and cuts its small pieces into blocks."""
+    """The raw file that age reads from and writes to; ``io`` turns its small pieces into blocks."""
 
     def __init__(self, take: Callable[[], bytes], give: Callable[[bytes], object]) -> None:
-        self.failure: BaseException | None = None  # of the function at either end
+        self.failure: BaseException | None = None  # of ``take`` or ``give``
         self._take = take
         self._give = give
         self._left = memoryview(b"")
@@ -292,13 +295,13 @@ def _pass(
     give: Callable[[bytes], object],
     keys: list[Any],
 ) -> Exception | None:
-    """Pass a stream through the library; return the library's error, and raise one of either end."""
+    """Pass a stream through the library; return its error, or raise the error of ``take`` or ``give``."""
     ends = _Ends(take, give)
     source, target = io.BufferedReader(ends, BLOCK), io.BufferedWriter(ends, BLOCK)
     failed: Exception | None = None
     try:
         through(source, target, keys)
-    except Exception as error:  # noqa: BLE001  # of several kinds; those of its streams become text
+    except Exception as error:  # noqa: BLE001  # of several kinds; those of its streams arrive as text
         failed = error
     try:
         target.detach()  # gives the last block

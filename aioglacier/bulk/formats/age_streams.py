@@ -1,4 +1,4 @@
-"""Streams that a thread beside them encrypts on their way out, and decrypts on their way in."""
+"""Streams that a worker thread encrypts before an upload, and decrypts after a download."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ async def sealing(
     Args:
         source: What ``Vault.upload`` takes, except paths.
         recipients: The recipients to encrypt to.
-        confirm: Is called in a thread when all was read. If it raises, the stream fails, and does not end as
-            if it were complete.
+        confirm: Is called in a thread after the last read. If it raises, the stream fails, so the archive is
+            not completed.
     """
     stream = as_stream(source)
     give, take = anyio.create_memory_object_stream[bytes](0)
@@ -69,13 +69,13 @@ async def sealing(
 async def unsealing(
     write: Callable[[bytes], Awaitable[object]], identities: Identities
 ) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """Decrypt a stream; the block gets a function that takes its bytes in order, and calls ``write``.
+    """Decrypt a stream; the block gets a function that takes encrypted bytes in order.
 
-    A clean end of the block waits until all is decrypted.
+    ``write`` gets the decrypted bytes. A clean end of the block waits until all bytes are decrypted.
 
     Raises:
-        ConfigurationError: The stream was encrypted to others. Nothing was written.
-        IntegrityError: The stream is damaged or ends early; the bytes written so far are right.
+        ConfigurationError: The stream was encrypted to other recipients. Nothing was written.
+        IntegrityError: The stream is damaged or ends early; the bytes written so far are authentic.
     """
     give, take = anyio.create_memory_object_stream[bytes](0)
 
@@ -108,7 +108,7 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
     """Decrypt the hidden encrypted file beside a target to the target, and remove it.
 
     Raises:
-        ConfigurationError: The file was encrypted to others; it stays.
+        ConfigurationError: The file was encrypted to other recipients; it stays.
         IntegrityError: The file is damaged, or was never encrypted; it stays.
         TargetError: The target cannot be written, or appeared meanwhile; the encrypted file stays.
     """
@@ -119,7 +119,7 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
             landing.writing(target, overwrite=overwrite) as fd,
             open(fd, "wb", closefd=False) as file,
         ):
-            # It raises if the end is missing, and the file gets no name.
+            # A stream without its end raises, and the target gets no name.
             identities.unseal_stream(partial(source.read, BLOCK), file.write)
         os.unlink(sealed)  # noqa: PTH108
     except OSError as error:

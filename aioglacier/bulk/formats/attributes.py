@@ -1,4 +1,4 @@
-"""Extended attributes and holes: what few files have, read from disk and kept as ``Entry.extra``."""
+"""Extended attributes and holes, which few files have: read from disk and kept as ``Entry.extra``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_attributes(fd: int) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     try:
         names = os.listxattr(fd)
-    except (OSError, AttributeError):  # a file system, or a system, without
+    except (OSError, AttributeError):  # the file system, or the system, has none
         return found
     for name in names:
         if name.startswith(_PREFIX):
@@ -47,10 +47,10 @@ def encode_extra(attributes: dict[str, bytes], *, has_holes: bool = False) -> by
 def decode_extra(extra: bytes | None) -> Extra:
     """Return the attributes and holes that ``Entry.extra`` holds.
 
-    An index from a vault may say anything here, so an attribute of another name or of another form than
-    ``encode_extra`` writes is left out.
+    An index from a vault may hold anything here, so attributes that ``encode_extra`` would not write are left
+    out.
     """
-    if not extra:  # as of nearly all files
+    if not extra:  # nearly all files have none
         return Extra({}, is_sparse=False)
     try:
         fields = json.loads(extra)

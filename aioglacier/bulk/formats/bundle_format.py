@@ -1,7 +1,7 @@
 """The format of a bundle: its members, its index members, and the trailer that ends it.
 
-The trailer holds a hash of itself and one of the index, because the service verifies neither where the
-retrieved range is no node of the archive's tree. Anyone who can write to the vault can write a trailer, so
+The trailer holds a hash of itself and one of the index, because the service has a hash only for ranges that
+are nodes of the archive's tree. Anyone who can write to the vault can write a trailer, so
 each of its fields is checked before it is used.
 """
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 2
 
-#: Names of the members that are no files; no path below a folder begins so, or ``tar`` would mix them.
+#: Names of the members that are no files. No archived path begins like this, or ``tar`` would mix them up.
 INDEX_NAME: Final = b".aioglacier/index-%06d.jsonl.zst"
 TRAILER_NAME: Final = b".aioglacier/bundle.json"
 
-#: From here on the end of a bundle always has this many bytes.
+#: Bytes at the end of a bundle that hold the trailer: of a plain bundle, and of a compressed one.
 TRAILER_SIZE: Final = 2 * tar.BLOCK + len(tar.END)
 SKIPPABLE_SIZE: Final = 512
 
@@ -55,7 +55,7 @@ class BundleTrailer:
     encryption: str | None  # of the members and the index; "age" or ``None``
     index_hash: bytes  # the first 16 bytes of the SHA-256 of the stored index
     tree: str  # the random identity of the folder
-    host: str  # the machine of the folder, as far as there is room; "" in an encrypted bundle
+    host: str  # the machine of the folder, cut to fit; "" in an encrypted bundle
     root: str | None  # the folder, or the end of its path; ``None`` in an encrypted bundle
 
 
@@ -82,7 +82,7 @@ def encode_trailer(trailer: BundleTrailer) -> bytes:
 
 
 def _with_root(fields: Mapping[str, Any], root: str) -> bytes:
-    """Return the text with the folder's path, or with as much of its end as there is room for."""
+    """Return the text with the folder's path, or with as much of its end as fits."""
     text = checked_text({**fields, "root": root})
     while (excess := len(text) - _LONGEST_TRAILER) > 0:
         root = root[max(1, excess // 12) :]  # one character takes up to 12 in JSON
@@ -161,7 +161,7 @@ def whole_number(value: object) -> int:
     """Return a number that a catalog can keep.
 
     Raises:
-        ValueError: The value is no such number.
+        ValueError: The value is no whole number, or has more than 64 bits.
     """
     if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
         raise ValueError(f"{value!r} is not a whole number of 64 bits")

@@ -43,7 +43,7 @@ def read_index(
     """Yield the members that an index lists, page by page.
 
     Raises:
-        IntegrityError: The bytes are no index, or list another number than the trailer says.
+        IntegrityError: The bytes are no index, or list more or fewer members than the trailer says.
         ConfigurationError: The index is encrypted, and no identity opens it.
     """
     found = 0
@@ -89,12 +89,12 @@ def _line(entry: Entry) -> bytes:
         "target": os.fsdecode(entry.target) if entry.target is not None else None,
         "extra": json.loads(entry.extra) if entry.extra else None,
     }
-    # Most paths lack most of them.
+    # Most paths lack most fields, and the index is billed each month.
     return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"
 
 
 def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int, upload: int) -> Entry:
-    """Return a line of an index as a record; facts that only the disk had are 0 until the next scan."""
+    """Return a line of an index as a record; facts that the index lacks are 0 until the next scan."""
     position, stored = whole_number(told["position"]), whole_number(told["stored"])
     # Others may have written the archive, so nothing in it is trusted.
     if told["kind"] not in tar.FLAGS or not 0 <= position < position + stored <= trailer.index_position:

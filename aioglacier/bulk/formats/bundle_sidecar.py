@@ -1,9 +1,9 @@
-"""The sidecar of a bundle: what its end says, as an object of its own in a class that reads at once.
+"""The sidecar of a bundle: a copy of its index and trailer, as an object that can be read at once.
 
-A bundle in a class that has to be restored first cannot be asked what it holds. So its index and trailer are
-kept once more beside it, behind facts of the bundle that are known only once it is made. A list, a plan and a
-recovery then wait for no restore. Without its sidecar a bundle can still be read: the end has all but the
-facts.
+A bundle in a class such as DEEP_ARCHIVE must be restored before its index can be read. So a second copy of
+index and trailer lies beside it, after facts that are known only once the bundle is made. Listing, planning
+and recovering then wait for no restore. A bundle without a sidecar can still be read: its end holds all but
+the facts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aioglacier.bulk.formats.bundle_format import (
 from aioglacier.bulk.formats.zstd import skippable_frame, skipped_text
 from aioglacier.core.errors import ConfigurationError
 
-#: What the name of a sidecar adds to that of its bundle.
+#: A sidecar has the name of its bundle and this suffix.
 SIDECAR_SUFFIX: Final = ".index"
 
 SIDECAR_FORMAT: Final = 2
@@ -33,7 +33,7 @@ SIDECAR_FORMAT: Final = 2
 _FACTS_NAME: Final = b".aioglacier/archive.json"
 _FACTS_SIZE: Final = 2 * tar.BLOCK
 
-#: The facts are within the first bytes of a sidecar, whatever its coding.
+#: The first bytes of a sidecar that hold its facts, whether compressed or not.
 FACTS_SIZE: Final = max(_FACTS_SIZE, SKIPPABLE_SIZE)
 
 
@@ -41,9 +41,9 @@ class BundleFacts(NamedTuple):
     """The facts of a bundle that it cannot hold itself.
 
     Attributes:
-        size: Its bytes.
-        tree_hash: Of all of them.
-        etag: The service's name for these very bytes, "" where it gives none.
+        size: The bytes of the bundle.
+        tree_hash: The tree hash of the bundle.
+        etag: The ETag that the service gave the object; "" for none.
     """
 
     size: int
@@ -61,7 +61,7 @@ class Sidecar:
 
 
 def facts_size(compression: str | None, encryption: str | None) -> int:
-    """Return the bytes that the facts take at the start of a sidecar."""
+    """Return the size of the facts at the start of a sidecar."""
     return SKIPPABLE_SIZE if _is_framed(compression, encryption) else _FACTS_SIZE
 
 
@@ -76,7 +76,7 @@ def encode_facts(facts: BundleFacts, compression: str | None, encryption: str | 
 
 
 def decode_sidecar(content: bytes) -> Sidecar:
-    """Return what a sidecar says.
+    """Return a decoded sidecar.
 
     Raises:
         IntegrityError: The bytes are no sidecar, or a damaged one.
@@ -92,7 +92,7 @@ def decode_sidecar(content: bytes) -> Sidecar:
 
 
 def decode_facts(content: bytes) -> BundleFacts:
-    """Return the facts in a sidecar, also in that of a file, which has no trailer.
+    """Return the facts in a sidecar. The sidecar of a single file holds nothing else.
 
     Raises:
         IntegrityError: The bytes are no sidecar, or a damaged one.

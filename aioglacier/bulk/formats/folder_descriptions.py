@@ -1,4 +1,4 @@
-"""The descriptions of the archives that hold folders, from which a lost catalog is filled again."""
+"""The descriptions of archives that hold folders; a recovery rebuilds a lost catalog from them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _FILE_FOLDER: Final = 40
 
 
 def bundle_folder(root: str) -> str:
-    """Return as much of a folder's name as the description of a bundle has room for."""
+    """Return the end of a folder's name that fits into the description of a bundle."""
     return os.path.basename(root)[-_BUNDLE_FOLDER:]  # noqa: PTH119  # of any bytes
 
 
 def file_folder(root: str) -> str:
-    """Return as much of a folder's name as the description of a file has room for."""
+    """Return the end of a folder's name that fits into the description of a file."""
     return os.path.basename(root)[-_FILE_FOLDER:]  # noqa: PTH119  # of any bytes
 
 
 def describe_bundle(root: str | None) -> str:
-    """Return a description that no other bundle has, so that a lost upload can be found.
+    """Return a unique description for a bundle, by which a lost upload can be found.
 
     ``root`` is the folder; ``None`` for an encrypted bundle, which hides it.
     """
@@ -38,14 +38,14 @@ def describe_bundle(root: str | None) -> str:
 
 
 def describe_sealed_file() -> str:
-    """Return a description that no other encrypted file has, and that hides the file."""
+    """Return a unique description for an encrypted file, which hides its path."""
     return json.dumps({"aioglacier": "file", "id": secrets.token_hex(8)})
 
 
 def describe_file(entry: Entry, root: str, tree: str) -> str:
-    """Return all facts of a file that a recovery needs.
+    """Return a description with all facts of a file that a recovery needs.
 
-    A path that is too long loses its beginning, and ``cut`` says so.
+    A path that is too long loses its beginning, and ``cut`` is set.
     """
     facts = {
         "aioglacier": "file",
@@ -65,12 +65,12 @@ def describe_file(entry: Entry, root: str, tree: str) -> str:
 
 
 def name_bundle() -> str:
-    """Return a name that no other bundle has, for a place that keeps archives by their names."""
+    """Return a unique name for a bundle, for a place that keeps archives by name."""
     return f"bundles/{secrets.token_hex(8)}.tar"
 
 
 def name_file(path: bytes | None) -> str:
-    """Return a name that no other archive of one file has; ``None`` for a file that hides its path."""
+    """Return a unique name for the archive of one file; without a path, the name hides it."""
     unique = secrets.token_hex(8)
     if path is None:
         return f"files/{unique}.age"
@@ -88,7 +88,7 @@ def read_description(description: str) -> dict[str, Any]:
 
 
 def described_file(archive: Archive, fields: dict[str, Any]) -> Entry | None:
-    """Return the version that a file's description holds; ``None`` if it lacks the whole path."""
+    """Return the version in the description of a file; ``None`` if its path is missing or cut."""
     if "path" not in fields or "cut" in fields or not isinstance(fields.get("folder"), str):
         return None
     try:

@@ -31,7 +31,7 @@ _BILLION: Final = 1_000_000_000
 
 
 def padding(size: int) -> bytes:
-    """Return the padding behind content of so many bytes."""
+    """Return the padding that follows content of this size."""
     return bytes(-size % BLOCK)
 
 
@@ -127,7 +127,7 @@ def _ustar(
     target: bytes,
 ) -> bytes:
     numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, seconds)
-    # Padding adds nothing to the sum of all bytes, so it is left out of what is added up.
+    # Padding is all zeros and adds nothing to the sum, so the sum leaves it out.
     total = sum(b"".join((name, numbers, type_flag, target, prefix))) + _SUM
     fields = (
         name.ljust(100, b"\0"),
@@ -142,7 +142,7 @@ def _ustar(
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """Return a pax record, whose length counts its own digits."""
+    """Return a pax record; its length includes the digits of the length."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
     length = rest + len(str(length))

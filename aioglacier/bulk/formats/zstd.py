@@ -26,7 +26,7 @@ _of_thread: Final = threading.local()
 
 
 def compressor() -> Callable[[bytes], bytes]:
-    """Return a function that makes one frame of bytes, for one thread at a time."""
+    """Return a function that compresses bytes to one frame; use it in one thread at a time."""
     compress: Callable[[bytes], bytes] = (
         _module().ZstdCompressor(level=LEVEL, write_content_size=True).compress
     )
@@ -55,7 +55,7 @@ def decode(frame: bytes | memoryview) -> bytes:
 
 
 def skippable_frame(content: bytes, size: int) -> bytes:
-    """Return a frame of so many bytes that readers skip, which holds text padded with spaces."""
+    """Return a skippable frame of ``size`` bytes that holds text, padded with spaces."""
     room = size - 8
     return _SKIPPABLE + room.to_bytes(4, "little") + content.ljust(room)
 

@@ -1,1 +1,1 @@
-"""A folder to a vault."""
+"""Archives a folder in a vault or a bucket."""

@@ -1,7 +1,7 @@
-"""Bundles: members become one archive, with an index at its end; the next bundle begins where one is full.
+"""Writes bundles: archives of many members with an index at the end; after a full one the next begins.
 
-The upload is on record, and begun at the service, before the first member is written. Members are recorded
-while they go out, some thousands at a time, and count once the archive is proven.
+The catalog records the upload, and the service begins it, before the first member is written. Members are
+recorded while they are sent, some thousands at a time, and count once the archive is proven.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 _RECORDED_AT_ONCE: Final = 4000
 
-#: The limits of one page of an index. Attributes make a line as long as they like, and a reader refuses pages
-#: above 64 MiB.
+#: The limits of one page of an index. Extended attributes make a line of any length, and a reader refuses
+#: pages above 64 MiB.
 _INDEX_LINES: Final = 8192
 _INDEX_PAGE: Final = 16 * MIB
 
@@ -123,7 +123,7 @@ class BundleWriter:
         end = _end_of(record, index_hash, self._tree)
         await self.writer.write(end)
         await sidecar.write(end)
-        # The place of the index, before the archive.
+        # The index must be found even if a kill follows the completion.
         await self._catalog.bundles.record(self._tree, self._run, record)
         self.archive = await self.writer.complete()  # here all members begin to count
         await self._catalog.bundles.finish(record.upload)  # a kill before this loses no member
@@ -167,9 +167,9 @@ async def _index_lines(catalog: Catalog, bundle: BundleRecord) -> AsyncIterator[
 
 
 async def keep_missing_sidecars(place: FolderPlace, tree: TreeRecord, recipients: Recipients | None) -> None:
-    """Keep the sidecars that a kill has left out, made from the records again.
+    """Store the sidecars that a killed run left out, made from the records again.
 
-    That of an encrypted bundle waits for a run that has recipients.
+    The sidecar of an encrypted bundle waits for a run that has recipients.
     """
     catalog, key, bare = place.context.catalog, place.context.key, place.bare
     for upload in await catalog.entries.uploads_of(tree) if bare else ():
@@ -244,7 +244,7 @@ class Bundling:
     Attributes:
         compression: The compression of members.
         encryption: The encryption of members and indexes.
-        given_up: Members of a bundle that was aborted in the end; they go again next time.
+        given_up: Members of an aborted bundle; the next run sends them again.
         bundle: The bundle that is being written.
     """
 

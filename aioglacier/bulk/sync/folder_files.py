@@ -1,4 +1,4 @@
-"""Files of a folder, opened below it and never through a link, and the versions that record them.
+"""Opens files of a folder, never through a link, and makes the versions that record them.
 
 Everything here blocks; call it in a thread.
 """
@@ -34,7 +34,7 @@ _TICK_NS: Final = 20_000_000
 
 @contextmanager
 def reading(path: bytes) -> Iterator[None]:
-    """Name the file of the folder that cannot be read in the block.
+    """Turn an ``OSError`` of the block into an error that names the file.
 
     Raises:
         SourceUnreadableError: In place of an ``OSError``.
@@ -70,7 +70,7 @@ def hash_file(root: str, path: bytes) -> bytes:
 
 
 def hash_opened(fd: int) -> bytes:
-    """Return the tree hash of an open file, read from where it is."""
+    """Return the tree hash of an open file, from its current offset on."""
     hasher = TreeHash()
     while block := os.read(fd, MIB):
         hasher.update(block)
@@ -84,10 +84,10 @@ def look_at_file(root: str, path: bytes) -> tuple[FileIdentity, dict[str, bytes]
 
 
 def check_regular(path: bytes, status: os.stat_result) -> None:
-    """Refuse what is no regular file any more.
+    """Refuse a path that is no longer a regular file.
 
     Raises:
-        SourceUnreadableError: It is none.
+        SourceUnreadableError: It is no regular file.
     """
     if not stat.S_ISREG(status.st_mode):
         name = os.fsdecode(path)
@@ -108,8 +108,8 @@ def found_again(found: Found, status: os.stat_result) -> Found:
     """Return the facts of a file that was read.
 
     A file that changed within the last tick of the file system's clock may change again without a sign in its
-    times. Its ``ctime`` becomes 0, so that the next run reads it once more. Its ``mtime`` shows nothing of
-    that: anybody can set it, even to the future.
+    times. Its ``ctime`` becomes 0, so that the next run reads it once more. Its ``mtime`` cannot tell:
+    any program can set it, even to the future.
     """
     recent = status.st_ctime_ns > time.time_ns() - _TICK_NS
     return Found(

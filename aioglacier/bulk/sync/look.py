@@ -150,4 +150,4 @@ class FolderLook:
 
 
 class _Stopped(Exception):  # noqa: N818  # it ends the scan, and is no error
-    """Nothing more is handed out."""
+    """Ends the scan once nothing more is to be handed out."""

@@ -4,8 +4,8 @@ The packer reads a file whole before it writes the header, and checks it before 
 promises bytes that do not follow; a file that changes is read again or reported, and is never archived in
 halves.
 
-Reading tells more than ``lstat``: a file that was only touched still has the hash on record. Then the packer
-hands out a record of the new facts, and nothing is sent.
+The hash of a file shows more than ``lstat``: a file that was only touched still has the hash on record. Then
+the packer hands out a record of the new facts, and nothing is sent.
 
 Everything here blocks: a ``Packer`` is for one thread at a time.
 """
@@ -98,7 +98,7 @@ class Packer:
             encode: Compresses and encrypts members, as ``compression`` and ``encryption`` say.
             compression: The name of the compression.
             encryption: The name of the encryption.
-            find_content: Returns where contents lie in the vault already, by size and tree hash.
+            find_content: Returns the places of contents that are stored already, by size and tree hash.
         """
         self._beneath = Beneath(root)
         self._tree = tree
@@ -135,7 +135,7 @@ class Packer:
         return packed
 
     def _put_together(self, packed: Packed, members: list[_Member]) -> None:
-        """Point to content that is stored already, and make members of all else."""
+        """Point to content that is stored already, and make members of the rest."""
         stored = self._find_content(
             [(entry.size, entry.content_hash) for entry, _ in members if entry.size and entry.content_hash]
         )

@@ -29,10 +29,10 @@ class SyncOptions:
         rules: What the scan leaves out besides.
         is_thorough: Read every file, whatever its times say.
         compress: Compress members with zstd.
-        bundle_size: Bytes after which a bundle ends; ``None`` for what suits the place.
+        bundle_size: Bytes after which a bundle ends; ``None`` for the size that suits the place.
         largest_member: Larger files are archives of their own; at most 16 MiB.
         recipients: The recipients to encrypt to.
-        allows_plain: Encrypt nothing, although the ``sync`` before did.
+        allows_plain: Archive without encryption even if the last ``sync`` encrypted.
         accepts_removals: Record paths as removed even if they are most of the folder.
         host: The machine that the folder belongs to; ``None`` for this one.
     """

@@ -102,9 +102,10 @@ class ScanRules:
     """Rules that leave out paths, besides patterns.
 
     Attributes:
-        one_file_system: What lies in mount points; the mount points themselves are scanned.
-        exclude_caches: What lies in folders with a ``CACHEDIR.TAG`` (https://bford.info/cachedir/).
-        exclude_larger_than: Files with more bytes than this.
+        one_file_system: Leave out the content of mount points, but not the mount points themselves.
+        exclude_caches: Leave out the content of folders with a ``CACHEDIR.TAG``
+            (https://bford.info/cachedir/).
+        exclude_larger_than: Leave out files with more bytes than this.
     """
 
     one_file_system: bool = False
@@ -113,7 +114,7 @@ class ScanRules:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ScanRules:
-        """Return those of a recorded run; older runs have none."""
+        """Return the rules of a recorded run; runs of older versions recorded none."""
         return cls(**{each.name: settings.get(each.name, each.default) for each in fields(cls)})
 
 

@@ -79,7 +79,7 @@ async def archive_sealed(
         with anyio.CancelScope(shield=True):
             for upload in uploads:
                 state = (await catalog.uploads.get(upload.number)).state
-                # Whether a completion that was asked for succeeded is for the next run to find out.
+                # The next run finds out whether a completion that was requested has succeeded.
                 if state not in {UploadState.COMPLETING, UploadState.COMPLETED}:
                     await catalog.bundles.drop(upload.number)
         raise

@@ -1,8 +1,8 @@
 """The stages of a ``sync``: scan, pack, bundle, and upload big files.
 
-Stages are tasks, joined by streams without room, so that the slowest sets the pace and memory is bounded by
-what each stage holds. The scan runs in a thread; packers read files in threads; one task writes bundles; big
-files go by themselves, several at once.
+Stages are tasks, joined by streams without a buffer, so that the slowest sets the pace and memory is bounded
+by what each stage holds. The scan runs in a thread; packers read files in threads; one task writes bundles;
+big files go by themselves, several at once.
 """
 
 from __future__ import annotations

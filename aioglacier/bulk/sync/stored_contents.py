@@ -1,4 +1,4 @@
-"""Contents that are in the vault already, which a ``sync`` records without an upload."""
+"""Finds contents that are stored already, so that a ``sync`` records them without an upload."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class StoredContents:
 
 
 def point_to(entry: Entry, content: Entry | StoredContent) -> Entry:
-    """Return a version whose content is where another version or a content is stored."""
+    """Return a version that points to content that is stored already."""
     return entry._replace(
         upload=content.upload,
         position=content.position,

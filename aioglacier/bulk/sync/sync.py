@@ -1,4 +1,4 @@
-"""A folder to a vault: one run of a ``sync``, from the look at the record to the record of its end."""
+"""One run of a ``sync``, from the check of the catalog to the record of the outcome."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class FolderSync:
     def held_back(self) -> int:
         """The number of paths that are gone from the folder but not recorded as removed.
 
-        They are most of it, or lie in ``unmounted``: a disk may not be mounted. See ``accept_removals`` and
-        ``SyncOptions``.
+        They are most of the folder, or lie in ``unmounted``: a disk may not be mounted. See
+        ``accept_removals`` and ``SyncOptions``.
         """
         return len(self._held_back)
 
     @property
     def given_up(self) -> int:
-        """The number of paths in an archive that was aborted in the end; they go again next time."""
+        """The number of paths in an aborted archive; the next run sends them again."""
         return self._stages.bundling.given_up
 
     def snapshot(self) -> SyncSnapshot:
@@ -85,7 +85,7 @@ class FolderSync:
     async def prepare(self) -> None:
         """Compare the vault with the record, and note what the user should know before anything is sent.
 
-        ``run`` does so otherwise. Call it to show ``notices`` first.
+        ``run`` calls it, unless you did. Call it first to show ``notices`` before ``run``.
 
         Raises:
             VaultNotFoundError: The vault does not exist.
@@ -94,7 +94,7 @@ class FolderSync:
         if self._is_prepared:
             return
         await run_in_thread(lambda: os.close(open_top(os.fsencode(self._root))))
-        await self._place.look()  # what is on record and is not there counts no more
+        await self._place.look()  # records of archives that are gone no longer count
         await self._note_unknown_archives()
         await self._note_other_machines()
         if strays := await self._place.count_strays():
@@ -122,7 +122,8 @@ class FolderSync:
             await self._check_encryption()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
             is_settling = bool(await catalog.bundles.unfinished(tree))
-            self.unknown = await settle_folder(context, tree)  # or its leftovers look like content
+            # Before the run, which would take leftovers of a killed one for stored content.
+            self.unknown = await settle_folder(context, tree)
             if is_settling:
                 await self._place.look()  # what was settled now may lack its sidecar
             await self._place.sweep()

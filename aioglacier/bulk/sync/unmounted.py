@@ -1,8 +1,8 @@
-"""Folders that a disk is no longer mounted on: what was in them is not removed.
+"""Finds folders whose disk is no longer mounted: paths missing from them do not count as removed.
 
-A folder counts as one if it is empty, its device is not that of the paths that were recorded in it, and no
-path on record elsewhere in the tree is of that device. The last condition is for systems whose devices have
-other numbers after each start: there the rest of the tree has the old numbers, too.
+A folder counts as unmounted if it is empty, its device is not that of the paths that were recorded in it, and
+no path on record elsewhere in the tree is of that device. The last condition is for systems whose devices
+have other numbers after each start: there the rest of the tree has the old numbers, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 async def find_unmounted(
     entries: Entries, tree: TreeRecord, root: str, gone: Sequence[Known]
 ) -> dict[bytes, list[Known]]:
-    """Return those of the paths that are gone that lie on a disk that is not mounted, by its folder."""
+    """Return the missing paths that lie on an unmounted disk, by the folder of its mount point."""
     found = {}
     for folder, (device, paths) in (await run_in_thread(partial(_find_empty, root, gone))).items():
         recorded = await entries.get_all([known.number for known in paths])
@@ -37,7 +37,7 @@ async def find_unmounted(
 
 
 def _find_empty(root: str, gone: Sequence[Known]) -> dict[bytes, tuple[int, list[Known]]]:
-    """Return the empty folders below the root that paths are gone from, each with its device now."""
+    """Return the empty folders that lost the missing paths, each with its device now."""
     top, folders = os.fsencode(root), dict[bytes, bytes]()
     by_folder: dict[bytes, list[Known]] = defaultdict(list)
     for known in gone:
@@ -53,7 +53,7 @@ def _find_empty(root: str, gone: Sequence[Known]) -> dict[bytes, tuple[int, list
 
 
 def _find_existing(top: bytes, folder: bytes) -> bytes:
-    """Return the folder, or the nearest one above it that is there; the top is empty."""
+    """Return the folder, or the nearest one above it that exists; the top is empty."""
     while folder and not os.path.isdir(top + b"/" + folder):  # noqa: PTH112
         folder = folder.rpartition(b"/")[0]
     return folder
