@@ -17,6 +17,7 @@ For a long run::
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -573,16 +574,25 @@ class VaultPromise(FolderPromise):
             return
         archive_id = list(archives)[which % len(archives)]
         self._unsure({archive_id})
-        document = self._folder / "inventory.csv"
-        lines = ["ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash"]
+        listed = []
         for each, (size, tree_hash) in archives.items():
             if each == archive_id and is_lacking:
                 continue
             more = 1 if each == archive_id else 0
-            lines.append(f'{each},"",2020-01-01T00:00:00Z,{size + more},{tree_hash}')
-        document.write_text("\n".join(lines) + "\n")
+            listed.append(
+                {
+                    "ArchiveId": each,
+                    "ArchiveDescription": "",
+                    "CreationDate": "2020-01-01T00:00:00Z",
+                    "Size": size + more,
+                    "SHA256TreeHash": str(tree_hash),
+                }
+            )
         date = (datetime.now(UTC) + timedelta(days=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        code = self._program("catalog", "rebuild", VAULT, str(document), "--inventoried", date)
+        arn = f"arn:aws:glacier:us-east-1:012345678901:vaults/{VAULT}"
+        document = self._folder / "inventory.json"
+        document.write_text(json.dumps({"VaultARN": arn, "InventoryDate": date, "ArchiveList": listed}))
+        code = self._program("catalog", "rebuild", VAULT, str(document))
         assert code in {0, 4}
         self.check_restore()
 

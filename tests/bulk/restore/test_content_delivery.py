@@ -59,6 +59,12 @@ class Bundle:
         self._position += len(block)
         return block
 
+    async def readinto(self, buffer: memoryview) -> int:
+        """Read the next bytes into a buffer."""
+        block = await self.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
     async def pages(self) -> AsyncIterator[list[StoredEntry]]:
         """Yield the records, three at a time."""
         for at in range(0, len(self.members), 3):

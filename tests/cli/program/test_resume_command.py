@@ -79,8 +79,8 @@ def values(parameter: click.Parameter) -> st.SearchStrategy[str]:
     return texts
 
 
-#: Options that no line has: one ends the program, one excludes another, one needs a file.
-LEFT_OUT = frozenset({"help", "endpoint_url", "config_section"})
+#: Options that no line has: one ends the program, two exclude others, one needs a file.
+LEFT_OUT = frozenset({"help", "endpoint_url", "cluster", "config_section"})
 
 
 @st.composite
