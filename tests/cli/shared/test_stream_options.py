@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tty
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +82,30 @@ def test_a_stream_that_is_stopped_says_what_goes_on_with_it(program: Cli, tmp_pa
     assert position % MIB == 0
     right = (*ROLLING, f"--stream={name}", f"--position={position}", "--json", "tapes", "-")
     done = program(*right, stdin=content[position:]).record
+    manifest = ("download", "--manifest", f"--archive-id={done['archive_id']}", "tapes", "-")
+    assert program(*manifest).out == content
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="needs a terminal that fails reads once its end is closed"
+)
+def test_a_stream_that_cannot_be_read_is_named_and_can_be_continued(program: Cli) -> None:
+    """A read of standard input fails after 3 MiB; the printed command continues the stream."""
+    content = os.urandom(5 * MIB)
+    reading, writing = os.openpty()
+    tty.setraw(writing)
+    with (
+        open(reading, "rb", buffering=0) as source,  # noqa: PTH123
+        open(writing, "wb") as end,  # noqa: PTH123
+        program.started(*ROLLING, "tapes", "-", stdin=source, stderr=subprocess.PIPE) as run,
+    ):
+        end.write(content[: 3 * MIB])
+        end.close()
+        _, err = run.communicate(timeout=40)
+    error = program.judge(run.returncode, b"", err or b"", code=1).err
+    assert "'standard input' cannot be read: Input/output error" in error
+    (name,) = re.findall(r"--stream=([0-9a-f]{16})", error)
+    done = program(*ROLLING, f"--stream={name}", "--json", "tapes", "-", stdin=content).record
     manifest = ("download", "--manifest", f"--archive-id={done['archive_id']}", "tapes", "-")
     assert program(*manifest).out == content
 
