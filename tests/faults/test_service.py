@@ -13,6 +13,7 @@ import pytest
 
 from aioglacier.core.errors import UnexpectedResponseError
 from aioglacier.core.treehash import tree_hash
+from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import Fault, FaultKind, Moment
 from tests.faults.conftest import MIB, Stand, Trouble, wait_for
@@ -28,6 +29,9 @@ UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 COMPLETE = "POST /-/vaults/v/multipart-uploads/"
 INITIATE = "POST /-/vaults/v/multipart-uploads HTTP"
 HTML = "<html>Something is wrong</html>"
+
+#: Gives up by its count of attempts, not by its time, also on a slow machine.
+PATIENT = RetryPolicy(no_progress_seconds=20, first_ceiling_seconds=0.01, longest_wait_seconds=0.02)
 
 
 def lost_answer(where: str, count: int = 1) -> Trouble:
@@ -51,8 +55,7 @@ async def test_sv_01_what_may_pass_is_tried_again(stand: Stand, status: int) -> 
     for part, how in enumerate(bodies):
         given: dict[str, Any] = {"status": status, "count": 2, **how}
         stand.glacier.add_faults(Fault("UploadMultipartPart", where=f"bytes {part * MIB}-", **given))
-    patient = RetryPolicy(no_progress_seconds=20, first_ceiling_seconds=0.01, longest_wait_seconds=0.02)
-    async with stand.connect(policy=patient) as glacier:
+    async with stand.connect(policy=PATIENT) as glacier:
         archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
     assert archive.tree_hash == tree_hash(content)
     assert [one["struck"] for one in stand.glacier.status()["faults"]] == [2, 2, 2, 2]
@@ -85,7 +88,7 @@ NO_SUCCESS = {
 async def test_sv_22_a_list_that_cannot_be_read_is_asked_for_again(stand: Stand, kind: str) -> None:
     """Two more attempts follow; the third error is raised and shows the answer."""
     no_success = {"status": 200, "body": NO_SUCCESS[kind], "headers": {"x-amzn-RequestId": "A"}}
-    async with stand.connect() as glacier:
+    async with stand.connect(policy=PATIENT, timeouts=Timeouts()) as glacier:
         stand.glacier.add_faults(Fault("ListJobs", count=2, **no_success))  # type: ignore[arg-type]
         assert [job async for job in glacier.vault("v").jobs()] == []
         stand.glacier.add_faults(Fault("ListJobs", count=3, **no_success))  # type: ignore[arg-type]
