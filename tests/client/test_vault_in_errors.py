@@ -215,6 +215,14 @@ async def check_wrong_job(stand: Stand) -> None:
     await stand.vault.retrievals.check_job(await stand.list_job.describe(), stand.archive.id)
 
 
+async def read_another_list(stand: Stand) -> None:
+    """Read a document that has the size of the inventory, and is none."""
+    size = (await stand.list_job.describe()).inventory_size
+    assert size is not None
+    stand.server.faults.add(Fault("GetJobOutput", count=None, status=200, body="{}".ljust(size)))
+    await drained(stand.list_job.inventory())
+
+
 #: Failures that are found here, not by the service: the fault that causes them, the call, the error.
 FOUND_HERE: dict[str, tuple[Fault | None, Callable[[Stand], Awaitable[Any]], type[GlacierError]]] = {
     "damaged download": (
@@ -230,11 +238,12 @@ FOUND_HERE: dict[str, tuple[Fault | None, Callable[[Stand], Awaitable[Any]], typ
     "a target that exists": (None, lambda s: s.job.download(s.file), aioglacier.TargetError),
     "a job in progress": (None, read_at_once, aioglacier.JobNotReadyError),
     "an impatient wait": (None, wait_for_nothing, aioglacier.WaitTimeoutError),
-    "another list": (
+    "a short list": (
         Fault("GetJobOutput", count=None, status=200, body="{}"),
         lambda s: drained(s.list_job.inventory()),
-        aioglacier.InventoryError,
+        aioglacier.UnexpectedResponseError,
     ),
+    "another list": (None, read_another_list, aioglacier.InventoryError),
     "an archive for a list": (None, lambda s: drained(s.job.inventory()), aioglacier.InvalidPlanError),
     "a list for an archive": (None, check_wrong_job, aioglacier.InvalidPlanError),
     "another source": (
