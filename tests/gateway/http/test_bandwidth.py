@@ -13,6 +13,7 @@ from aioglacier.core.models import JobId, UploadId
 from aioglacier.core.rate_schedule import RateSchedule, RateWindow
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.gateway.http.bandwidth import Bandwidth
 from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, FaultyServer, answers, options_for
 
@@ -107,6 +108,16 @@ async def test_bytes_that_need_no_wait_make_later_ones_wait() -> None:
     assert Bandwidth(RateSchedule((RateWindow(480, 540, None),))).read_ahead is None
 
 
+async def test_a_new_connection_at_a_low_rate_adds_a_quarter_of_a_second_at_most() -> None:
+    """The 64 KiB that it may hold would take 16 seconds at this rate."""
+    clock = Clock()
+    bandwidth = clock.bucket(4 * KIB)
+    for _ in range(2):
+        bandwidth.note(64 * KIB)
+        await bandwidth.take(512)
+    assert clock.slept == [pytest.approx(0.125), pytest.approx(0.375)]
+
+
 async def test_two_connections_share_a_rate_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,12 +196,22 @@ async def test_a_body_that_waits_for_its_turn_has_not_stalled(server: FaultyServ
 
 async def test_a_cancelled_wait_for_the_rate_leaves_nothing(server: FaultyServer) -> None:
     """A call that is cancelled while it waits ends at once, and the next body is sent."""
+    is_begun = anyio.Event()
+
+    async def note_first_byte(exchange: Exchange) -> None:
+        await exchange.read_body(1)
+        is_begun.set()
+        await exchange.read_body(1024 * KIB - 1)
+
+    server.then(note_first_byte)
     server.otherwise = answers(
         204, b"", {**REQUEST_ID, "x-amz-sha256-tree-hash": hash_part(bytes(KIB)).tree_hash.hex()}
     )
-    async with open_gateway(options_for(server, bandwidth=4 * KIB)) as gateway:
-        with anyio.move_on_after(0.05) as scope:
-            await send(gateway, 1024 * KIB)
-        assert scope.cancelled_caught
-        with anyio.fail_after(30):
+    async with open_gateway(options_for(server, bandwidth=4 * KIB, timeouts=Timeouts())) as gateway:
+        with anyio.fail_after(120):  # the rest of the first body would take 256 s
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(send, gateway, 1024 * KIB)
+                await is_begun.wait()
+                tasks.cancel_scope.cancel()
             await send(gateway, KIB)
+    assert [len(exchange.body) for exchange in server.requests] == [1, KIB]
