@@ -78,11 +78,15 @@ class RunSizes:
 def _spans(indexes: Sequence[int]) -> list[Span]:
     """Return the rows of neighbours among ascending indexes, the first one at the end."""
     spans: list[Span] = []
+    first = end = -1
     for index in indexes:
-        if spans and index == spans[-1].first + spans[-1].parts:
-            spans[-1] = Span(spans[-1].first, spans[-1].parts + 1)
-        else:
-            spans.append(Span(index, 1))
+        if index != end:
+            if end > first:
+                spans.append(Span(first, end - first))
+            first = index
+        end = index + 1
+    if end > first:
+        spans.append(Span(first, end - first))
     return spans[::-1]
 
 
