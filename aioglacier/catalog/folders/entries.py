@@ -225,7 +225,9 @@ class Entries(Records):
         """Yield the versions that lie in an upload's archive by position, page by page."""
         statement = (
             f"SELECT e.number, {COLUMNS} FROM entries AS e WHERE e.upload = ? "  # noqa: S608
-            "AND (e.position > ? OR (e.position = ? AND e.number > ?)) "
+            # An index finds the first comparison; with the second alone, each page would begin at the
+            # bundle's first member.
+            "AND e.position >= ? AND (e.position > ? OR e.number > ?) "
             f"ORDER BY e.position, e.number LIMIT {_MEMBERS_PAGE}"
         )
 
