@@ -24,12 +24,11 @@ from aioglacier.core.spending import charging
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.scratch_folder import ScratchFolder
 from aioglacier.gateway.contract.paging import follow
-from aioglacier.migrate.foreign_object import find_other_bytes
 from aioglacier.migrate.job_bytes import JobBytes, send_output
 from aioglacier.migrate.move_costs import SHARE, choose_part_size
 from aioglacier.migrate.move_manifest import write_line
 from aioglacier.migrate.moved_sidecar import keep_sidecar
-from aioglacier.migrate.object_proof import checksum_of, find_difference
+from aioglacier.migrate.object_proof import checksum_of, find_difference, find_other_bytes, metadata_sent
 from aioglacier.migrate.proven_store import ProvenStore
 from aioglacier.transfer.download.retrieval_source import GlacierOutput
 from aioglacier.transfer.object_store import ObjectStore
@@ -248,7 +247,8 @@ class BucketCarrier:
     def _difference(self, moved: MovedRecord, head: ObjectHead, parts: dict[int, MovedPart]) -> str:
         # An object of one part was sent whole, and S3 hashes it as such.
         is_whole = moved.archive.size <= (moved.part_size or moved.archive.size)
-        return find_difference(head, moved.archive, moved.token, checksum_of(parts, is_whole=is_whole))
+        metadata = metadata_sent(moved.archive, moved.token)
+        return find_difference(head, metadata, moved.archive.size, checksum_of(parts, is_whole=is_whole))
 
     async def _prove(self, moved: MovedRecord, head: ObjectHead) -> None:
         now = datetime.now(UTC)

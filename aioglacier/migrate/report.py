@@ -14,7 +14,7 @@ from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectChecksum
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
-from aioglacier.migrate.object_proof import find_difference
+from aioglacier.migrate.object_proof import find_difference, metadata_sent
 from aioglacier.tasks.groups import first_cause
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ async def find_change(target: BucketTarget, facts: dict[str, Any]) -> str:
         created=datetime.fromisoformat(facts["created"]),
     )
     checksum = ObjectChecksum(ChecksumAlgorithm.SHA256, bytes.fromhex(facts["sha256"]), facts["parts"])
-    if difference := find_difference(head, archive, facts["token"], checksum):
+    if difference := find_difference(head, metadata_sent(archive, facts["token"]), archive.size, checksum):
         return f"the object is another one: {difference}"
     # Without a token no metadata tells this object from a later one.
     if facts["token"] is None and head.etag != facts["etag"]:
