@@ -19,7 +19,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.crc import combine_crc64nvme
+from aioglacier.core.crc import IS_COMPILED, combine_crc64nvme
 from aioglacier.core.errors import (
     AccessDeniedError,
     GlacierError,
@@ -45,7 +45,7 @@ from aioglacier.core.s3.objects import (
     UploadedObjectPart,
 )
 from aioglacier.gateway.contract.paging import follow
-from aioglacier.transfer.hashing.part_job import CRC, PAYLOAD
+from aioglacier.transfer.hashing.part_job import CRC, CRC_OF_SENT, PAYLOAD
 from aioglacier.transfer.store import Destination, StoreRules
 
 if TYPE_CHECKING:
@@ -64,7 +64,12 @@ RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
         S3, PAYLOAD, PAYLOAD, lambda hashes: hashes.payload_hash, None, takes_empty=True
     ),
     ChecksumAlgorithm.CRC64NVME: StoreRules(
-        S3, CRC, CRC, lambda hashes: hashes.crc64nvme, None, takes_empty=True
+        S3,
+        CRC_OF_SENT if IS_COMPILED else CRC,  # in pure Python it takes minutes, which the loop must not wait
+        CRC,
+        lambda hashes: hashes.crc64nvme,
+        None,
+        takes_empty=True,
     ),
 }
 
@@ -113,7 +118,8 @@ class ObjectStore:
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
     ) -> ArchivedObject:
         """PutObject."""
-        checksum = ObjectChecksum(self._algorithm, self.rules.proof(hashes))
+        proof = self.rules.proof(hashes)
+        checksum = ObjectChecksum(self._algorithm, proof) if proof else None  # or the answer tells it
         settings = self._with_token({TREE_HASH_NAME: hashes.tree_hash.hex()} if hashes.tree_hash else {})
         try:
             stored = await self._gateway.put_object(
@@ -229,8 +235,7 @@ class ObjectStore:
     ) -> ArchivedObject:
         """Return the object of a head that was found to be ours."""
         found = StoredObject(head.etag, head.checksum, head.version_id, head.modified)
-        proven = checksum or head.checksum or ObjectChecksum(self._algorithm, b"")
-        return self._archived(found, head.size, tree_hash, proven)
+        return self._archived(found, head.size, tree_hash, checksum)
 
     async def _settle(
         self,
@@ -303,7 +308,7 @@ class ObjectStore:
         return ObjectChecksum(self._algorithm, crc.to_bytes(8, "big"))
 
     def _archived(
-        self, stored: StoredObject, size: int, tree_hash: bytes, checksum: ObjectChecksum
+        self, stored: StoredObject, size: int, tree_hash: bytes, checksum: ObjectChecksum | None
     ) -> ArchivedObject:
         return ArchivedObject(
             ArchiveId(self._key.removeprefix(self._prefix)),
@@ -313,7 +318,7 @@ class ObjectStore:
             self._settings.metadata.get(DESCRIPTION_NAME, ""),
             stored.stored_at,
             self._bucket.name,
-            checksum,
+            checksum or stored.checksum or ObjectChecksum(self._algorithm, b""),
             self._settings.storage_class,
             stored.etag,
             stored.version_id,

@@ -92,6 +92,15 @@ async def test_an_object_in_parts_is_proven(stand: Stand, path: Path, checksum: 
 
 
 @both
+async def test_a_part_that_breaks_off_is_sent_again(stand: Stand, path: Path, checksum: str) -> None:
+    """The repetition is proven, also where the checksum is computed while the part is sent."""
+    stand.fault("UploadPart", FaultKind.RESET, Moment.BODY, after_bytes=MIB)
+    stored = await stand.bucket.upload(path, key="a", part_size=PART_SIZE, checksum=checksum)
+    assert stored.checksum == (await stand.bucket.head("a")).checksum
+    await stand.check(stored)
+
+
+@both
 @pytest.mark.parametrize("moment", [Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT])
 async def test_a_lost_answer_to_the_completion_is_settled(
     stand: Stand, path: Path, checksum: str, moment: Moment

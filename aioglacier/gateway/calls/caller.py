@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import Body, Progress, RawRequest
+    from aioglacier.gateway.http.request_bodies import TrailedBody
     from aioglacier.gateway.http.wire import Wire
 
 T = TypeVar("T")
@@ -146,7 +147,9 @@ class Caller(Performer):
         progress: Progress | None = arguments.get("progress")
         self._check_size(operation, arguments)  # before gigabytes are sent for a refusal
         try:
-            request = self._request(operation, arguments, body=body, progress=progress)
+            framed: TrailedBody | None = arguments.get("framed")
+            counts = framed.counting(progress) if framed is not None and progress is not None else progress
+            request = self._request(operation, arguments, body=framed or body, progress=counts)
             answer = await self._wire.exchange(request)
             try:
                 return read(operation, answer, arguments)
@@ -179,7 +182,7 @@ class Caller(Performer):
         arguments: Arguments,
         *,
         document: memoryview = NO_BODY,
-        body: Body = NO_BODY,
+        body: Body | TrailedBody = NO_BODY,
         progress: Progress | None = None,
         is_output: bool = False,
     ) -> Request:

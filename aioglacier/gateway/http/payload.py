@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aioglacier.gateway.contract.protocols import Body, Throttle
     from aioglacier.gateway.http.fair_turns import Turns
+    from aioglacier.gateway.http.request_bodies import TrailedBody
 
 #: Slices grow from the smallest to the largest while they go fast. Small ones show progress: on a line of 64
 #: KB/s shared by sixteen parts one of 32 KiB takes 8 s, one of 256 KiB would take a minute and look stalled.
@@ -98,7 +99,7 @@ class SlicePayload(Payload):
 
     def __init__(
         self,
-        body: Body,
+        body: Body | TrailedBody,
         *,
         progress: Callable[[int], None] | None = None,
         before_last: Callable[[], Awaitable[None]] | None = None,

@@ -1,4 +1,4 @@
-"""The two kinds of request bodies, slice by slice: memory, and a range of an open file.
+"""The kinds of request bodies, slice by slice: memory, a range of an open file, either with a trailer.
 
 A range of a file is never in memory as a whole. Each attempt reads it while it sends it, into one block that
 belongs to the body. The bytes were read before to be hashed, so as a rule they are in the system's page cache
@@ -6,14 +6,18 @@ and cost no more than a copy. Where they are not, the loop must not wait for the
 
 - On Linux a slice is read with ``RWF_NOWAIT``, which returns the cached bytes and never waits.
 - A thread reads bytes that are not cached, and asks the system to fetch the next ones. It also reads
-  everything
-  where the file's filesystem or the operating system does not know the flag.
+  everything where the file's filesystem or the operating system does not know the flag.
+
+A body with a trailer has its checksum behind it, computed of each slice just before that is sent. So a range
+of a file is read once, and each byte is in the CPU's cache when it is sent. CRC-64/NVME of a slice of 512 KiB
+keeps the loop for 60 microseconds.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from base64 import b64encode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +27,11 @@ from aioglacier.files.reading import FileChangedError, FileIdentity, FileRange, 
 from aioglacier.files.unreadable import source_changed, source_unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioglacier.core.crc import CrcHasher
     from aioglacier.core.errors import SourceChangedError
-    from aioglacier.gateway.contract.protocols import Body
+    from aioglacier.gateway.contract.protocols import Body, Progress
 
 #: The largest slice of a file, as large as any that ``payload`` sends.
 _BLOCK_SIZE: Final = 512 * 1024
@@ -96,8 +103,70 @@ class FileSlices:
         return len(view)
 
 
-def slices_of(body: Body) -> MemorySlices | FileSlices:
-    """Return the slices of a body of either kind."""
+class TrailedBody:
+    """A body as one chunk of ``aws-chunked``, with the CRC-64/NVME of its bytes behind it.
+
+    Attributes:
+        payload: The body itself, of at least one byte.
+        nbytes: Bytes with the lines around it.
+        checksum: The checksum of the bytes that were sent last, once all of them are.
+    """
+
+    def __init__(self, payload: Body, trailer: str, new_hasher: Callable[[], CrcHasher]) -> None:
+        """``trailer`` is the name of the line that carries the checksum."""
+        self.payload = payload
+        self.checksum = b""
+        self.head = b"%x\r\n" % payload.nbytes
+        self.new_hasher = new_hasher
+        self._trailer = trailer
+        self.nbytes = len(self.head) + payload.nbytes + len(self.tail(bytes(8)))
+
+    def tail(self, checksum: bytes) -> bytes:
+        """Return the lines behind the bytes: the end of the chunk, the last chunk, the trailer."""
+        return f"\r\n0\r\n{self._trailer}:{b64encode(checksum).decode()}\r\n\r\n".encode()
+
+    def counting(self, progress: Progress) -> Progress:
+        """Return a callback for bytes with the lines, which reports to ``progress`` those without."""
+        moved = shown = 0
+
+        def count(more: int) -> None:
+            nonlocal moved, shown
+            moved += more
+            now = min(max(moved - len(self.head), 0), self.payload.nbytes)
+            if now != shown:
+                progress(now - shown)
+                shown = now
+
+        return count
+
+
+class TrailedSlices:
+    """Slices of a body with a trailer; each is taken once, in order."""
+
+    def __init__(self, body: TrailedBody) -> None:
+        self._body = body
+        self._slices = slices_of(body.payload)
+        self._hasher = body.new_hasher()
+
+    async def take(self, at: int, size: int) -> memoryview:
+        """Return bytes as ``MemorySlices.take`` does."""
+        body = self._body
+        if at == 0:
+            self._hasher = body.new_hasher()  # the body may be sent again from its start
+            return memoryview(body.head)
+        inside = at - len(body.head)
+        if inside < body.payload.nbytes:
+            slice_ = await self._slices.take(inside, size)
+            self._hasher.update(slice_)
+            return slice_
+        body.checksum = self._hasher.finish().crc64nvme
+        return memoryview(body.tail(body.checksum))
+
+
+def slices_of(body: Body | TrailedBody) -> MemorySlices | FileSlices | TrailedSlices:
+    """Return the slices of a body of any kind."""
+    if isinstance(body, TrailedBody):
+        return TrailedSlices(body)
     return FileSlices(body) if isinstance(body, FileRange) else MemorySlices(body)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import Body, Throttle
     from aioglacier.gateway.http.payload import Sent
+    from aioglacier.gateway.http.request_bodies import TrailedBody
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -49,7 +50,7 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: Body = field(default=NO_BODY, repr=False)
+    body: Body | TrailedBody = field(default=NO_BODY, repr=False)
     progress: Callable[[int], None] | None = field(default=None, repr=False)
     before_last: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     meaning: Meaning = field(default=NO_MEANING, repr=False)

@@ -25,6 +25,7 @@ PAYLOAD_HASH_HEADER: Final = "x-amz-content-sha256"
 
 #: Stands for the hash of a body that is not signed; S3 takes it.
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+UNSIGNED_WITH_TRAILER: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 #: Headers that proxies and tracers change on the way; botocore leaves out the same.
 UNSIGNED_HEADERS: Final = frozenset({

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.operation import Arguments
     from aioglacier.gateway.contract.protocols import Answer
+    from aioglacier.gateway.http.request_bodies import TrailedBody
 
 T = TypeVar("T")
 
@@ -38,8 +39,12 @@ def document(read: Callable[[Element], T]) -> Callable[[Answer, Arguments], T]:
     return lambda answer, _: read(documents.parse(answer.body))
 
 
-def checksum_of(hashes: PartHashes) -> ObjectChecksum:
+def checksum_of(arguments: Arguments) -> ObjectChecksum:
     """Return the checksum that goes with a body: its payload hash, or the fast one without a hash."""
+    framed: TrailedBody | None = arguments.get("framed")
+    if framed is not None:
+        return ObjectChecksum(ChecksumAlgorithm.CRC64NVME, framed.checksum)
+    hashes: PartHashes = arguments["hashes"]
     if hashes.crc64nvme:
         return ObjectChecksum(ChecksumAlgorithm.CRC64NVME, hashes.crc64nvme)
     return ObjectChecksum(ChecksumAlgorithm.SHA256, hashes.payload_hash)
@@ -130,7 +135,7 @@ def completed(answer: Answer, arguments: Arguments) -> StoredObject:
 
 
 def _acknowledged(answer: Answer, arguments: Arguments, what: str) -> ObjectChecksum:
-    ours = checksum_of(arguments["hashes"])
+    ours = checksum_of(arguments)
     text = answer.headers.get(checksum_header(ours.algorithm))
     theirs = documents.read_checksum(ours.algorithm, text) if text else None
     if theirs != ours:

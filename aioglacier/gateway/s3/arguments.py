@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from aioglacier.core.s3.object_checks import check_restore, check_settings
 from aioglacier.gateway.contract.row_columns import write_date
-from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD
+from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD, UNSIGNED_WITH_TRAILER
 from aioglacier.gateway.s3 import answers, documents
 
 if TYPE_CHECKING:
@@ -38,8 +38,18 @@ def write_unless_overwriting(arguments: Arguments) -> str | None:
 
 
 def _body_checksum(arguments: Arguments) -> dict[str, str]:
-    checksum = answers.checksum_of(arguments["hashes"])
-    return {answers.checksum_header(checksum.algorithm): documents.write_checksum(checksum)}
+    checksum = answers.checksum_of(arguments)
+    header = answers.checksum_header(checksum.algorithm)
+    if "framed" not in arguments:
+        return {header: documents.write_checksum(checksum)}
+    size = str(arguments["body"].nbytes)
+    return {"x-amz-trailer": header, "x-amz-decoded-content-length": size, "Content-Encoding": "aws-chunked"}
+
+
+def _payload_hash(arguments: Arguments) -> str:
+    if "framed" in arguments:
+        return UNSIGNED_WITH_TRAILER
+    return arguments["hashes"].payload_hash.hex() or UNSIGNED_PAYLOAD
 
 
 def write_whole_checksum(arguments: Arguments) -> dict[str, str]:
@@ -78,7 +88,4 @@ SETTINGS: Final[Mapping[str, Writer]] = {
 }
 
 #: Headers of a body: its checksum, and the hash that is signed, which is the same 32 bytes with SHA-256.
-BODY_CHECKSUM: Final[Mapping[str, Writer]] = {
-    PAYLOAD_HASH_HEADER: lambda arguments: arguments["hashes"].payload_hash.hex() or UNSIGNED_PAYLOAD,
-    "": _body_checksum,
-}
+BODY_CHECKSUM: Final[Mapping[str, Writer]] = {PAYLOAD_HASH_HEADER: _payload_hash, "": _body_checksum}

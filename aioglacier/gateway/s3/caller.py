@@ -7,12 +7,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
+from aioglacier.core.crc import CrcHasher
 from aioglacier.core.errors import IntegrityError, InvalidPlanError, ServiceError
 from aioglacier.core.s3.object_checks import check_bucket_name, check_key, check_owner
+from aioglacier.core.s3.objects import ChecksumAlgorithm
 from aioglacier.gateway.calls.caller import Caller, SentBody
 from aioglacier.gateway.contract.options import USER_AGENT
+from aioglacier.gateway.http.request_bodies import TrailedBody
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER
-from aioglacier.gateway.s3.answers import checksum_of
+from aioglacier.gateway.s3.answers import checksum_header, checksum_of
 from aioglacier.gateway.s3.gateway import S3Gateway
 
 if TYPE_CHECKING:
@@ -60,6 +63,9 @@ class S3Caller(Caller, S3Gateway):
             raise InvalidPlanError(
                 f"CRC64NVME leaves the body unsigned, and {self.origin} has no TLS; use SHA256 there"
             )
+        if is_unsigned and not arguments["hashes"].crc64nvme:
+            header = checksum_header(ChecksumAlgorithm.CRC64NVME)
+            arguments = {**arguments, "framed": TrailedBody(arguments["body"], header, CrcHasher)}
         try:
             return await super().perform(operation, arguments)
         except ServiceError as error:
@@ -109,7 +115,7 @@ class S3Caller(Caller, S3Gateway):
 
     def describe_body(self, arguments: Arguments) -> SentBody:
         """See ``Caller``."""
-        checksum = checksum_of(arguments["hashes"])
+        checksum = checksum_of(arguments)
         what = f"part {arguments['number']}" if "number" in arguments else f"object {arguments['key']!r}"
         return SentBody(what, checksum.value, str(checksum.algorithm))
 

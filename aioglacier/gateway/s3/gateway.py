@@ -195,7 +195,8 @@ class S3Gateway(Performer):
         """Send a whole object in one request.
 
         The service checks the payload hash in ``hashes`` as a SHA-256 checksum. Without a payload hash it
-        checks ``crc64nvme``, and the body is not signed: over TLS, or to this machine, only.
+        checks ``crc64nvme``, and the body is not signed: over TLS, or to this machine, only. Without either,
+        the CRC-64/NVME is computed while the body is sent, and follows it.
 
         Raises:
             ObjectExistsError: There is an object under this key, and ``overwrite`` is not set.

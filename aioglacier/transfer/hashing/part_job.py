@@ -42,10 +42,12 @@ class ReadFrom(NamedTuple):
 
 
 #: The hashes that a job makes: payload and tree hash in one pass, the tree hash alone, or S3's fast checksum
-#: alone. Only bytes that are sent, or that S3 has sent, need a payload hash, which costs as much again.
+#: alone, before the bytes are sent or, of a file, while they are. Only bytes that are sent, or that S3 has
+#: sent, need a payload hash, which costs as much again.
 PAYLOAD: Final = "payload"
 TREE: Final = "tree"
 CRC: Final = "crc64nvme"
+CRC_OF_SENT: Final = "crc64nvme of sent"
 
 
 class PartJob(NamedTuple):
@@ -84,7 +86,7 @@ def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None]
 
 def new_hasher(hashes: str, size: int) -> PartHasher | CrcHasher:
     """Return a hasher for a part of so many bytes."""
-    if hashes == CRC:
+    if hashes in {CRC, CRC_OF_SENT}:
         from aioglacier.core.crc import CrcHasher  # noqa: PLC0415  # few workers need it
 
         return CrcHasher()

@@ -32,7 +32,7 @@ from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.budget.buffers import private_memory, shared_memory
 from aioglacier.transfer.hashing.hash_threads import HashThreads
-from aioglacier.transfer.hashing.part_job import CRC, PartJob, perform
+from aioglacier.transfer.hashing.part_job import CRC, CRC_OF_SENT, PartJob, perform
 from aioglacier.transfer.hashing.worker import encode_request
 from aioglacier.transfer.hashing.worker_process import CannotStartError, WorkerLostError, WorkerProcess
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from aioglacier.transfer.budget.buffers import PartBuffer
 
 _log: Final = logging.getLogger("aioglacier.transfer")
+
+_NOT_HASHED: Final = PartHashes(b"", b"", b"")
 
 #: A job that has killed this many workers is given up: it is the job, or the machine has no memory left.
 MAX_DEATHS: Final = 3
@@ -137,10 +139,13 @@ class Hasher:
             SourceChangedError: The file to read has changed since the job was planned.
             WorkerDiedError: Worker after worker died or froze over this job.
         """
+        if job.hashes == CRC_OF_SENT and job.read_from is not None and buffer is None:
+            return _NOT_HASHED  # the gateway makes the checksum, and reads the file only once
         deaths = 0
         while True:
             # A thread makes a CRC of 16 MiB in 2 ms: to start and ask workers was a seventh of all CPU.
-            if not self._has_workers or job.length <= SMALL_PART_SIZE or job.hashes == CRC:
+            is_crc = job.hashes in {CRC, CRC_OF_SENT}
+            if not self._has_workers or job.length <= SMALL_PART_SIZE or is_crc:
                 return await self._run_in_thread(job, buffer)
             try:
                 async with self._limiter:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from aioglacier.core.crc import CrcHasher, crc64nvme
 from aioglacier.core.errors import (
     ConnectionLostError,
     GlacierError,
@@ -27,7 +28,7 @@ from aioglacier.core.treehash import hash_part
 from aioglacier.files.reading import FileIdentity, FileRange
 from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.payload import LARGEST_SLICE
-from aioglacier.gateway.http.request_bodies import FileSlices, change_in
+from aioglacier.gateway.http.request_bodies import FileSlices, TrailedBody, change_in, slices_of
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import Exchange, FaultyServer, options_for
 
@@ -361,3 +362,26 @@ async def test_slices_of_a_file_are_taken_in_any_order(tmp_path: Path) -> None:
             assert 0 < len(slice_) <= size
         assert await change_in(body) is None
     assert await change_in(memoryview(DATA)) is None
+
+
+async def test_a_trailer_has_the_checksum_of_the_last_attempt() -> None:
+    """A body that is sent again from its start computes its checksum again."""
+    data = b"november" * 100
+    body = TrailedBody(memoryview(data), "x-amz-checksum-crc64nvme", CrcHasher)
+    slices, sent = slices_of(body), b""
+    for stop in (len(body.head) + 300, body.nbytes):
+        sent = b""
+        while len(sent) < stop:
+            sent += await slices.take(len(sent), 150)
+    assert sent.startswith(b"320\r\n" + data + b"\r\n0\r\nx-amz-checksum-crc64nvme:")
+    assert body.checksum == crc64nvme(data).to_bytes(8, "big")
+
+
+async def test_progress_leaves_out_the_lines_around_a_body() -> None:
+    """Bytes that are taken back are subtracted, and the sum after a success is the size."""
+    body = TrailedBody(memoryview(b"november"), "trailer", CrcHasher)
+    moved: list[int] = []
+    count = body.counting(moved.append)
+    for more in (len(body.head), 5, -len(body.head) - 5, len(body.head) + 8, 30):
+        count(more)
+    assert moved == [5, -5, 8]

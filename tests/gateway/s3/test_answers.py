@@ -87,8 +87,8 @@ def test_an_object_is_proven_by_its_checksum() -> None:
 def test_a_part_is_proven_by_the_checksum_that_was_sent() -> None:
     """The fast checksum counts where it was made; a wrong part is not stored as an object."""
     fast = ObjectChecksum(ChecksumAlgorithm.CRC64NVME, FAST.crc64nvme)
-    assert answers.checksum_of(FAST) == fast
-    assert answers.checksum_of(HASHES) == SHA256
+    assert answers.checksum_of({"hashes": FAST}) == fast
+    assert answers.checksum_of({"hashes": HASHES}) == SHA256
     arguments = {"hashes": FAST, "number": 7, "body": DATA}
     good = answer(x_amz_checksum_crc64nvme=documents.write_checksum(fast))
     part = answers.stored_part(good, arguments)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aioglacier.core.crc import crc64nvme
 from aioglacier.core.errors import (
     BucketNameError,
     ConfigurationError,
@@ -23,7 +26,8 @@ from aioglacier.core.errors import (
 from aioglacier.core.models import Tier
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.objects import BucketRef, ChecksumAlgorithm, ObjectChecksum
-from aioglacier.core.treehash import hash_part
+from aioglacier.core.treehash import PartHashes, hash_part
+from aioglacier.files.reading import FileIdentity, FileRange
 from aioglacier.gateway.connect import open_s3_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.protocols import RawRequest
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.gateway.s3.caller import S3Caller
-    from tests.gateway.faulty import FaultyServer
+    from tests.gateway.faulty import Exchange, FaultyServer
 
 ID = {"x-amz-request-id": "A"}
 PUT = CALLS["put"].ours
@@ -221,6 +225,40 @@ async def test_an_unsigned_body_needs_tls_or_this_machine(server: FaultyServer, 
     async with open_s3_gateway(options) as far:
         with pytest.raises(InvalidPlanError, match="no TLS"):
             await far.put_object(BUCKET, KEY, BODY, hashes=CRC_HASHES, settings=PLAIN)
+
+
+async def test_a_body_without_hashes_is_followed_by_its_checksum(
+    server: FaultyServer, s3: S3Caller, tmp_path: Path
+) -> None:
+    """A range of a file is sent as one chunk with its CRC-64/NVME behind it; progress counts it without."""
+    path = tmp_path / "film"
+    path.write_bytes(b"<" + bytes(BODY) + b">")
+    moved: list[int] = []
+    checksum = crc64nvme(BODY).to_bytes(8, "big")
+    text = b64encode(checksum).decode()
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.read_body()
+        await exchange.answer(200, b"", ID | HEAD | {"x-amz-checksum-crc64nvme": text})
+
+    server.then(answer)
+    with path.open("rb") as file:
+        identity = FileIdentity.of(os.fstat(file.fileno()))
+        body = FileRange(file.fileno(), str(path), 1, len(BODY), identity)
+        part = await s3.upload_part(
+            BUCKET, KEY, UPLOAD, body, number=7, hashes=PartHashes(b"", b"", b""), progress=moved.append
+        )
+    assert (part.size, part.checksum, sum(moved)) == (len(BODY), checksum, len(BODY))
+    request = server.requests[0]
+    assert request.body == f"8\r\nnovember\r\n0\r\nx-amz-checksum-crc64nvme:{text}\r\n\r\n".encode()
+    headers = {
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-trailer": "x-amz-checksum-crc64nvme",
+        "x-amz-decoded-content-length": "8",
+        "content-encoding": "aws-chunked",
+        "content-length": str(len(request.body)),
+    }
+    assert {name: request.headers[name] for name in headers} == headers
 
 
 async def test_an_empty_object_is_stored(server: FaultyServer, s3: S3Caller) -> None:

@@ -229,13 +229,16 @@ async def test_completions_that_are_refused(subject: Subject) -> None:
     assert not (await subject.s3.list_multipart_uploads(subject.bucket)).items
 
 
-async def test_a_fast_upload_with_a_wrong_sum_of_all_bytes(subject: Subject) -> None:
+@pytest.mark.parametrize("when", ["before", "while sent"])
+async def test_a_fast_upload_with_a_wrong_sum_of_all_bytes(subject: Subject, when: str) -> None:
     """The checksum of all bytes is compared at the end, and a wrong one makes no object."""
     crc = PartHashes(b"", b"", b"", crc64nvme(bytes(LAST)).to_bytes(8, "big"))
     upload = await subject.s3.create_multipart_upload(
         subject.bucket, "k", settings=SETTINGS, algorithm=ChecksumAlgorithm.CRC64NVME
     )
-    part = await subject.s3.upload_part(subject.bucket, "k", upload, LAST, number=1, hashes=crc)
+    hashes = crc if when == "before" else PartHashes(b"", b"", b"")
+    part = await subject.s3.upload_part(subject.bucket, "k", upload, LAST, number=1, hashes=hashes)
+    assert part.checksum == crc.crc64nvme
     complete = partial(
         subject.s3.complete_multipart_upload, subject.bucket, "k", upload, parts=[part], size=LAST.nbytes
     )

@@ -20,10 +20,11 @@ import psutil
 import pytest
 from anyio import wait_all_tasks_blocked
 
+from aioglacier.core.crc import crc64nvme
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
-from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
+from aioglacier.core.treehash import NATIVE_SWITCH, PartHashes, hash_part
 from aioglacier.transfer.hashing import part_job as partjob, workers
-from aioglacier.transfer.hashing.part_job import TREE, PartJob
+from aioglacier.transfer.hashing.part_job import CRC_OF_SENT, TREE, PartJob
 from aioglacier.transfer.hashing.workers import open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors
 from tests.transfer.hashing.conftest import SIZE, filled, hash_with, pids, place_of
@@ -79,6 +80,20 @@ async def test_a_file_is_read_into_the_buffer_and_hashed(hash_in: HashIn, tmp_pa
                 DATA[777 : 777 + SIZE]
             )
             assert buffer.view == DATA[777 : 777 + SIZE]
+
+
+@both
+async def test_a_file_that_is_hashed_while_it_is_sent_is_not_read(hash_in: HashIn, tmp_path: Path) -> None:
+    """Such a job reads nothing, not even where the file is gone; one with a buffer reads it and hashes it."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA[:SIZE])
+    job = PartJob(SIZE, place_of(path), CRC_OF_SENT)
+    async with open_hasher(hash_in, 1) as hasher:
+        with filled(hasher.make_memory(SIZE), b"") as buffer:
+            checksum = crc64nvme(DATA[:SIZE]).to_bytes(8, "big")
+            assert (await hasher.run(job, buffer)).crc64nvme == checksum
+        path.unlink()
+        assert await hasher.run(job) == PartHashes(b"", b"", b"")
 
 
 @both
