@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from distributed import Scheduler, Worker
 
 from aioglacier.cluster.dask_runner import open_runner
-from aioglacier.cluster.worker_tasks import not_shared
 from aioglacier.core.errors import WorkerDiedError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
@@ -33,6 +32,11 @@ if TYPE_CHECKING:
 
 #: Ten parts and a bit.
 WHOLE = DATA[: 10 * MIB + 7]
+
+
+def load_worker_tasks() -> Any:
+    """Return the module of workers, which imports Dask: a second for every process that collects tests."""
+    return importlib.import_module("aioglacier.cluster.worker_tasks")
 
 
 class HereRunner:
@@ -61,7 +65,7 @@ class HereRunner:
     async def check_file(self, file: SharedFile | SharedTarget) -> None:
         """Look at the file."""
         if difference := file.difference_here():
-            raise not_shared(file, "here", difference)
+            raise load_worker_tasks().not_shared(file, "here", difference)
 
     async def check_upload(self, destination: Destination, upload_id: UploadId) -> None:
         """Look at the upload."""
@@ -140,9 +144,17 @@ async def _lose(_: object) -> None:
     """Forget an answer."""
 
 
+@pytest.fixture
+def worker_tasks() -> Any:
+    """The module of workers."""
+    return load_worker_tasks()
+
+
 @asynccontextmanager
 async def dask_scheduler() -> AsyncIterator[str]:
     """A scheduler and a worker in this process, which talk over TCP as others do; gives the address."""
+    from distributed import Scheduler, Worker  # noqa: PLC0415  # takes a second to load
+
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     host = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     async with Scheduler(port=0, **host) as scheduler, Worker(scheduler.address, nthreads=2, **host):

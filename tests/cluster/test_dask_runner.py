@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import aioglacier.cluster
 from aioglacier.client.glacier import connect
 from aioglacier.cluster.dask_runner import open_runner
-from aioglacier.cluster.worker_tasks import WorkerFacts, describe
 from aioglacier.core.errors import ClusterError, UploadNotFoundError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
@@ -57,11 +56,12 @@ async def test_processes_here_are_not_started_before_there_is_work() -> None:
 
 
 async def test_another_version_is_refused(
-    monkeypatch: pytest.MonkeyPatch, house: Served, scheduler: str
+    monkeypatch: pytest.MonkeyPatch, worker_tasks: Any, house: Served, scheduler: str
 ) -> None:
     """A worker with another version of the package is named before it is given anything."""
-    calls = iter([WorkerFacts("0.0.1", 1, "3.11")])  # the first call is that of this process
-    monkeypatch.setattr("aioglacier.cluster.worker_tasks.describe", lambda: next(calls, describe()))
+    describe = worker_tasks.describe
+    calls = iter([worker_tasks.WorkerFacts("0.0.1", 1, "3.11")])  # the first call is that of this process
+    monkeypatch.setattr(worker_tasks, "describe", lambda: next(calls, describe()))
     with pytest.raises(ClusterError, match=r"and this process 0\.0\.1") as caught:
         async with dask_runner(house, scheduler):
             pass

@@ -8,7 +8,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import fsspec
-import pandas as pd
 import pytest
 from fsspec.tests.abstract import (
     AbstractFixtures,
@@ -120,6 +119,8 @@ def test_what_was_not_restored_is_not_read(options: dict[str, Any], bucket: str)
 
 def test_pandas_writes_and_reads(system: Any, options: dict[str, Any], bucket: str) -> None:
     """A table in a class that reads at once comes back by its address."""
+    import pandas as pd  # noqa: PLC0415  # takes a second of every process that collects tests
+
     frame = pd.DataFrame({"a": range(1000)})
     address = f"s3archive://{bucket}/2026/frame.parquet"
     frame.to_parquet(address, storage_options={"storage_class": "GLACIER_IR", **options})

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import fsspec
-import pandas as pd
 import pytest
 from fsspec.tests.abstract import AbstractOpenTests, AbstractPipeTests
-from pyarrow import Table, parquet
 
 from aioglacier.core.errors import NotRetrievedError
 from aioglacier.fs import GlacierFileSystem
@@ -142,6 +140,9 @@ def test_pandas_and_pyarrow_write_through_it(
     tmp_path: Path, options: dict[str, Any], fs: Any, vault: str
 ) -> None:
     """A table comes back as it was, by an address and through a file system."""
+    import pandas as pd  # noqa: PLC0415  # takes a second of every process that collects tests
+    from pyarrow import Table, parquet  # noqa: PLC0415
+
     frame = pd.DataFrame({"a": range(10_000), "b": [str(number) for number in range(10_000)]})
     frame.to_parquet(f"glacier://{vault}/frame.parquet", storage_options=options)
     parquet.write_table(Table.from_pandas(frame), f"{vault}/table.parquet", filesystem=fs)
