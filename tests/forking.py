@@ -1,7 +1,7 @@
 """Forks of a process that has loaded a program, because loading takes most of a short run.
 
-A run is its own process: a pid, streams, signals, an exit code and, unless only its output counts, an
-interpreter that ends as usual. A fork does not show how the program loads; tests of loading, and of settings
+A run is its own process: a pid, streams, signals, an exit code and an end that waits for threads and runs
+what ``atexit`` has. A fork does not show how the program loads; tests of loading, and of settings
 that only a new process obeys (``LD_PRELOAD``, limits of a shell), start ``python -m aioglacier``.
 """
 
@@ -49,7 +49,6 @@ class Fork:
         stdout: Any = subprocess.PIPE,
         stderr: Any = subprocess.PIPE,
         start_new_session: bool = False,
-        ends_properly: bool = True,
     ) -> None:
         assert "LD_PRELOAD" not in env, "a fork has been loaded before"
         self.args = arguments
@@ -59,7 +58,6 @@ class Fork:
             "folder": os.fspath(cwd),
             "environment": dict(env),
             "is_leader": start_new_session,
-            "ends_properly": ends_properly,
         }
         theirs: list[int] = []
         try:
@@ -185,7 +183,7 @@ class Forks:
             )
 
     def start(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], **settings: Any) -> Fork:
-        """Begin a run; the settings are those of ``subprocess.Popen``, and ``ends_properly``."""
+        """Begin a run; the settings are those of ``subprocess.Popen``."""
         return Fork(self._ours, arguments, cwd=cwd, env=env, **settings)
 
     def run(
@@ -194,7 +192,7 @@ class Forks:
         """Run the program to its end within two minutes; return the exit code and both outputs."""
         with TemporaryFile() as out, TemporaryFile() as err:
             streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
-            with self.start(arguments, cwd=cwd, env=env, ends_properly=False, **streams) as run:
+            with self.start(arguments, cwd=cwd, env=env, **streams) as run:
                 assert run.stdin is not None
                 with suppress(BrokenPipeError):
                     run.stdin.write(stdin)

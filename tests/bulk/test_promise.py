@@ -540,7 +540,7 @@ class FolderPromise(RuleBasedStateMachine):
             "AIOGLACIER_CRASH_AT": crash_at,
         }
         words = ["--endpoint-url", self._server.url, "--region", "us-east-1", "--catalog", str(self._catalog)]
-        return forks().start([*words, *arguments], cwd=self._folder, env=environment, ends_properly=False)
+        return forks().start([*words, *arguments], cwd=self._folder, env=environment)
 
 
 class VaultPromise(FolderPromise):
