@@ -42,7 +42,7 @@ class VaultKey:
     """One vault of one account in one region, at one endpoint.
 
     Attributes:
-        vault: The vault's name.
+        vault: The vault's name; "" is the account itself.
         region: The region, as it signs.
         account_id: As requests name it; "-" is the account that the credentials belong to.
         endpoint: The endpoint's URL, or "local:DIR"; "" is AWS's own. A user name and password in it are
@@ -70,8 +70,8 @@ class VaultKey:
 
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else ""
-        what = self.vault if self.vault.startswith("s3://") else f"vault {self.vault}"
-        return f"{what} of account {self.account_id} in {self.region}{where}"
+        what = self.vault if self.vault.startswith("s3://") or not self.vault else f"vault {self.vault}"
+        return f"{f'{what} of ' if what else ''}account {self.account_id} in {self.region}{where}"
 
 
 # --- uploads ------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ from aioglacier.client.notices import listening
 from aioglacier.client.vault import Vault
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import BucketIsYoursError, ConfigurationError
+from aioglacier.core.spending import buying_capacity
 from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.gateway.contract.protocols import RawRequest
+from aioglacier.recorded.place_context import recording_expenses
 from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.budget.allowance import Allowance, Limits
@@ -26,6 +28,7 @@ from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.catalog import Catalog
     from aioglacier.client.buckets.bucket import Bucket
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from aioglacier.client.notices import JobNotices
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
     from aioglacier.core.s3.objects import BucketDescription, StorageClass
+    from aioglacier.core.spending import Budget
     from aioglacier.gateway.contract.protocols import Answer
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.gateway.s3.gateway import S3Gateway
@@ -197,9 +201,18 @@ class Glacier:
         """Set the limit on retrievals of the account. Running jobs are not affected."""
         await self._gateway.set_data_retrieval_policy(policy)
 
+    def spending(self, budget: Budget) -> AbstractAsyncContextManager[None]:
+        """Count what the block spends on the account itself: Expedited capacity. See ``Vault.spending``."""
+        return recording_expenses(budget, self._recording.records_of("") if self._recording else None)
+
     async def purchase_provisioned_capacity(self) -> CapacityId:
-        """Buy one unit of Expedited capacity for a month. It costs money at once and is never repeated."""
-        return await self._gateway.purchase_provisioned_capacity()
+        """Buy one unit of Expedited capacity for a month. It costs money at once and is never repeated.
+
+        Raises:
+            CostLimitError: It exceeds the limit of a budget. Nothing was bought.
+        """
+        with buying_capacity():
+            return await self._gateway.purchase_provisioned_capacity()
 
     async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]:
         """Return the units of Expedited capacity that the account has bought."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aioglacier.core.errors import CostLimitError, GlacierError
+from aioglacier.core.errors import CostLimitError, GlacierError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,12 +78,13 @@ class Budget:
         allowed = f" of {self.prices.show(self.limit)}" if self.limit is not None else ""
         return f"<Budget {self.prices.show(self.cost)}{allowed} spent>"
 
-    def check(self, cost: float, what: str) -> None:
+    def check(self, cost: float, what: str, needs: tuple[str, ...] | None = None) -> None:
         """Refuse a cost that would exceed the limit, or a cost that is unknown where there is a limit.
 
         Args:
             cost: The cost to come.
             what: Its cause, for the message: "this restore".
+            needs: The kinds of price that the list lacks; by default all of them.
 
         Raises:
             CostLimitError: It would. Nothing is counted.
@@ -92,13 +93,14 @@ class Budget:
         if self.limit is None or total <= self.limit:
             return
         prices, limit = self.prices, self.limit
+        lacking = prices.missing if needs is None else needs
         done = f"after {prices.show(self.cost)} nothing more was sent" if self.cost else "nothing was sent"
         if math.isnan(total):
             raise CostLimitError(
                 f"the cost of {what} is unknown: the price list of {prices.seen} has no price for "
-                f"{', '.join(prices.missing)} in {prices.name}; {done}. Give a list of your own with "
+                f"{', '.join(lacking)} in {prices.name}; {done}. Give a list of your own with "
                 "--prices FILE, or leave out the limit"
-                if prices.missing
+                if lacking
                 else f"the cost of {what} is unknown, because a size is not on record; {done}. Read an "
                 "inventory first, or leave out the limit",
                 cost=total,
@@ -144,6 +146,17 @@ class Budget:
         self._spend("DeleteArchive", price, requests=1)
         return price
 
+    def charge_capacity(self) -> float:
+        """Count and return the price of a unit of Expedited capacity.
+
+        Raises:
+            CostLimitError: It would exceed the limit. It is not counted, and must not be bought.
+        """
+        price = self.prices.capacity_month
+        self.check(price, "a unit of Expedited capacity", ("Expedited capacity",))
+        self._spend("PurchaseProvisionedCapacity", price, requests=1)
+        return price
+
     def receive(self, size: int, operation: str = "GetJobOutput") -> None:
         """Count a request for bytes that are about to come.
 
@@ -160,9 +173,9 @@ class Budget:
         """Take back bytes that were counted and did not come."""
         self._spend(operation, -self.prices.transfer_out(size), requests=0, received=-size)
 
-    def undo_deletion(self, price: float) -> None:
-        """Take back the charge for an archive that was not deleted."""
-        self._spend("DeleteArchive", -price, requests=-1)
+    def undo(self, operation: str, price: float) -> None:
+        """Take back the charge for a request that had no effect."""
+        self._spend(operation, -price, requests=-1)
 
     def _spend(
         self, operation: str, price: float, *, requests: int, sent: int = 0, received: int = 0
@@ -247,5 +260,17 @@ def deleting(archive: Archive | None, now: datetime) -> Iterator[None]:
         yield
     except GlacierError:
         for budget, price in charged:
-            budget.undo_deletion(price)
+            budget.undo("DeleteArchive", price)
+        raise
+
+
+@contextmanager
+def buying_capacity() -> Iterator[None]:
+    """Charge the budgets in force for a unit of Expedited capacity; not if the service refuses it."""
+    charged = [(budget, budget.charge_capacity()) for budget in budgets()]
+    try:
+        yield
+    except ServiceError:  # after a lost answer the unit may be bought, and stays counted
+        for budget, price in charged:
+            budget.undo("PurchaseProvisionedCapacity", price)
         raise

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 _RECORDING_SECONDS: Final = 5.0
 
 
+@asynccontextmanager
+async def recording_expenses(budget: Budget, records: VaultRecords | None) -> AsyncIterator[None]:
+    """Put a budget in force for the block, and record what it counts where there is a catalog."""
+    try:
+        with spending(budget):
+            yield
+    finally:
+        # The money is spent, also when the block was cancelled.
+        with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
+            if records is not None:
+                await records.catalog.expenses.record(records.key, budget.take_expenses())
+
+
 class PlaceContext:
     """A place of an open connection: the work that does not depend on its kind."""
 
@@ -65,17 +78,9 @@ class PlaceContext:
         """The place's key in the catalog."""
         return self.require_records().key
 
-    @asynccontextmanager
-    async def spending(self, budget: Budget) -> AsyncIterator[None]:
+    def spending(self, budget: Budget) -> AbstractAsyncContextManager[None]:
         """See ``Vault.spending``."""
-        try:
-            with spending(budget):
-                yield
-        finally:
-            # The money is spent, also when the block was cancelled.
-            with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
-                if (records := self.records) is not None:
-                    await records.catalog.expenses.record(records.key, budget.take_expenses())
+        return recording_expenses(budget, self.records)
 
     async def abort_upload(self, upload_id: UploadId, key: str | None = None) -> None:
         """Remove an upload and its parts if it exists, and record it where there is a catalog."""

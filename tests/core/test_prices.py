@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.limits import GIB, KIB, MIB
 from aioglacier.core.models import Tier
+from aioglacier.core.prices import show_amount
+from aioglacier.core.s3.objects import StorageClass
 
 #: Regions whose prices were all found published.
 COMPLETE = ("ap-southeast-2", "us-east-1", "us-west-2")
@@ -64,3 +67,36 @@ def test_a_gap_costs_as_much_as_another_job() -> None:
     assert prices.jobs(Tier.STANDARD, gap, 0) == pytest.approx(prices.jobs(Tier.STANDARD, 0, 1), rel=1e-6)
     free = replace(prices, retrieval_gib=dict.fromkeys(Tier, 0.0))
     assert free.worthwhile_gap(Tier.STANDARD) == GIB
+
+
+def test_a_price_that_is_not_needed_may_be_unknown() -> None:
+    """Sums without early deletions, copies or overheads at STANDARD's price do not need those prices."""
+    prices = replace(load_prices("us-east-1"), standard_gib_month=math.nan)
+    assert prices.month(GIB, 1) > 0
+    assert prices.restore(Tier.BULK, GIB, 0) == prices.retrieval(Tier.BULK, GIB, 1)
+    assert replace(prices, storage_gib_month=math.nan).early_deletion(GIB, 90) == 0
+
+
+def test_parts_of_an_object_cost_less_than_its_completion() -> None:
+    """Of three requests for a part in GLACIER, the completion costs as GLACIER and two as STANDARD."""
+    prices = load_prices("us-east-1", storage_class=StorageClass.GLACIER)
+    assert prices.part_1000 is not None
+    assert prices.part_1000 < prices.upload_1000
+    requests = (prices.upload_1000 + 2 * prices.part_1000) / 1000
+    assert prices.archive(MIB, MIB) == pytest.approx(requests + prices.storing(MIB))
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0.0, "0.00 USD"),
+        (0.1, "0.10 USD"),
+        (1234.5, "1,234.50 USD"),
+        (0.099, "0.099 USD"),
+        (0.00012345, "0.00012 USD"),
+        (math.nan, "an unknown amount of USD"),
+    ],
+)
+def test_small_amounts_have_two_digits_that_count(amount: float, text: str) -> None:
+    """From ten cents on, amounts have two decimals; an unknown one is named so."""
+    assert show_amount(amount, "USD") == text

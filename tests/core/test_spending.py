@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,19 @@ import anyio
 import pytest
 
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.core.errors import CostLimitError, ServiceError
+from aioglacier.core.errors import ConnectionLostError, CostLimitError, ServiceError
 from aioglacier.core.limits import GIB, MIB
 from aioglacier.core.models import Archive, ArchiveId, Tier
-from aioglacier.core.spending import Budget, Charge, Expense, budgets, deleting, spending, take_expenses
+from aioglacier.core.spending import (
+    Budget,
+    Charge,
+    Expense,
+    budgets,
+    buying_capacity,
+    deleting,
+    spending,
+    take_expenses,
+)
 
 if TYPE_CHECKING:
     from aioglacier.core.prices import Prices
@@ -51,13 +61,18 @@ def test_an_unknown_cost_passes_no_limit() -> None:
     """The refusal names the region, the missing prices and the way out."""
     prices = load_prices("eu-west-1")
     Budget(prices).check(math.nan, "the sync")
-    with pytest.raises(CostLimitError, match=r"no price for upload requests, .* in eu-west-1.*--prices FILE"):
+    with pytest.raises(
+        CostLimitError, match=r"no price for upload requests, .* in eu-west-1.*--prices FILE, or leave"
+    ) as caught:
         Budget(prices, 1e9).check(prices.uploads(3), "the sync")
+    assert math.isnan(caught.value.cost)
+    assert caught.value.limit == 1e9
 
 
 def test_a_retrieval_of_unknown_size_passes_no_limit(prices: Prices) -> None:
     """Its price depends on its size; an inventory brings that."""
-    with pytest.raises(CostLimitError, match="a size is not on record"):
+    unknown = r"the cost of InitiateJob is unknown, because a size is not on record; .* Read an inventory"
+    with pytest.raises(CostLimitError, match=unknown):
         Budget(prices, 1e9).charge("InitiateJob", Charge(tier=Tier.BULK, retrieved=None))
 
 
@@ -72,6 +87,27 @@ def test_an_upload_costs_requests_and_the_storage_of_its_minimum_time(prices: Pr
     assert sum(each.requests for each in budget.take_expenses()) == 4
 
 
+def test_a_request_needs_only_the_prices_of_what_it_does() -> None:
+    """A retrieval has a cost where uploads and storage have no price."""
+    prices = replace(load_prices("us-east-1"), upload_1000=math.nan, storage_gib_month=math.nan)
+    budget = Budget(prices)
+    budget.charge("InitiateJob", Charge(tier=Tier.BULK, retrieved=GIB))
+    assert budget.cost == pytest.approx(prices.jobs(Tier.BULK, GIB, 1))
+
+
+def test_parts_are_charged_as_parts_and_their_bytes_are_expenses(prices: Prices) -> None:
+    """Of two parts and a completion only the completion costs as one; bytes sent add up."""
+    cheap = replace(prices, part_1000=prices.upload_1000 / 10)
+    budget = Budget(cheap)
+    for _ in range(2):
+        budget.charge("UploadMultipartPart", Charge(parts=1, stored=MIB))
+    budget.charge("CompleteMultipartUpload", Charge(uploads=1))
+    assert budget.cost == pytest.approx(cheap.uploads(3, 1) + cheap.storing(2 * MIB, 0))
+    parts, completion = budget.take_expenses()
+    assert (parts.requests, parts.sent) == (2, 2 * MIB)
+    assert completion.price == pytest.approx(cheap.uploads(1))
+
+
 def test_a_job_holds_the_price_of_its_output(prices: Prices) -> None:
     """A second job is refused as long as the output of the first may still come, and its bytes count once."""
     cost = prices.retrieval(Tier.STANDARD, GIB, 1)
@@ -83,7 +119,7 @@ def test_a_job_holds_the_price_of_its_output(prices: Prices) -> None:
     assert budget.cost == pytest.approx(prices.jobs(Tier.STANDARD, GIB, 1))
     budget.receive(GIB)
     assert budget.cost == pytest.approx(cost)
-    with pytest.raises(CostLimitError, match="fetching"):
+    with pytest.raises(CostLimitError, match=r"^fetching would cost"):
         budget.receive(GIB)
     budget.give_back(GIB // 4)
     assert budget.cost == pytest.approx(cost - prices.transfer_out(GIB // 4))
@@ -148,8 +184,29 @@ def test_an_early_deletion_is_charged_unless_it_is_refused(
         with deleting(archive(age_days), NOW):
             pass
     assert (budget.cost > 0) is is_charged
-    with spending(Budget(prices, 1.0)), pytest.raises(CostLimitError), deleting(None, NOW):
+    unknown = pytest.raises(CostLimitError, match="the cost of the early deletion of an archive is unknown")
+    with spending(Budget(prices, 1.0)), unknown, deleting(None, NOW):
         pytest.fail("an archive of unknown size may cost anything")
+
+
+def test_capacity_is_charged_unless_the_service_refuses_it(prices: Prices) -> None:
+    """A refused purchase costs nothing; one whose answer was lost stays counted; a price may be unknown."""
+    priced = replace(prices, capacity_month=100.0)
+    budget = Budget(priced, 250.0)
+    with spending(budget):
+        with pytest.raises(ServiceError), buying_capacity():
+            raise ServiceError("two", operation="PurchaseProvisionedCapacity", code="", status=400)
+        assert budget.cost == 0
+        with pytest.raises(ConnectionLostError), buying_capacity():
+            raise ConnectionLostError("lost", operation="", may_have_taken_effect=True)
+        with buying_capacity():
+            pass
+        with pytest.raises(CostLimitError, match="a unit of Expedited capacity would cost 300"):
+            budget.charge_capacity()
+    assert budget.take_expenses() == [Expense("PurchaseProvisionedCapacity", 2, price=200.0, currency="USD")]
+    unknown = Budget(replace(prices, capacity_month=math.nan), 250.0)
+    with pytest.raises(CostLimitError, match="no price for Expedited capacity in"):
+        unknown.charge_capacity()
 
 
 async def test_a_budget_is_in_force_in_the_tasks_of_its_block(prices: Prices) -> None:

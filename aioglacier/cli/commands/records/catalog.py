@@ -90,6 +90,7 @@ def _check_text(record: Mapping[str, Any]) -> str:
 async def _report(session: Session, catalog: Catalog, vault: str | None) -> None:
     """Show how much is in VAULT, or in each vault on record, by age and size, and what it has cost.
 
+    Without VAULT, purchases of the account, such as Expedited capacity, are shown as a vault without a name.
     "unknown" are archives that only inventories name; "unseen" are those that no inventory lists yet.
     Deleting an archive younger than 90 days costs as much as keeping it for 90.
     """
@@ -143,7 +144,7 @@ def _report_text(record: Mapping[str, Any]) -> str:
     for spent in record["spent"]:
         price = "" if spent["price"] is None else f", {show_amount(spent['price'], spent['currency'])}"
         shown[spent["operation"]] = f"{show_count(spent['requests'], 'request')}{price}"
-    return as_text(f"{record['vault']}: {_shown(record)}", shown)
+    return as_text(f"{record['vault']}: {_shown(record)}" if record["vault"] else "the account", shown)
 
 
 def _shown(share: Mapping[str, Any]) -> str:

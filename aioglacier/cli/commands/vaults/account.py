@@ -12,8 +12,8 @@ from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.vault_lookup import find_region
-from aioglacier.core.errors import CostLimitError
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
+from aioglacier.core.spending import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,28 +94,23 @@ async def _list(session: Session, glacier: Glacier) -> None:
         session.output.record(record, text)
 
 
-@_capacity.command("purchase", records=False)
+@_capacity.command("purchase")
 @YES
 @SPENDING
 @DRY_RUN
 def _purchase(session: Session, spending: Spending, dry_run: bool) -> Ending:
     """Buy one unit of Expedited capacity for a month, which costs money at once."""
     prices = spending.prices_of(find_region(session.settings))
-    cost, limit = cost_record(prices, prices.capacity_month), spending.max_cost
+    cost = cost_record(prices, prices.capacity_month)
     what = f"one unit of Expedited capacity for a month, {cost_text(cost)}"
     if dry_run:
         return tell_plan(session, "PurchaseProvisionedCapacity", f"buy {what}", **cost)
-    if limit is not None and not prices.capacity_month <= limit:  # nor one that is not known
-        raise CostLimitError(
-            f"this would buy {what}, and {prices.show(limit)} is allowed; nothing was bought. Allow more, or "
-            "give a list of your own with --prices FILE",
-            cost=prices.capacity_month,
-            limit=limit,
-        )
+    Budget(prices, spending.max_cost).charge_capacity()  # refuses before anybody is asked
     confirm(session, f"buy {what}", yes=spending.yes)
 
     async def purchase(glacier: Glacier) -> None:
-        record = {"capacity_id": await glacier.purchase_provisioned_capacity()}
+        async with glacier.spending(spending.budget(glacier)):
+            record = {"capacity_id": await glacier.purchase_provisioned_capacity()}
         session.output.record(record, lambda record: f"bought capacity {record['capacity_id']}")
 
     return purchase

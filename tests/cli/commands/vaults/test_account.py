@@ -18,7 +18,19 @@ def test_the_account(cli: Cli) -> None:
     assert cli("--json", "account", "policy", "show").record["strategy"] == "None"
     assert "about 100.00 USD" in cli("account", "capacity", "purchase", code=2).err
     limited = ("account", "capacity", "purchase", "--yes", "--max-cost=99")
-    assert "nothing was bought" in cli(*limited, code=2).err
-    assert "unknown cost" in cli(*limited, "--region=eu-west-1", code=2).err
+    assert "a unit of Expedited capacity would cost 100.00 USD" in cli(*limited, code=2).err
+    unknown = cli(*limited, "--region=eu-west-1", code=2).err
+    assert "has no price for Expedited capacity in eu-west-1; nothing was sent" in unknown
     bought = cli("--json", "account", "capacity", "purchase", "--yes").record
     assert cli("--json", "account", "capacity", "list").record["capacity_id"] == bought["capacity_id"]
+
+
+def test_a_purchase_is_on_record(cli: Cli) -> None:
+    """The catalog reports the price of bought capacity, under the account and under no vault."""
+    cli("account", "capacity", "purchase", "--yes")
+    record = cli("--json", "catalog", "report").record
+    assert (record["vault"], record["archives"]) == ("", 0)
+    (spent,) = record["spent"]
+    assert (spent["operation"], spent["requests"]) == ("PurchaseProvisionedCapacity", 1)
+    assert spent["price"] == 100
+    assert cli("catalog", "report").out.startswith(b"the account")
