@@ -163,6 +163,7 @@ class SlicePayload(Payload):
                     size = _next_slice_size(size, stride, sent=sent.count)
             await writer.drain()
             transport.set_write_buffer_limits()
+            self._slices.release()  # only here: what a failed attempt left may still be in the transport
         except BaseException:
             self.abandon()
             raise

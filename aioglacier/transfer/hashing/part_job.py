@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _LEAF_SIZE: Final = 1024 * 1024
 
 #: Bytes of a file that are only hashed pass through a block of this size, which stays in the CPU's cache.
-_BLOCK_SIZE: Final = 256 * 1024
+#: Measured where a core has 1 MiB of it: 1.02 times the CPU of hashing memory with 256 KiB, 1.00 with this.
+_BLOCK_SIZE: Final = 512 * 1024
 
 _blocks: Final = _local()
 

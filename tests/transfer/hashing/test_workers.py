@@ -32,7 +32,7 @@ from tests.transfer.hashing.conftest import SIZE, filled, hash_with, pids, place
 if TYPE_CHECKING:
     from aioglacier.transfer.budget.allowance import HashIn
 
-LENGTHS = [1, 256 * 1024, 256 * 1024 + 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]
+LENGTHS = [1, 512 * 1024, 512 * 1024 + 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]
 
 both = pytest.mark.parametrize("hash_in", ["processes", "threads"])
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
