@@ -26,6 +26,7 @@ async def open_in_parts(
     part_size: int,
     *,
     name: str = "",
+    reads_at_once: bool = False,
     note: Callable[[UploadRecord], Awaitable[None]] | None = None,
     keep_unfinished: bool = False,
     continued: tuple[UploadRecord, Mapping[int, bytes]] | None = None,
@@ -37,6 +38,7 @@ async def open_in_parts(
         description: A unique description.
         part_size: The size of the parts.
         name: A unique name, for a place that keeps archives by their names.
+        reads_at_once: See ``RecordedPlace.upload_options``.
         note: Records more before the upload begins.
         keep_unfinished: Keep an unfinished upload at the service instead of aborting it.
         continued: An open upload, and the tree hashes of its parts by offset. The caller writes it from its
@@ -46,11 +48,16 @@ async def open_in_parts(
         InvalidPlanError: Part size and memory limit do not go together. Nothing was sent.
     """
     options = context.upload_options(
-        description, name=name, part_size=part_size, keep_unfinished=keep_unfinished
+        description,
+        name=name,
+        part_size=part_size,
+        keep_unfinished=keep_unfinished,
+        reads_at_once=reads_at_once,
     )
     known: Mapping[int, bytes] = {}
     if continued is not None:
         upload, known = continued
+        options = options.as_begun(part_size, upload.target)  # its token tells whose the object is
     else:
         upload = await context.catalog.uploads.record_intent(
             context.key, part_size=part_size, description=description, target=options.target

@@ -152,8 +152,16 @@ class RecordedPlace(Protocol):
         part_size: int | None = None,
         expected_size: int | None = None,
         keep_unfinished: bool = False,
+        reads_at_once: bool = False,
     ) -> UploadOptions:
-        """Return the options of an upload; a bucket needs the ``name``, which becomes the key."""
+        """Return the options of an upload; a bucket needs the ``name``, which becomes the key.
+
+        With ``reads_at_once`` a bucket keeps it in STANDARD, for a small object that is read before others.
+        """
+        ...
+
+    async def check_free(self, name: str) -> None:
+        """Refuse a name that is taken, where an archive has one."""
         ...
 
     def options_of(self, record: UploadRecord) -> UploadOptions:

@@ -81,9 +81,10 @@ class VaultContext(PlaceContext):
         part_size: int | None = None,
         expected_size: int | None = None,
         keep_unfinished: bool = False,
+        reads_at_once: bool = False,
     ) -> UploadOptions:
-        """Return the options of an upload. An archive in a vault has no ``name``."""
-        del name
+        """Return the options of an upload. An archive in a vault has no ``name``, and no class."""
+        del name, reads_at_once
         return UploadOptions(self.name, description, part_size, expected_size, keep_unfinished)
 
     def store(
@@ -188,6 +189,9 @@ class RecordedVault(VaultContext):
             with suppress(AccessDeniedError):  # a policy may allow uploads and not this
                 await self.gateway.describe_vault(self.name)
             self.records.has_looked = True
+
+    async def check_free(self, name: str) -> None:
+        """See ``RecordedPlace``; an archive has no name."""
 
     async def list_candidates(self, options: UploadOptions) -> AsyncIterator[UploadDescription]:
         """Iterate over the unfinished uploads that these options may have begun: those of the description."""

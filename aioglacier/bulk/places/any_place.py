@@ -1,4 +1,4 @@
-"""The kind of a place of folders, the one question that is asked about it."""
+"""The kind of a place of folders and streams, and what each kind gives in its own words."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from aioglacier.bulk.places.vault_place import VaultPlace
 from aioglacier.client.vault import Vault
+from aioglacier.core.models import ArchiveId, JobDescription
 
 if TYPE_CHECKING:
     from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.buckets.restore import Restore
+    from aioglacier.client.job import Job
+    from aioglacier.core.models import Tier
 
 
 def as_folder_place(place: Vault | Bucket) -> FolderPlace:
@@ -23,3 +27,20 @@ def as_folder_place(place: Vault | Bucket) -> FolderPlace:
     from aioglacier.bulk.places.bucket_place import BucketPlace  # noqa: PLC0415  # most have no bucket
 
     return BucketPlace(place)
+
+
+async def retrieve_once(place: Vault | Bucket, archive_id: str, tier: Tier, days: int) -> Job | Restore:
+    """Return the retrieval of an archive that is there already, or start one."""
+    if isinstance(place, Vault):
+        return await place.retrievals.find(ArchiveId(archive_id)) or await place.retrieve(
+            archive_id, tier=tier
+        )
+    return await place.retrieve(archive_id, tier=tier, days=days)
+
+
+async def wait_for_content(retrieval: Job | Restore) -> tuple[int, bytes | None]:
+    """Wait until an archive can be read; return its size, and its tree hash where the service tells it."""
+    done = await retrieval.wait_until_done()
+    if isinstance(done, JobDescription):
+        return done.output_size or 0, done.archive_tree_hash
+    return done.size, None

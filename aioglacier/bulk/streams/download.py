@@ -1,7 +1,8 @@
 """A stream of several archives, read back as one: each piece is retrieved, verified, and given in order.
 
-The manifest has the size and tree hash of each piece. They are compared before its job is used, and again
-with the bytes that were read. Jobs start ahead, so that the next piece is ready when this one is fetched.
+The manifest has the size and tree hash of each piece. They are compared before its retrieval is used, and
+again with the bytes that were read. Retrievals start ahead, so that the next piece is ready when this one is
+fetched.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aioglacier.bulk.places.any_place import retrieve_once, wait_for_content
 from aioglacier.bulk.streams.manifest import Manifest, Piece, not_a_manifest
 from aioglacier.core.errors import IntegrityError, JobNotFoundError
 from aioglacier.core.limits import MIB
@@ -22,6 +24,8 @@ from aioglacier.transfer.snapshot import TransferSnapshot
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.buckets.restore import Restore
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
 
@@ -35,29 +39,31 @@ _RENEWALS: Final = 3
 _LARGEST_MANIFEST: Final = 512 * MIB
 
 
-async def read_manifest(vault: Vault, archive_id: str, tier: Tier = Tier.STANDARD) -> Manifest:
-    """Return the manifest of a stream, from the catalog or by a retrieval, which takes hours.
+async def read_manifest(
+    place: Vault | Bucket, archive_id: str, tier: Tier = Tier.STANDARD, days: int = 1
+) -> Manifest:
+    """Return the manifest of a stream, from the catalog or by a retrieval, which takes hours from a vault.
 
     Raises:
         IntegrityError: The archive is no manifest.
     """
-    known = await find_manifest(vault, archive_id)
+    known = await find_manifest(place, archive_id)
     if known is not None:
         return known
-    job = await vault.retrievals.find(archive_id) or await vault.retrieve(archive_id, tier=tier)
-    size = (await job.wait_until_done()).output_size or 0
+    retrieval = await retrieve_once(place, archive_id, tier, days)
+    size, _ = await wait_for_content(retrieval)
     if size > _LARGEST_MANIFEST:
         raise not_a_manifest(archive_id, f"it has {size} bytes")
-    async with job.open_reader() as reader:
+    async with retrieval.open_reader() as reader:
         text = b"".join([block async for block in reader])
     return Manifest.decode(text, archive_id)
 
 
-async def find_manifest(vault: Vault, archive_id: str) -> Manifest | None:
+async def find_manifest(place: Vault | Bucket, archive_id: str) -> Manifest | None:
     """Return the manifest of a stream if the catalog has the pieces."""
-    if vault.records is None:
+    if (records := place.context.records) is None:
         return None
-    pieces = await vault.records.catalog.streams.find_pieces(vault.records.key, ArchiveId(archive_id))
+    pieces = await records.catalog.streams.find_pieces(records.key, ArchiveId(archive_id))
     if not pieces:
         return None
     return Manifest("", "", tuple(Piece(each.id, each.size, each.tree_hash) for each in pieces))
@@ -67,20 +73,28 @@ class StreamDownload:
     """The reading of one stream, to be run once; ``snapshot`` shows its progress.
 
     Attributes:
-        started: Jobs that were started, and paid.
+        started: Retrievals that were started, and paid.
     """
 
     def __init__(
-        self, vault: Vault, manifest: Manifest, *, tier: Tier = Tier.STANDARD, ahead: int = AHEAD
+        self,
+        place: Vault | Bucket,
+        manifest: Manifest,
+        *,
+        tier: Tier = Tier.STANDARD,
+        days: int = 1,
+        ahead: int = AHEAD,
     ) -> None:
+        """``days`` is the life of restored copies; up to ``ahead`` bytes are asked for ahead."""
         self.started = 0
-        self._vault = vault
+        self._place = place
+        self._days = days
         self._manifest = manifest
         self._tier = tier
         self._ahead = ahead
         self._done = 0
         self._moved = 0
-        self._jobs: dict[int, Job] = {}
+        self._asked: dict[int, Job | Restore] = {}
 
     def snapshot(self) -> TransferSnapshot:
         """Return the counters now."""
@@ -155,14 +169,12 @@ class StreamDownload:
         renewals = 0
         while position < piece.size:
             await self._ask_ahead(index)
-            job = self._jobs[index]
+            retrieval = self._asked[index]
             try:
-                description = await job.wait_until_done()
-                if description.archive_tree_hash not in {None, piece.tree_hash}:
-                    raise _mismatch(piece, description.archive_tree_hash or b"")
-                async with job.open_reader((position, piece.size)) as reader:
-                    if description.output_size != piece.size:
-                        raise _mismatch(piece, b"")
+                size, tree_hash = await wait_for_content(retrieval)
+                if size != piece.size or tree_hash not in {None, piece.tree_hash}:
+                    raise _mismatch(piece, tree_hash or b"")
+                async with retrieval.open_reader((position, piece.size)) as reader:
                     async for block in reader:
                         await run_in_thread(partial(hasher.update, block))
                         await write(block)
@@ -173,24 +185,22 @@ class StreamDownload:
                 renewals += 1
                 if renewals > _RENEWALS:
                     raise
-                del self._jobs[index]  # the next turn gets another
-        self._jobs.pop(index, None)
+                del self._asked[index]  # the next turn gets another
+        self._asked.pop(index, None)
         if (actual := hasher.digest()) != piece.tree_hash:
             raise _mismatch(piece, actual)
 
     async def _ask_ahead(self, index: int) -> None:
-        """Get a job for this piece, and for those after it that are worth requesting now."""
+        """Get a retrieval of this piece, and of those after it that are worth requesting now."""
         ahead = 0
         for number, piece in enumerate(self._manifest.pieces[index:], index):
             if number > index + 1 and ahead + piece.size > self._ahead:  # the next one always
                 return
             ahead += piece.size
-            if number not in self._jobs:
-                job = await self._vault.retrievals.find(piece.archive_id)
-                if job is None:
-                    job = await self._vault.retrieve(piece.archive_id, tier=self._tier)
-                    self.started += job.is_new
-                self._jobs[number] = job
+            if number not in self._asked:
+                asked = await retrieve_once(self._place, piece.archive_id, self._tier, self._days)
+                self.started += asked.is_new
+                self._asked[number] = asked
 
 
 def _open_hidden(target: str, *, overwrite: bool) -> int:

@@ -37,11 +37,15 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.streams import StreamRecord
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
+    from aioglacier.core.s3.objects import ArchivedObject
     from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import ArchiveWriter
+
+    _Writer = ArchiveWriter[Archive] | ArchiveWriter[ArchivedObject]
 
 
 class StreamUpload:
@@ -52,9 +56,10 @@ class StreamUpload:
 
     def __init__(
         self,
-        vault: Vault,
+        place: Vault | Bucket,
         source: object,
         *,
+        key: str = "",
         description: str | None = None,
         part_size: int | None = None,
         parts: int = VAULT.max_parts,
@@ -64,8 +69,10 @@ class StreamUpload:
         """Prepare; nothing is sent or recorded.
 
         Args:
-            vault: The vault.
+            place: The vault, or the bucket with the class of the pieces.
             source: What ``Vault.upload`` takes, except paths.
+            key: In a bucket, the key of the manifest, which is kept in STANDARD. Those of the pieces begin
+                with it.
             description: Kept with each piece and the manifest.
             part_size: As in ``Vault.open_writer``.
             parts: The parts of an archive before the next one begins; at most 10,000.
@@ -80,17 +87,18 @@ class StreamUpload:
             raise InvalidPlanError(f"an archive has 1 to {VAULT.max_parts:,} parts, not {parts}")
         if position is not None and stream is None:
             raise InvalidPlanError("a position needs the name of the stream that continues there")
-        self._part_size = choose_part_size(None, part_size)
+        self._key = key
+        self._part_size = choose_part_size(None, part_size, place.context.limits)
         self._description = description or ""
         check_description(self._description)
         check_description(describe_piece("0" * 16, 999_999, self._description))  # the longest of a piece
-        self._vault = vault
+        self._place = place
         self._source = _Ahead(as_stream(source))
         self._parts = parts
         self._name = stream
         self._from = position
         self._kept: _KeptStream | None = None
-        self._writer: ArchiveWriter[Archive] | None = None
+        self._writer: _Writer | None = None
         self._moved = 0
 
     @property
@@ -151,18 +159,21 @@ class StreamUpload:
                     return await kept.finish(upload.archive)
                 upload = None  # a piece that the manifest names is gone, and is sent again
             await self._write_pieces(kept)
-            async with kept.open(kept.manifest_description, MIB, upload) as (_, writer):
+            async with kept.open(
+                kept.manifest_description, kept.context.limits.min_part_size, upload, name=self._key
+            ) as (_, writer):
                 await writer.write(kept.manifest().encode())
                 return await kept.finish(await writer.complete())
 
     async def _begin(self) -> _KeptStream:
         if self._kept is not None:
             return self._kept
-        context = self._vault.context.recorded()
+        context = self._place.context.recorded()
         streams = context.catalog.streams
         if self._name is None:
             if not await self._source.peek():  # before anything is recorded
                 raise EmptyArchiveError("the stream has no bytes")
+            await context.check_free(self._key)  # and not after terabytes
             stream = await streams.begin(context.key, self._description)
             self._name = stream.nonce
         elif (found := await streams.find(context.key, self._name)) is not None:
@@ -170,7 +181,7 @@ class StreamUpload:
         else:
             unfinished = ", ".join([stream.nonce for stream in await streams.list_open(context.key)])
             raise ConfigurationError(
-                f"the catalog knows no stream {self._name!r} in vault {context.name!r}; unfinished streams "
+                f"the catalog knows no stream {self._name!r} in {context.name!r}; unfinished streams "
                 f"there: {unfinished or 'none'}"
             )
         self._kept = _KeptStream(context, stream)
@@ -198,7 +209,8 @@ class StreamUpload:
         while await self._source.peek():
             opened, kept.unfinished = kept.unfinished, None
             description = describe_piece(kept.record.nonce, len(kept.pieces), kept.record.description)
-            async with kept.open(description, self._part_size, opened) as (_, writer):
+            name = f"{self._key}.{kept.record.nonce}.{len(kept.pieces):06}"
+            async with kept.open(description, self._part_size, opened, name=name) as (_, writer):
                 await self._write(kept, writer)
             made = len(kept.pieces)
             await kept.find_pieces()  # a former run may have made those after one that is gone
@@ -227,7 +239,7 @@ class StreamUpload:
 
     async def _continue_piece(self, kept: _KeptStream, opened: Open, position: int) -> None:
         """Continue an open piece from where the service has all of it."""
-        async with self._vault.resume_writer(opened.upload_id) as writer:
+        async with self._place.resume_writer(opened.upload_id) as writer:
             self._check_position(kept.size + writer.position, position)
             kept.unfinished = None  # it is this piece now
             await self._write(kept, writer)
@@ -239,7 +251,7 @@ class StreamUpload:
                 "from its beginning"
             )
 
-    async def _write(self, kept: _KeptStream, writer: ArchiveWriter[Archive]) -> None:
+    async def _write(self, kept: _KeptStream, writer: _Writer) -> None:
         """Write as much as this archive takes, and make it."""
         limit = self._parts * writer.part_size  # an upload that goes on may have another part size
         self._writer = writer
@@ -293,17 +305,24 @@ class _KeptStream:
         record = await uploads.find_described(self.context.key, description)
         outcome = await find_outcome(self.context, record) if record is not None else None
         if isinstance(outcome, Made):
+            # A bucket tells at once whether the object is still there.
+            archives, key = self.context.catalog.archives, self.context.key
+            await self.context.look(await archives.get(key, outcome.archive.id))
+            outcome = await find_outcome(self.context, outcome.record)
+        if isinstance(outcome, Made):
             await uploads.record_told(outcome.record.number)
         return outcome if isinstance(outcome, Made | Open) else None
 
     def open(
-        self, description: str, part_size: int, opened: Open | None
+        self, description: str, part_size: int, opened: Open | None, *, name: str
     ) -> AbstractAsyncContextManager[tuple[UploadRecord, ArchiveWriter[Archive]]]:
         """Begin an archive, or continue an open one."""
         return open_in_parts(
             self.context,
             description,
             opened.record.part_size if opened else part_size,
+            name=name,
+            reads_at_once=description == self.manifest_description,
             keep_unfinished=True,
             continued=(opened.record, opened.known) if opened else None,
         )

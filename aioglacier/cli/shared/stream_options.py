@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
 
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.printed_records import archive_record, as_text
@@ -20,18 +22,20 @@ from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.streams.manifest import Manifest
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.cli.shared.uploading import UploadOptions
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
-    from aioglacier.core.models import Tier
+    from aioglacier.core.limits import PartLimits
     from aioglacier.core.prices import Prices
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.spending import Budget
 
 STDOUT: Final = "-"
 
@@ -60,31 +64,40 @@ class DownloadOptions:
     dry_run: bool
 
 
-def count_parts_of_piece(options: UploadOptions) -> int:
+def count_parts_of_piece(options: UploadOptions, limits: PartLimits = VAULT) -> int:
     """Return how many parts an archive has before the next one begins."""
     if options.piece_size is None:
-        return VAULT.max_parts
-    parts = options.piece_size // choose_part_size(None, options.part_size)
-    return max(1, min(VAULT.max_parts, parts))
+        return limits.max_parts
+    parts = options.piece_size // choose_part_size(None, options.part_size, limits)
+    return max(1, min(limits.max_parts, parts))
 
 
 async def upload_rolling(session: Session, options: UploadOptions, glacier: Glacier) -> int:
-    """Archive standard input, and print the manifest."""
+    """Archive standard input in a vault, and print the manifest."""
+    budget = options.spending.budget(glacier)
+    return await roll_over(session, options, glacier.vault(options.vault), budget)
+
+
+async def roll_over(
+    session: Session, options: UploadOptions, place: Vault | Bucket, budget: Budget, key: str = ""
+) -> int:
+    """Archive standard input, in a bucket under keys that begin with ``key``, and print the manifest."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415
     from aioglacier.bulk.streams.upload import StreamUpload  # noqa: PLC0415  # not needed for help
 
-    vault, is_sealed = glacier.vault(options.vault), options.recipients is not None
+    is_sealed = options.recipients is not None
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(vault.spending(options.spending.budget(glacier)))
+        await stack.enter_async_context(place.context.spending(budget))
         source: object = open_stdin()
         if options.recipients is not None:
             source = await stack.enter_async_context(sealing(source, options.recipients))
         rolling = StreamUpload(
-            vault,
+            place,
             source,
+            key=key,
             description=options.description,
             part_size=options.part_size,
-            parts=count_parts_of_piece(options),
+            parts=count_parts_of_piece(options, place.context.limits),
             stream=options.stream,
             position=options.position,
         )
@@ -124,15 +137,52 @@ def _upload_text(record: Mapping[str, Any]) -> str:
     return as_text(f"standard input: {pieces}, and a manifest that ties them together", shown)
 
 
-async def plan_rolling(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
-    """Print what a stream would cost; without a record of it, only the manifest's job is known."""
+def refuse_with_manifest(options: DownloadOptions) -> None:
+    """Refuse options that do not go with ``--manifest``."""
+    if options.job_id is not None or options.byte_range is not None or options.no_wait or options.is_new:
+        raise click.UsageError("--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new")
+
+
+class StreamSource(NamedTuple):
+    """The place of a stream that is brought back.
+
+    Attributes:
+        place: The vault, or the bucket without a prefix.
+        prices: The prices of its archives.
+        price: Returns the bytes to retrieve, the retrievals to start, and the cost of the whole download.
+    """
+
+    place: Vault | Bucket
+    prices: Prices
+    price: Callable[[Manifest], Awaitable[tuple[int, int, float]]]
+
+
+def vault_source(options: DownloadOptions, glacier: Glacier) -> StreamSource:
+    """Return the place of a stream in a vault."""
+    vault, tier, prices = (
+        glacier.vault(options.vault),
+        options.spending.tier,
+        options.spending.prices(glacier),
+    )
+
+    async def price(manifest: Manifest) -> tuple[int, int, float]:
+        to_ask = [
+            piece.size for piece in manifest.pieces if await vault.retrievals.find(piece.archive_id) is None
+        ]
+        size = sum(to_ask)
+        return size, len(to_ask), prices.jobs(tier, size, len(to_ask)) + prices.transfer_out(manifest.size)
+
+    return StreamSource(vault, prices, price)
+
+
+async def plan_rolling(session: Session, options: DownloadOptions, source: StreamSource) -> int:
+    """Print what a stream would cost; without a record of it, only the manifest's retrieval is known."""
     from aioglacier.bulk.streams.download import find_manifest  # noqa: PLC0415  # not needed for help
 
-    vault, tier = glacier.vault(options.vault), options.spending.tier
-    prices = options.spending.prices(glacier)
-    manifest = await find_manifest(vault, options.archive_id)
+    tier, prices = options.spending.tier, source.prices
+    manifest = await find_manifest(source.place, options.archive_id)
     facts = {
-        "vault": vault.name,
+        "vault": options.vault,
         "manifest": options.archive_id,
         "target": options.target,
         "tier": tier.value,
@@ -141,7 +191,7 @@ async def plan_rolling(session: Session, options: DownloadOptions, glacier: Glac
         unknown = {"size": None, "pieces": None, "jobs": None, "retrieved": None, "cost": None}
         what = "retrieve the manifest, and then the pieces that it names"
         return tell_plan(session, "InitiateJob", what, **facts, **unknown)
-    size, jobs, cost = await _price(vault, manifest, tier, prices)
+    size, jobs, cost = await source.price(manifest)
     record = {
         **facts,
         "size": manifest.size,
@@ -154,32 +204,24 @@ async def plan_rolling(session: Session, options: DownloadOptions, glacier: Glac
     return tell_plan(session, "InitiateJob", what, **record)
 
 
-async def _price(vault: Vault, manifest: Manifest, tier: Tier, prices: Prices) -> tuple[int, int, float]:
-    """Return the bytes to retrieve, the jobs to start, and the cost of the whole download."""
-    to_ask = [
-        piece.size for piece in manifest.pieces if await vault.retrievals.find(piece.archive_id) is None
-    ]
-    size = sum(to_ask)
-    return size, len(to_ask), prices.jobs(tier, size, len(to_ask)) + prices.transfer_out(manifest.size)
-
-
-async def download_rolling(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
+async def download_rolling(session: Session, options: DownloadOptions, source: StreamSource) -> int:
     """Bring a stream back as one."""
     from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest  # noqa: PLC0415
+    from aioglacier.core.spending import Budget  # noqa: PLC0415  # not needed for help
 
-    vault, spending, target = glacier.vault(options.vault), options.spending, options.target
-    budget = spending.budget(glacier)
-    async with vault.spending(budget):
-        if await find_manifest(vault, options.archive_id) is None:
+    place, spending, target = source.place, options.spending, options.target
+    budget = Budget(source.prices, spending.max_cost)
+    async with place.context.spending(budget):
+        if await find_manifest(place, options.archive_id) is None:
             confirm_expedited(session, spending, math.nan, budget.prices, "retrieve the manifest of a stream")
         # A job of hours, if it was not read before.
-        manifest = await read_manifest(vault, options.archive_id, spending.tier)
-        size, jobs, cost = await _price(vault, manifest, spending.tier, budget.prices)
+        manifest = await read_manifest(place, options.archive_id, spending.tier, options.days)
+        size, jobs, cost = await source.price(manifest)
         budget.check(cost, "this download")  # all of it before the first job
         if jobs:
             what = f"start {show_count(jobs, 'job')} for {show_size(size)}"
             confirm_expedited(session, spending, cost, budget.prices, what)
-        download = StreamDownload(vault, manifest, tier=spending.tier)
+        download = StreamDownload(place, manifest, tier=spending.tier, days=options.days)
         if options.identities is not None and target != STDOUT:
             await download.check_room(target, is_encrypted=True)
         session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
@@ -193,7 +235,7 @@ async def download_rolling(session: Session, options: DownloadOptions, glacier: 
     session.safe = lambda: ""
     record = {
         "target": target,
-        "vault": vault.name,
+        "vault": options.vault,
         "manifest": options.archive_id,
         "size": manifest.size,
         "pieces": len(manifest.pieces),

@@ -20,7 +20,7 @@ from aioglacier.core.limits import S3
 from aioglacier.core.models import Archive, ArchiveId, UploadDescription
 from aioglacier.core.place import Place, parse_place
 from aioglacier.core.planning import check_part_size, choose_part_size
-from aioglacier.core.s3.objects import CLASS_TERMS, ChecksumAlgorithm
+from aioglacier.core.s3.objects import CLASS_TERMS, ChecksumAlgorithm, StorageClass
 from aioglacier.core.spending import budgets, deleting
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.recorded.buckets.object_options import ObjectOptions, object_options
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         BucketRef,
         ObjectSettings,
         ObjectUpload,
-        StorageClass,
         UploadedObjectPart,
     )
     from aioglacier.gateway.s3.gateway import S3Gateway
@@ -81,7 +80,10 @@ class BegunUpload:
         return describe_upload(self.upload, part_size, self.options.description or "")
 
     async def leading_hashes(self, part_size: int) -> list[bytes]:
-        """Return the recorded tree hash, or ``b""``, of each whole part from the first on."""
+        """Return the recorded tree hash, or ``b""``, of each whole part from the first on.
+
+        Of an upload on record they end before a part that is not, so that the object has a tree hash.
+        """
         recorded: dict[int, bytes] = {}
         if self.record is not None and self.records is not None:
             parts = self.records.catalog.uploads.list_parts(self.record.number)
@@ -89,6 +91,8 @@ class BegunUpload:
         hashes: list[bytes] = []
         for part in self.parts:
             if part.number != len(hashes) + 1 or part.size != part_size or part.checksum is None:
+                break
+            if self.record is not None and len(hashes) not in recorded:
                 break
             hashes.append(recorded.get(len(hashes), b""))
         return hashes
@@ -162,6 +166,7 @@ class OpenBucket(PlaceContext):
         part_size: int | None = None,
         expected_size: int | None = None,
         keep_unfinished: bool = False,
+        reads_at_once: bool = False,
         settings: ObjectSettings | None = None,
         algorithm: ChecksumAlgorithm | str = ChecksumAlgorithm.SHA256,
         overwrite: bool = False,
@@ -176,7 +181,7 @@ class OpenBucket(PlaceContext):
             self.prefix,
             name,
             description,
-            storage_class=storage_class or self.storage_class,
+            storage_class=StorageClass.STANDARD if reads_at_once else storage_class or self.storage_class,
             settings=settings,
             algorithm=algorithm,
             overwrite=overwrite,

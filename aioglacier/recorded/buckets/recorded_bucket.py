@@ -51,6 +51,11 @@ class RecordedBucket(OpenBucket):
                 missed = None
             await self.catalog.archives.doubt(self.key, found.archive.id, missed=missed)
 
+    async def check_free(self, name: str) -> None:
+        """See ``RecordedPlace``."""
+        # The class does not matter for a look.
+        await self.object_store(self.upload_options(name=name, reads_at_once=True)).check_free()
+
     async def list_uploads(self) -> AsyncIterator[UploadDescription]:
         """Iterate over the uploads that were neither completed nor aborted. Their part size is not told."""
         async for upload in self.list_object_uploads():

@@ -12,6 +12,7 @@ from tests.bulk.conftest import MIB
 if TYPE_CHECKING:
     import aioglacier
     from aioglacier.bulk.streams.manifest import Manifest
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
 
 
@@ -21,12 +22,12 @@ async def upload(vault: Vault, content: bytes, **options: object) -> tuple[Manif
     return await rolling.run()
 
 
-async def read_back(vault: Vault, manifest: Manifest) -> bytes:
+async def read_back(place: Vault | Bucket, manifest: Manifest) -> bytes:
     """The whole stream."""
     blocks: list[bytes] = []
 
     async def keep(block: bytes) -> None:
         blocks.append(bytes(block))
 
-    await StreamDownload(vault, manifest).run(keep)
+    await StreamDownload(place, manifest).run(keep)
     return b"".join(blocks)

@@ -6,28 +6,28 @@ import io
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest
+from aioglacier.bulk.streams.manifest import Manifest
 from aioglacier.bulk.streams.upload import StreamUpload
 from aioglacier.core.errors import (
     ConfigurationError,
     DescriptionError,
     EmptyArchiveError,
     InvalidPlanError,
+    ObjectExistsError,
     ResumeMismatchError,
 )
-from tests.bulk.conftest import MIB
+from tests.bulk.conftest import MIB, Place
 from tests.bulk.streams.conftest import read_back, upload
 from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from tests.bulk.conftest import Place
 
 #: Three archives of 2 MiB, and a rest.
 SIZE = 7 * MIB + 12_345
@@ -88,6 +88,40 @@ async def test_a_broken_stream_goes_on_when_it_is_read_again(place: Place, at: i
         assert again.snapshot().moved <= SIZE - (at - at % MIB) + 2 * MIB
         assert await read_back(vault, manifest) == content
     assert len(await place.archives()) == 5
+
+
+@pytest.mark.parametrize(("storage_class", "is_read_again"), [("GLACIER_IR", True), ("DEEP_ARCHIVE", False)])
+async def test_a_broken_stream_goes_on_in_a_bucket(
+    tmp_path: Path, storage_class: str, is_read_again: bool
+) -> None:
+    """Pieces are objects of the class, the manifest is one in STANDARD; a deleted piece is sent again."""
+    content = os.urandom(17 * MIB)
+    async with Place(tmp_path, storage_class).bucket() as bucket:
+
+        def stream(source: io.BytesIO, **options: Any) -> StreamUpload:
+            return StreamUpload(bucket, source, key="tape", part_size=8 * MIB, parts=1, **options)
+
+        broken = stream(Breaking(content, 9 * MIB))
+        with pytest.raises(OSError, match="torn"):
+            await broken.run()
+        if is_read_again:
+            [first] = [entry.key async for entry in bucket.objects()]
+            await bucket.delete(first)
+            again = stream(io.BytesIO(content), stream=broken.stream)
+        else:
+            again = stream(io.BytesIO(content[8 * MIB :]), stream=broken.stream, position=8 * MIB)
+        manifest, archive = await again.run()
+        assert [piece.size for piece in manifest.pieces] == [8 * MIB, 8 * MIB, MIB]
+        classes = {entry.key: entry.storage_class async for entry in bucket.objects()}
+        assert classes == {piece.archive_id: storage_class for piece in manifest.pieces} | {
+            "tape": "STANDARD"
+        }
+        assert archive.id == "tape"
+        assert [upload.key async for upload in bucket.uploads()] == []
+        for known in (manifest, Manifest.decode(manifest.encode(), "tape")):
+            assert await read_back(bucket, known) == content
+        with pytest.raises(ObjectExistsError):
+            await stream(io.BytesIO(content)).run()
 
 
 async def test_a_piece_that_was_deleted_is_replaced(place: Place) -> None:

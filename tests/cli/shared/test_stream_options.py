@@ -45,6 +45,20 @@ def test_the_program_takes_a_stream_there_and_brings_it_back(program: Cli, tmp_p
     assert "3 archives" in program(*ROLLING, "tapes", "-", stdin=content).text
 
 
+def test_a_bucket_takes_a_stream_and_gives_it_back(program: Cli) -> None:
+    """Its manifest is the object under the key that was named; a key that is taken is refused at once."""
+    content = os.urandom(9 * MIB)
+    program("bucket", "create", "tapes")
+    words = ("upload", "--roll-over", "--part-size=8MiB", "--piece-size=8MiB", "--storage-class=GLACIER_IR")
+    assert program(*words, "--dry-run", "--json", "s3://tapes/a/all", "-").record["piece_size"] == 8 * MIB
+    done = program(*words, "--json", "s3://tapes/a/all", "-", stdin=content).record
+    assert (len(done["pieces"]), done["stream_size"]) == (2, len(content))
+    download = ("download", "--manifest", "s3://tapes/a", "all")
+    assert program(*download, "--dry-run", "--json").record["jobs"] == 0
+    assert program(*download, "-").out == content
+    assert "exists" in program(*words, "s3://tapes/a/all", "-", stdin=content, code=7).err
+
+
 def test_the_program_goes_on_with_a_stream_that_was_killed(program: Cli, tmp_path: Path) -> None:
     """By its name, as the catalog knows it."""
     content = os.urandom(5 * MIB)
@@ -116,6 +130,7 @@ def test_a_stream_that_cannot_be_read_is_named_and_can_be_continued(program: Cli
         ("upload", "--roll-over", "tapes", "a", "b"),
         ("upload", "--roll-over", "--position=5", "tapes", "-"),
         ("upload", "--piece-size=5MiB", "tapes", "-"),
+        ("upload", "--roll-over", "--overwrite", "s3://tapes/a", "-"),
         ("download", "--manifest", "--no-wait", "--archive-id=" + "a" * 138, "tapes", "back"),
     ],
 )

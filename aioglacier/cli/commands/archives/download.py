@@ -27,7 +27,14 @@ from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text, priced_text
-from aioglacier.cli.shared.stream_options import STDOUT, DownloadOptions, download_rolling, plan_rolling
+from aioglacier.cli.shared.stream_options import (
+    STDOUT,
+    DownloadOptions,
+    download_rolling,
+    plan_rolling,
+    refuse_with_manifest,
+    vault_source,
+)
 from aioglacier.core.checks import check_id, check_retrieval_range
 from aioglacier.core.errors import JobFailedError
 from aioglacier.core.models import ArchiveId, JobStatus, Tier
@@ -174,9 +181,9 @@ def _work(session: Session, options: DownloadOptions) -> Callable[[Glacier], Awa
     session.output.to_stderr = options.target == STDOUT  # standard output carries the bytes
     if not options.is_manifest:
         return partial(_plan if options.dry_run else _download, session, options)
-    if options.job_id is not None or options.byte_range is not None or options.no_wait or options.is_new:
-        raise click.UsageError("--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new")
-    return partial(plan_rolling if options.dry_run else download_rolling, session, options)
+    refuse_with_manifest(options)
+    work = plan_rolling if options.dry_run else download_rolling
+    return lambda glacier: work(session, options, vault_source(options, glacier))
 
 
 async def _find(

@@ -183,9 +183,9 @@ def _refuse(options: UploadOptions, *, is_bucket: bool) -> None:
         )
     if not is_bucket and (named := first_given("metadata", "overwrite", "checksum")):
         raise click.UsageError(f"{named} is for buckets; an archive in a vault has a --description")
-    if options.roll_over and is_bucket:
-        raise click.UsageError("--roll-over is for vaults; one object takes up to 48.8 TiB")
     if options.roll_over:
+        if named := first_given("metadata", "overwrite", "checksum"):
+            raise click.UsageError(f"{named} does not go with --roll-over")
         if options.sources != (STDIN,) or first_given("expected_size", "no_resume", "restart"):
             raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
         if options.position is not None and options.stream is None:

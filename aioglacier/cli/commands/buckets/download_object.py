@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,13 @@ from aioglacier.cli.shared.archive_names import file_name_of
 from aioglacier.cli.shared.consent import tell_plan
 from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
 from aioglacier.cli.shared.money import confirm_expedited, cost_record, cost_text, priced_text
-from aioglacier.cli.shared.stream_options import STDOUT
+from aioglacier.cli.shared.stream_options import (
+    STDOUT,
+    StreamSource,
+    download_rolling,
+    plan_rolling,
+    refuse_with_manifest,
+)
 from aioglacier.core.models import Tier
 from aioglacier.core.place import parse_place
 from aioglacier.core.s3.object_checks import check_restore
@@ -29,6 +36,7 @@ from aioglacier.files import landing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.bulk.streams.manifest import Manifest
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
@@ -51,13 +59,40 @@ _TAKES: Final[Mapping[tuple[str, Tier], str]] = {
 
 def download_object(session: Session, options: DownloadOptions) -> Ending:
     """Check the target, and return what is to be done with a connection."""
-    if options.is_manifest or options.job_id is not None:
-        raise click.UsageError("--manifest and --job-id are for vaults; a restore has no id")
+    if options.job_id is not None:
+        raise click.UsageError("--job-id is for vaults; a restore has no id")
     target = options.target or file_name_of(options.archive_id)
     if target != STDOUT:
         landing.check_target(target, overwrite=options.overwrite)
     session.output.to_stderr = target == STDOUT  # standard output carries the bytes
-    return partial(_download, session, options, target)
+    if not options.is_manifest:
+        return partial(_download, session, options, target)
+    refuse_with_manifest(options)
+    return partial(_download_stream, session, replace(options, target=target))
+
+
+async def _download_stream(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
+    """Bring a stream back, whose keys are those of the bucket without a prefix."""
+    place = parse_place(options.vault).as_folder()
+    bucket, key = glacier.bucket(place.name), (place.prefix or "") + options.archive_id
+    async for entry in bucket.objects(f"{key}."):  # the first piece has the class of all
+        prices = _prices(options, glacier, entry.storage_class)
+        break
+    else:
+        prices = _prices(options, glacier, StorageClass.STANDARD)
+
+    async def price(manifest: Manifest) -> tuple[int, int, float]:
+        size = count = 0
+        cost = 0.0
+        for piece in manifest.pieces:
+            head = await bucket.head(piece.archive_id)
+            cost += _cost(bucket, prices, head, options)
+            if not bucket.is_readable(head) and head.restore is None:
+                size, count = size + head.size, count + 1
+        return size, count, cost
+
+    work = plan_rolling if options.dry_run else download_rolling
+    return await work(session, replace(options, archive_id=key), StreamSource(bucket, prices, price))
 
 
 async def _download(session: Session, options: DownloadOptions, target: str, glacier: Glacier) -> int:
@@ -69,7 +104,7 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
         takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING  # it keeps what comes back
         days = options.days if takes_days else None
         check_restore(options.spending.tier, days, head.storage_class)
-    prices = _prices(options, glacier, head)
+    prices = _prices(options, glacier, head.storage_class)
     budget = Budget(prices, options.spending.max_cost)
     cost = _cost(bucket, prices, head, options)
     facts = {
@@ -122,11 +157,9 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
     return Exit.DONE
 
 
-def _prices(options: DownloadOptions, glacier: Glacier, head: ObjectHead) -> Prices:
-    storage_class = StorageClass.STANDARD
-    if head.storage_class in CLASS_TERMS:
-        storage_class = StorageClass(head.storage_class)
-    return options.spending.prices_of(glacier.region, storage_class)
+def _prices(options: DownloadOptions, glacier: Glacier, storage_class: str) -> Prices:
+    known = StorageClass(storage_class) if storage_class in CLASS_TERMS else StorageClass.STANDARD
+    return options.spending.prices_of(glacier.region, known)
 
 
 def _cost(bucket: Bucket, prices: Prices, head: ObjectHead, options: DownloadOptions) -> float:

@@ -15,6 +15,7 @@ from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import object_record, object_text
 from aioglacier.cli.shared.encrypting import upload_sealed
 from aioglacier.cli.shared.money import cost_record, priced_text
+from aioglacier.cli.shared.stream_options import count_parts_of_piece, roll_over
 from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
@@ -34,7 +35,6 @@ from aioglacier.core.place import parse_place
 from aioglacier.core.planning import choose_part_size, count_parts
 from aioglacier.core.s3.object_checks import check_key, check_metadata
 from aioglacier.core.s3.objects import CLASS_TERMS, StorageClass
-from aioglacier.core.spending import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,9 @@ def upload_objects(session: Session, sources: tuple[str, ...], options: UploadOp
 
     async def upload(glacier: Glacier) -> int:
         bucket = glacier.bucket(place.name, storage_class)
-        budget = Budget(options.spending.prices_of(glacier.region, storage_class), options.spending.max_cost)
+        budget = options.spending.budget(glacier, storage_class)
+        if options.roll_over:
+            return await roll_over(session, options, bucket, budget, keys[STDIN])
         run = _Run(session, bucket, keys, options, metadata, RunningUploads(session, len(keys), budget))
         return await run.upload_all()
 
@@ -120,6 +122,8 @@ def _plan_all(
                 "minimum_days": CLASS_TERMS[storage_class].minimum_days,
                 **cost_record(prices, math.nan if size is None else _cost(prices, size, options.part_size)),
             }
+            if options.roll_over:
+                record["piece_size"] = count_parts_of_piece(options, S3) * part_size
             session.output.record(record, _plan_text)
         except (GlacierError, OSError) as error:
             codes.append(tell(session.output, failure_of(error, item=source)))
