@@ -320,6 +320,8 @@ class MovedRecord:
         outcome: Why it failed, or "".
         line_number: The place of its line in the manifest, from 1 on.
         line: Its line in the manifest.
+        bundle: The number of the bundle that holds it, if it is not an object of its own.
+        position: Where its bytes begin in the bundle.
     """
 
     number: int
@@ -336,6 +338,26 @@ class MovedRecord:
     outcome: str
     line_number: int | None
     line: str | None
+    bundle: int | None = None
+    position: int | None = None
+
+
+class MovedBundle(NamedTuple):
+    """An object that holds several archives of a move.
+
+    Attributes:
+        number: 0 before it is on record.
+        name: The key below the target.
+        token: As that of a ``MovedRecord``.
+        size, tree_hash, checksum: Of the object; the last is its SHA-256.
+    """
+
+    number: int
+    name: str
+    token: str
+    size: int
+    tree_hash: bytes
+    checksum: bytes
 
 
 class MovedPart(NamedTuple):

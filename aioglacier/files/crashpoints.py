@@ -41,6 +41,7 @@ POINTS: Final = (
     "move initiated",
     "part moved",
     "move completing",
+    "bundle recorded",
     "object made",
     "move proven",
 )

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.bulk.archives.size_rules import choose_by_size
 from aioglacier.catalog.records import MoveState
-from aioglacier.core.errors import IntegrityError, ObjectExistsError, UploadExpiredError, UploadNotFoundError
+from aioglacier.core.errors import IntegrityError, UploadExpiredError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.s3.moved_metadata import metadata_of
@@ -36,16 +35,14 @@ from aioglacier.transfer.upload.engine import UploadEngine
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
 
-    from aioglacier.bulk.archives.size_rules import SizeRule
-    from aioglacier.catalog.records import MovedPart, MovedRecord, MoveRecord
+    from aioglacier.catalog.records import MovedPart, MovedRecord
     from aioglacier.client.job import Job
+    from aioglacier.core.errors import ObjectExistsError
     from aioglacier.core.models import Page
-    from aioglacier.core.s3.objects import ObjectHead, ObjectSettings, StorageClass, UploadedObjectPart
-    from aioglacier.migrate.bucket_target import BucketTarget
-    from aioglacier.migrate.move_costs import ClassPrices
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.core.s3.objects import ObjectHead, UploadedObjectPart
+    from aioglacier.migrate.bucket_target import BucketMove
+    from aioglacier.migrate.bundling import Bundling
 
 #: Archives carried side by side. One with large parts takes all places, because its parts fill the memory.
 _PLACES: Final = 4
@@ -63,22 +60,11 @@ class BucketCarrier:
         scratch: The folder for parts that are too large for the memory.
     """
 
-    def __init__(
-        self,
-        context: RecordedVault,
-        move: MoveRecord,
-        target: BucketTarget,
-        settings: ObjectSettings,
-        rules: Sequence[SizeRule[StorageClass]],
-        prices: ClassPrices,
-    ) -> None:
-        self._context = context
-        self._moves = context.catalog.moves
-        self._move = move
-        self._target = target
-        self._settings = settings
-        self._rules = rules
-        self._prices = prices
+    def __init__(self, work: BucketMove, bundling: Bundling) -> None:
+        self._work = work
+        self._moves = work.context.catalog.moves
+        self._target = work.target
+        self._bundling = bundling
         self._places = anyio.Semaphore(_PLACES)
         self._alone = anyio.Lock()
         self.takes_over = False
@@ -86,7 +72,9 @@ class BucketCarrier:
 
     async def is_there(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
-        if moved.state in {MoveState.REQUESTED, MoveState.READY}:
+        if moved.bundle is not None:
+            return await self._bundling.is_there(moved.bundle)
+        if moved.state in {MoveState.REQUESTED, MoveState.READY} or self._bundling.takes(moved):
             return False  # nothing was sent yet
         head = await self._target.head(moved.name)
         if head is None or self._is_foreign(head):
@@ -99,8 +87,11 @@ class BucketCarrier:
         await self._prove(moved, head)
         return True
 
-    async def carry(self, moved: MovedRecord, job: Job) -> None:
+    async def carry(self, moved: MovedRecord, job: Job) -> bool:
         """See ``Carrier``."""
+        if self._bundling.takes(moved):
+            await self._bundling.add(moved, self._output(moved, job))
+            return False
         memory = self._target.resources.buffers.limit
         part_size = moved.part_size or choose_part_size(
             moved.archive.size, memory, has_scratch=self.scratch is not None
@@ -114,19 +105,24 @@ class BucketCarrier:
                 await stack.enter_async_context(self._places)
             for tries_left in range(_TRIES - 1, -1, -1):
                 try:
-                    return await self._carry_once(moved, job, part_size)
+                    await self._carry_once(moved, job, part_size)
+                    break
                 except (IntegrityError, UploadExpiredError):
                     if not tries_left:
                         raise
                 # The failed attempt has changed the recorded upload and its parts.
-                moved = await self._moves.get(self._move, moved.number)
-        return None
+                moved = await self._moves.get(self._work.move, moved.number)
+        return True
+
+    def _output(self, moved: MovedRecord, job: Job) -> GlacierOutput:
+        archive, context = moved.archive, self._work.context
+        return GlacierOutput(
+            context.gateway, context.name, job.id, size=archive.size, tree_hash=archive.tree_hash
+        )
 
     async def _carry_once(self, moved: MovedRecord, job: Job, part_size: int) -> None:
-        archive, target = moved.archive, self._target
-        output = GlacierOutput(
-            self._context.gateway, self._context.name, job.id, size=archive.size, tree_hash=archive.tree_hash
-        )
+        archive, target, classes = moved.archive, self._target, self._work.classes
+        output = self._output(moved, job)
         found = await target.head(moved.name) if self.takes_over else None
         if found is not None and self._is_foreign(found):
             return await self._take_over(moved, found, output)
@@ -136,11 +132,7 @@ class BucketCarrier:
             scratch = ScratchFolder(self.scratch, moved.token or "")
             scratch.clear()  # what a kill has left
         source = JobBytes(output, target.resources, scratch)
-        settings = replace(
-            self._settings,
-            storage_class=choose_by_size(self._rules, archive.size, self._settings.storage_class),
-            metadata=metadata_of(archive),
-        )
+        settings = self._work.settings_for(classes.choose(archive.size), metadata_of(archive))
         key = target.prefix + moved.name
         store = ProvenStore(
             ObjectStore(target.gateway, target.ref, key, settings, token=moved.token, part_size=part_size),
@@ -158,7 +150,7 @@ class BucketCarrier:
             size=archive.size,
             keep_unfinished=True,  # the next run resumes the upload and sends only what is missing
         )
-        with target.naming(moved.name), charging(self._prices(settings.storage_class)):
+        with target.naming(moved.name), charging(classes.prices(settings.storage_class)):
             # Before the object, so that a kill leaves no bundle without its sidecar.
             await keep_sidecar(target, moved.name, archive, output)
             try:
@@ -254,18 +246,11 @@ class BucketCarrier:
         now = datetime.now(UTC)
         bucket = self._target.ref.name
         await self._moves.prove(
-            self._move, moved, lambda number, previous: write_line(number, previous, moved, head, bucket, now)
+            self._work.move,
+            moved,
+            lambda number, previous: write_line(number, previous, moved, head, bucket, now),
         )
         passing("move proven")
 
     def _exists(self, moved: MovedRecord, difference: str) -> ObjectExistsError:
-        key = self._target.prefix + moved.name
-        error = ObjectExistsError(
-            f"s3://{self._target.ref.name}/{key} is not archive {moved.archive.id}: {difference}. It was "
-            "left as it is; move it away, or choose another prefix",
-            operation="HeadObject",
-            code="",
-            status=200,
-        )
-        error.bucket, error.key = self._target.ref.name, key
-        return error
+        return self._target.exists(moved.name, f"archive {moved.archive.id}", difference)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aioglacier.core.errors import ObjectNotFoundError, naming
+from aioglacier.core.errors import ObjectExistsError, ObjectNotFoundError, naming
 from aioglacier.core.s3.objects import object_url
 from aioglacier.gateway.contract.paging import follow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractContextManager
 
+    from aioglacier.bulk.archives.move_run import MoveProgress
+    from aioglacier.catalog.records import MoveRecord
     from aioglacier.client.buckets.bucket import Bucket
-    from aioglacier.core.s3.objects import BucketRef, ObjectEntry, ObjectHead
+    from aioglacier.core.s3.objects import BucketRef, ObjectEntry, ObjectHead, ObjectSettings, StorageClass
     from aioglacier.gateway.s3.gateway import S3Gateway
+    from aioglacier.migrate.move_costs import Classes
+    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.resources import TransferResources
 
 
@@ -61,3 +65,37 @@ class BucketTarget:
             lambda marker: self.gateway.list_objects(self.ref, prefix=self.prefix + name, marker=marker),
         ):
             yield entry
+
+    def exists(self, name: str, what: str, difference: str) -> ObjectExistsError:
+        """Return the error for an object that is not what it should be."""
+        error = ObjectExistsError(
+            f"s3://{self.ref.name}/{self.prefix}{name} is not {what}: {difference}. It was left as it is; "
+            "move it away, or choose another prefix",
+            operation="HeadObject",
+            code="",
+            status=200,
+        )
+        error.bucket, error.key = self.ref.name, self.prefix + name
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class BucketMove:
+    """A move to a bucket, as those who carry its archives share it.
+
+    Attributes:
+        settings: The tags of each object.
+        classes: The class of each object.
+        progress: The counters of the run.
+    """
+
+    context: RecordedVault
+    move: MoveRecord
+    target: BucketTarget
+    settings: ObjectSettings
+    classes: Classes
+    progress: MoveProgress
+
+    def settings_for(self, storage_class: StorageClass, metadata: Mapping[str, str]) -> ObjectSettings:
+        """Return the settings of an object of this class."""
+        return replace(self.settings, storage_class=storage_class, metadata=metadata)

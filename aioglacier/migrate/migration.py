@@ -26,8 +26,9 @@ from aioglacier.core.s3.object_checks import check_owner, check_settings
 from aioglacier.core.s3.objects import ObjectSettings, StorageClass
 from aioglacier.migrate.bucket_carrier import BucketCarrier
 from aioglacier.migrate.bucket_checks import look_at_bucket, rehearse
-from aioglacier.migrate.bucket_target import BucketTarget
-from aioglacier.migrate.move_costs import CostMeter
+from aioglacier.migrate.bucket_target import BucketMove, BucketTarget
+from aioglacier.migrate.bundling import Bundling
+from aioglacier.migrate.move_costs import Classes, CostMeter, bundle_capacity
 from aioglacier.migrate.move_manifest import BucketManifest
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class MigrationOptions:
             AWS's own tool does. With "aws", an object that this tool made is compared with its archive, and
             taken over.
         takes_tags: Give each object the tags of the vault.
+        bundle_up_to: Store archives of at most so many bytes together, in bundles of the size of a part; 0
+            makes each archive an object.
         scratch: A folder for parts larger than a sixteenth of the memory; it holds at most two at once.
     """
 
@@ -69,6 +72,7 @@ class MigrationOptions:
     rules: Sequence[SizeRule[StorageClass]] = ()
     names: str = "description"
     takes_tags: bool = False
+    bundle_up_to: int = 0
     scratch: str | os.PathLike[str] | None = None
 
 
@@ -96,10 +100,6 @@ class Migration:
         self._bucket = bucket
         self._budget = budget
         self._options = options or MigrationOptions()
-        # Every archive asks for its prices, so each list is read only once.
-        self._prices: ClassPrices = cache(
-            prices or (lambda chosen: load_prices(budget.prices.region, storage_class=chosen))
-        )
         self._progress = MoveProgress()
         self._plan: ArchivePlan | None = None
         self.costs: TargetCosts | None = None
@@ -107,7 +107,25 @@ class Migration:
             raise InvalidPlanError(f"names are by description, id or aws, not {self._options.names!r}")
         if bucket.storage_class is None:
             raise InvalidPlanError("name a storage class for the bucket, such as DEEP_ARCHIVE")
-        self._storage_class = check_choice("storage class", StorageClass, bucket.storage_class)
+        storage_class = check_choice("storage class", StorageClass, bucket.storage_class)
+        # Every archive asks for its prices, so each list is read only once.
+        read = cache(prices or (lambda chosen: load_prices(budget.prices.region, storage_class=chosen)))
+        self._classes = Classes(storage_class, self._options.rules, read)
+        self._check_bundles()
+
+    def _check_bundles(self) -> None:
+        up_to, capacity = self._options.bundle_up_to, bundle_capacity(self._memory)
+        if up_to and self._options.names == "aws":
+            raise InvalidPlanError("AWS's own tool makes no bundles; bundle archives under other names")
+        if up_to * 4 > capacity:
+            raise InvalidPlanError(
+                f"bundles have {capacity} bytes with this memory, and take archives of at most a fourth of "
+                f"that, {capacity // 4}, not {up_to}"
+            )
+
+    @property
+    def _memory(self) -> int:
+        return self._bucket.context.resources.buffers.limit
 
     @property
     def failures(self) -> list[PathFailure]:
@@ -145,11 +163,10 @@ class Migration:
         options = self._options
         return CostMeter(
             self._budget.prices,
-            self._prices,
-            options.rules,
-            self._storage_class,
-            self._bucket.context.resources.buffers.limit,
+            self._classes,
+            self._memory,
             has_scratch=options.scratch is not None,
+            bundle_up_to=options.bundle_up_to,
         )
 
     async def run(self) -> ArchivesSnapshot:
@@ -170,7 +187,7 @@ class Migration:
         await self._context.look()
         manifest, options = BucketManifest(target, self._vault.name), self._options
         tags = await self._vault.tags.get() if options.takes_tags else {}
-        settings = check_settings(ObjectSettings(storage_class=self._storage_class, tags=tags))
+        settings = check_settings(ObjectSettings(storage_class=self._classes.default, tags=tags))
         with target.naming():
             await target.gateway.head_bucket(target.ref)
         # Before any job is paid for: otherwise a missing right shows hours later, when outputs arrive.
@@ -191,13 +208,17 @@ class Migration:
             self._plan = plan
             plan.check()  # nothing is paid for yet, so a refusal costs nothing
             self._budget.check(plan.cost, "this migration")
-            carrier = BucketCarrier(self._context, move, target, settings, options.rules, self._prices)
+            work = BucketMove(self._context, move, target, settings, self._classes, self._progress)
+            bundling = Bundling(work, options.bundle_up_to)
+            carrier = BucketCarrier(work, bundling)
             carrier.takes_over, carrier.scratch = options.names == "aws", options.scratch
             run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
-            await self._run(run, move, manifest)
+            await self._run(run, bundling, move, manifest)
         return self.snapshot()
 
-    async def _run(self, run: MoveRun, move: MoveRecord, manifest: BucketManifest) -> None:
+    async def _run(
+        self, run: MoveRun, bundling: Bundling, move: MoveRecord, manifest: BucketManifest
+    ) -> None:
         """Run, and write the manifest during the run and after it, even if the run fails."""
         moves = self._context.catalog.moves
         failure: Exception | None = None
@@ -210,7 +231,8 @@ class Migration:
 
             tasks.start_soon(write_meanwhile)
             try:
-                async with self._context.spending(self._budget):  # the manifest is written whatever it costs
+                # The manifest is written whatever it costs, so only the run spends from the budget.
+                async with self._context.spending(self._budget), bundling.under_way():
                     await run.run()
             except GlacierError as error:  # archives proven until then still get their lines
                 failure = error

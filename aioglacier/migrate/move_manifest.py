@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.catalog.moves.moves import Moves
-    from aioglacier.catalog.records import MovedRecord, MoveRecord
+    from aioglacier.catalog.records import MovedBundle, MovedRecord, MoveRecord
     from aioglacier.core.s3.objects import ObjectHead
     from aioglacier.migrate.bucket_target import BucketTarget
 
@@ -48,9 +48,15 @@ class Segment(NamedTuple):
 
 
 def write_line(
-    number: int, previous: str | None, moved: MovedRecord, head: ObjectHead, bucket: str, now: datetime
+    number: int,
+    previous: str | None,
+    moved: MovedRecord,
+    head: ObjectHead,
+    bucket: str,
+    now: datetime,
+    bundle: MovedBundle | None = None,
 ) -> str:
-    """Return the line of an archive that was proven to be an object."""
+    """Return the line of an archive that was proven to be an object, or to be in a bundle."""
     archive, checksum = moved.archive, head.checksum
     facts = {
         "line": number,
@@ -71,6 +77,12 @@ def write_line(
         "parts": checksum.parts if checksum is not None else None,
         "token": moved.token,
     }
+    if bundle is not None:
+        facts["token"] = bundle.token
+        facts["bundle"] = {
+            "size": bundle.size, "tree_hash": bundle.tree_hash.hex(), "path": moved.name,
+            "position": moved.position,
+        }  # fmt: skip
     return json.dumps(facts)
 
 

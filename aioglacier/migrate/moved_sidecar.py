@@ -36,8 +36,12 @@ async def keep_sidecar(target: BucketTarget, name: str, archive: Archive, output
     if read_description(archive.description).get("aioglacier") != "bundle":
         return
     content = await _read_sidecar(archive, output)
-    if content is None:
-        return
+    if content is not None:
+        await store_sidecar(target, name, content)
+
+
+async def store_sidecar(target: BucketTarget, name: str, content: bytes) -> None:
+    """Store the sidecar of the bundle of a name."""
     key, settings = target.prefix + name + SIDECAR_SUFFIX, ObjectSettings(storage_class=StorageClass.STANDARD)
     store = ObjectStore(target.gateway, target.ref, key, settings)
     hashes = await run_in_thread(partial(hash_part, content))

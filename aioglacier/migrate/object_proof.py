@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.s3.moved_metadata import metadata_of
-from aioglacier.core.s3.objects import UPLOAD_NAME, ChecksumAlgorithm, ObjectChecksum
+from aioglacier.core.s3.moved_metadata import VAULT, metadata_of
+from aioglacier.core.s3.objects import TREE_HASH_NAME, UPLOAD_NAME, ChecksumAlgorithm, ObjectChecksum
 from aioglacier.core.treehash import TreeHash
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.tasks.threads import run_in_thread
@@ -41,6 +41,11 @@ def checksum_of(parts: Mapping[int, MovedPart], *, is_whole: bool) -> ObjectChec
 def metadata_sent(archive: Archive, token: str | None) -> dict[str, str]:
     """Return the metadata that the object of an archive was sent with; none for another program's object."""
     return {} if token is None else {**metadata_of(archive), UPLOAD_NAME: token}
+
+
+def bundle_metadata(vault: str, tree_hash: str, token: str) -> dict[str, str]:
+    """Return the metadata that identify a bundle of archives."""
+    return {VAULT: vault, TREE_HASH_NAME: tree_hash, UPLOAD_NAME: token}
 
 
 def find_difference(

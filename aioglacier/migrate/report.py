@@ -14,7 +14,7 @@ from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectChecksum
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.move_manifest import BucketManifest
-from aioglacier.migrate.object_proof import find_difference, metadata_sent
+from aioglacier.migrate.object_proof import bundle_metadata, find_difference, metadata_sent
 from aioglacier.tasks.groups import first_cause
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ def check_facts(number: int, line: str) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(line)
     # The token may be null: an object that was taken over has none.
     names = {"archive_id", "vault", "size", "tree_hash", "description", "created", "key", "sha256", "token"}
-    if not names <= facts.keys() or not isinstance(facts["sha256"], str):
+    bundle = facts.get("bundle", {"size": 0, "tree_hash": ""})
+    is_bundled = isinstance(bundle, dict) and {"size", "tree_hash"} <= bundle.keys()
+    if not names <= facts.keys() or not isinstance(facts["sha256"], str) or not is_bundled:
         raise IntegrityError(f"line {number} of the manifest proves nothing", expected=b"", actual=b"")
     return facts
 
@@ -164,7 +166,10 @@ async def find_change(target: BucketTarget, facts: dict[str, Any]) -> str:
         created=datetime.fromisoformat(facts["created"]),
     )
     checksum = ObjectChecksum(ChecksumAlgorithm.SHA256, bytes.fromhex(facts["sha256"]), facts["parts"])
-    if difference := find_difference(head, metadata_sent(archive, facts["token"]), archive.size, checksum):
+    metadata, size = metadata_sent(archive, facts["token"]), archive.size
+    if (bundle := facts.get("bundle")) is not None:
+        metadata, size = bundle_metadata(archive.vault, bundle["tree_hash"], facts["token"]), bundle["size"]
+    if difference := find_difference(head, metadata, size, checksum):
         return f"the object is another one: {difference}"
     # Without a token no metadata tells this object from a later one.
     if facts["token"] is None and head.etag != facts["etag"]:

@@ -46,6 +46,7 @@ DOWNLOADING = (
 DELETING = ("deleting recorded", "deleted")
 ABORTING = ("abort answered",)
 MOVING = ("move initiated", "part moved:2", "move completing", "object made", "move proven")
+BUNDLING = ("bundle recorded", "object made", "move proven")
 PLACING = ("archive placed",)
 
 
@@ -85,7 +86,7 @@ def _run(cli: Cli, point: str, *arguments: str) -> tuple[int, bytes, bytes]:
 
 
 #: All of them.
-ALL = UPLOADING + SENDING + DOWNLOADING + DELETING + ABORTING + MOVING + PLACING
+ALL = UPLOADING + SENDING + DOWNLOADING + DELETING + ABORTING + MOVING + BUNDLING + PLACING
 
 
 def test_every_point_is_walked() -> None:
@@ -219,19 +220,25 @@ def test_an_abortion_that_was_killed(
     assert not killed("uploads", "list", vault).records
 
 
+@pytest.mark.parametrize(("points", "options"), [(MOVING, ()), (BUNDLING, ("--bundle-up-to=1MiB",))])
 def test_a_move_that_was_killed_again_and_again(
-    killed: Cli, glacier: str, request: pytest.FixtureRequest
+    killed: Cli,
+    glacier: str,
+    request: pytest.FixtureRequest,
+    points: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> None:
     """Each run goes on: one job an archive, every object proven, no upload left in the bucket."""
-    vault, bucket = vault_of(request), "crashed"
+    vault, bucket = vault_of(request), f"crashed-{len(points)}"
     (killed.folder / "larger").write_bytes(data(17 * MIB))
     for name in ("larger", "small"):
         killed("upload", vault, name)
     uploads = asyncio.run(_in_bucket(glacier, bucket))
     move = (
         "migrate", vault, f"s3://{bucket}/p", "--storage-class=GLACIER", f"--to-endpoint-url={glacier}",
+        *options,
     )  # fmt: skip
-    for point in MOVING:
+    for point in points:
         kill(killed, point, *move)
     done = killed(*move).records[-1]
     assert (done["failed"], done["left"]) == (0, 0)

@@ -20,10 +20,10 @@ ACCOUNT = "012345678901"
 FAST = PaceOptions(tier=Tier.EXPEDITED)
 
 
-async def bucket_of(glacier: Glacier, *, prefix: str = "old/") -> Bucket:
+async def bucket_of(glacier: Glacier, *, prefix: str = "old/", storage_class: str = "DEEP_ARCHIVE") -> Bucket:
     """Return the bucket of the test."""
     await glacier.create_bucket("museum")
-    return glacier.bucket("museum", "DEEP_ARCHIVE", prefix, owner=ACCOUNT)
+    return glacier.bucket("museum", storage_class, prefix, owner=ACCOUNT)
 
 
 async def heads(bucket: Bucket) -> dict[str, Mapping[str, str]]:
@@ -36,7 +36,9 @@ async def heads(bucket: Bucket) -> dict[str, Mapping[str, str]]:
     }
 
 
-async def migration_of(glacier: Glacier, options: MigrationOptions | None = None) -> Migration:
+async def migration_of(
+    glacier: Glacier, options: MigrationOptions | None = None, *, storage_class: str = "DEEP_ARCHIVE"
+) -> Migration:
     """Return a migration of the vault by jobs that are done at once."""
-    bucket = await bucket_of(glacier)
+    bucket = await bucket_of(glacier, storage_class=storage_class)
     return Migration(glacier.vault("old"), bucket, budget(), options or MigrationOptions(pace=FAST))

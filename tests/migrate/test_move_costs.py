@@ -15,7 +15,7 @@ from aioglacier.core.limits import GIB, MIB
 from aioglacier.core.models import Archive, ArchiveId, Tier
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.migrate import Migration, MigrationOptions
-from aioglacier.migrate.move_costs import CostMeter, choose_part_size
+from aioglacier.migrate.move_costs import Classes, CostMeter, choose_part_size
 from tests.bulk.archives.conftest import budget
 from tests.migrate.conftest import FAST, bucket_of
 
@@ -38,9 +38,10 @@ def archive(size: int, days: int = 4000) -> Archive:
     return Archive(id=ArchiveId("a"), vault="v", size=size, tree_hash=b"", description="", created=created)
 
 
-def meter(chosen: StorageClass, *rules: str, memory: int = MEMORY) -> CostMeter:
+def meter(chosen: StorageClass, *rules: str, memory: int = MEMORY, up_to: int = 0) -> CostMeter:
     """Return a meter."""
-    return CostMeter(VAULT, class_prices, [parse_class_rule(rule) for rule in rules], chosen, memory)
+    classes = Classes(chosen, [parse_class_rule(rule) for rule in rules], class_prices)
+    return CostMeter(VAULT, classes, memory, bundle_up_to=up_to)
 
 
 def test_requests_are_counted_by_part_and_class() -> None:
@@ -53,6 +54,20 @@ def test_requests_are_counted_by_part_and_class() -> None:
     assert costs.request_cost == pytest.approx((0.005 + 0.05 + (3 * 0.005 + 0.05)) / 1000)
     assert costs.storing > costs.month
     assert costs.early == 0
+
+
+def test_bundles_cost_two_requests_and_one_overhead() -> None:
+    """Archives share a bundle until it is full; one above the limit is an object of its own."""
+    single, bundled = (meter(StorageClass.DEEP_ARCHIVE, up_to=up_to) for up_to in (0, MIB))
+    for measured in (single, bundled):
+        for size in [MIB] * 31 + [2 * MIB]:
+            measured.count(archive(size))
+    costs = bundled.total(ArchivePlan(), GIB)
+    assert (costs.bundles, costs.requests) == (3, 7)  # 15 members of a MiB in 16 MiB
+    assert costs.request_cost == pytest.approx((4 * 0.05 + 3 * 0.005) / 1000)
+    apart = single.total(ArchivePlan(), GIB)
+    assert (apart.bundles, apart.requests) == (0, 32)
+    assert costs.storing < apart.storing
 
 
 def test_young_archives_cost_the_rest_of_their_time() -> None:

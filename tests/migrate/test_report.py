@@ -32,7 +32,12 @@ def test_a_line_that_lacks_a_fact_proves_nothing(missing: str) -> None:
     names = ("archive_id", "vault", "size", "tree_hash", "description", "created", "key", "sha256", "token")
     facts = dict.fromkeys(names, "x")
     assert check_facts(1, json.dumps(facts)) == facts
-    for changed in ({name: "x" for name in names if name != missing}, {**facts, "sha256": None}):
+    for changed in (
+        {name: "x" for name in names if name != missing},
+        {**facts, "sha256": None},
+        {**facts, "bundle": {"size": 1}},
+        {**facts, "bundle": "x"},
+    ):
         with pytest.raises(IntegrityError):
             check_facts(1, json.dumps(changed))
 

@@ -183,7 +183,7 @@ class _FolderCarrier:
         """Plan those archives again whose files have left the folder."""
         async for moved in self._moves.list_moved(self._move, (MoveState.PROVEN,)):
             try:
-                is_there = await self._with_placer(partial(Placer.is_there, entry=_entry(moved)))
+                is_there = await self._with_placer(partial(Placer.is_there, entry=as_file(moved)))
             except GlacierError:
                 is_there = False  # another file is there, which the run reports
             if not is_there:
@@ -191,14 +191,14 @@ class _FolderCarrier:
 
     async def is_there(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
-        if not await self._with_placer(lambda placer: placer.is_there(_entry(moved))):
+        if not await self._with_placer(lambda placer: placer.is_there(as_file(moved))):
             return False
         await self._moves.record(moved, MoveState.PROVEN)
         return True
 
-    async def carry(self, moved: MovedRecord, job: Job) -> None:
+    async def carry(self, moved: MovedRecord, job: Job) -> bool:
         """See ``Carrier``."""
-        entry = _entry(moved)
+        entry = as_file(moved)
         folder, way, name = await self._with_placer(lambda placer: placer.open_big(entry.path))
         try:
             # It overwrites only its own hidden file; ``place_big`` decides about a file of that name.
@@ -209,6 +209,7 @@ class _FolderCarrier:
             os.close(folder)
         passing("archive placed")
         await self._moves.record(moved, MoveState.PROVEN)
+        return True
 
     async def _with_placer(self, use: Callable[[Placer], T]) -> T:
         """Call a function with a placer of its own, in a thread."""
@@ -227,7 +228,7 @@ class _FolderCarrier:
             ) from error
 
 
-def _entry(moved: MovedRecord) -> Entry:
+def as_file(moved: MovedRecord) -> Entry:
     """Return the file that an archive becomes."""
     archive = moved.archive
     modified = decode(archive.description).modified or archive.created

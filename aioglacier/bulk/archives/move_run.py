@@ -116,8 +116,11 @@ class Carrier(Protocol):
         """
         ...
 
-    async def carry(self, moved: MovedRecord, job: Job) -> None:
-        """Bring the output of a finished job to the target, and record it as proven."""
+    async def carry(self, moved: MovedRecord, job: Job) -> bool:
+        """Bring the output of a finished job to the target, and record it as proven.
+
+        Return ``False`` if it goes there later, together with others; the carrier counts it then.
+        """
         ...
 
 
@@ -141,6 +144,11 @@ class MoveProgress:
     waiting: int = 0
     left: int = 0
     failures: PathFailures = field(default_factory=PathFailures)
+
+    def add(self, size: int) -> None:
+        """Count an archive that was brought to the target."""
+        self.carried += 1
+        self.carried_size += size
 
 
 class MoveRun:
@@ -282,14 +290,18 @@ class MoveRun:
         if moved.state is MoveState.REQUESTED:
             until = (description.completed or _now()) + timedelta(seconds=VAULT.job_output_seconds)
             await self._moves.record(moved, MoveState.READY, ready_until=until)
-        await self._carrier.carry(moved, job)
-        self._progress.carried += 1
-        self._progress.carried_size += moved.archive.size
+        if await self._carrier.carry(moved, job):
+            self._progress.add(moved.archive.size)
         return True
 
     async def _fail(self, moved: MovedRecord, error: GlacierError) -> None:
         self._progress.failures.add(moved.name.encode(), error)
-        await self._moves.record(moved, MoveState.FAILED, outcome=f"{type(error).__name__}: {error.message}")
+        await self._moves.record(moved, MoveState.FAILED, outcome=outcome_of(error))
+
+
+def outcome_of(error: GlacierError) -> str:
+    """Return the outcome that the catalog keeps of an archive that failed; its cause ends at the colon."""
+    return f"{type(error).__name__}: {error.message}"
 
 
 class _Asked:

@@ -7,14 +7,21 @@ Each step of an archive is recorded before it is taken, so a kill leaves the sta
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.catalog.archive_rows import is_sound, known_archive
-from aioglacier.catalog.records import ArchiveState, MovedPart, MovedRecord, MoveRecord, MoveState
+from aioglacier.catalog.records import (
+    ArchiveState,
+    MovedBundle,
+    MovedPart,
+    MovedRecord,
+    MoveRecord,
+    MoveState,
+)
 from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
 from aioglacier.catalog.storage.database import Records
-from aioglacier.catalog.storage.tables import MOVED, MOVES, marks
+from aioglacier.catalog.storage.tables import MOVED, MOVED_BUNDLES, MOVES, marks
 from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
 from aioglacier.core.models import Archive, ArchiveId
 
@@ -30,7 +37,7 @@ _PAGE: Final = 250
 
 _COLUMNS: Final = (
     "m.number, m.name, m.state, m.job_id, m.requested, m.ready_until, m.token, m.upload_id, m.part_size, "
-    "m.outcome, m.line_number, m.line, a.state, "
+    "m.outcome, m.line_number, m.line, m.bundle, m.position, a.state, "
     "a.number, a.archive_id, a.size, a.tree_hash, a.description, a.created, a.checksum"
 )
 _SELECT: Final = f"SELECT {_COLUMNS} FROM moved AS m JOIN archives AS a ON a.number = m.archive"  # noqa: S608  # names of ours
@@ -258,34 +265,87 @@ class Moves(Records):
             lambda connection: connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
         )
 
+    # --- objects that hold several archives
+
+    async def add_bundle(
+        self, move: MoveRecord, bundle: MovedBundle, members: Iterable[tuple[MovedRecord, int]]
+    ) -> MovedBundle:
+        """Record a bundle that is about to become an object, and where in it each member lies."""
+
+        def change(connection: Connection) -> MovedBundle:
+            facts = {name: value for name, value in bundle._asdict().items() if name != "number"}
+            number = MOVED_BUNDLES.insert(connection, move=move.number, **facts)["number"]
+            for moved, position in members:
+                at = {"bundle": number, "position": position, "changed": self._now()}
+                MOVED.update(connection, moved.number, state=MoveState.COMPLETING, **at)
+            return bundle._replace(number=number)
+
+        return await self._database.write(change)
+
+    async def find_bundle(self, number: int) -> MovedBundle | None:
+        """Return a bundle by its number, ``None`` if it was removed."""
+        rows = await self._database.read(
+            lambda connection: MOVED_BUNDLES.select(connection, "number = ?", number)
+        )
+        return MovedBundle(*(rows[0][name] for name in MovedBundle._fields)) if rows else None
+
+    async def drop_bundle(self, bundle: MovedBundle) -> None:
+        """Remove a bundle that did not become an object; its members are fetched again."""
+
+        def change(connection: Connection) -> None:
+            connection.rows(
+                "UPDATE moved SET state = 'ready', bundle = NULL, position = NULL WHERE bundle = ?",
+                (bundle.number,),
+            )
+            connection.rows("DELETE FROM moved_bundles WHERE number = ?", (bundle.number,))
+
+        await self._database.write(change)
+
     # --- the manifest
 
     async def prove(
         self, move: MoveRecord, moved: MovedRecord, write_line: Callable[[int, str | None], str]
-    ) -> MovedRecord:
+    ) -> None:
         """Record that an archive is at the target, with the next line of the manifest.
 
         ``write_line`` gets the number of the line and the line before it.
         """
+        await self._database.write(lambda connection: self._prove(connection, move, moved, write_line))
 
-        def change(connection: Connection) -> MovedRecord:
-            last = _select(connection, move, "m.line_number IS NOT NULL ORDER BY m.line_number DESC LIMIT 1")
-            number = (last[0].line_number or 0) + 1 if last else 1
-            line = write_line(number, last[0].line if last else None)
-            MOVED.update(
-                connection,
-                moved.number,
-                state=MoveState.PROVEN,
-                upload_id=None,
-                outcome="",
-                line_number=number,
-                line=line,
-                changed=self._now(),
-            )
-            connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
-            return replace(moved, state=MoveState.PROVEN, line_number=number, line=line)
+    async def prove_bundle(
+        self, move: MoveRecord, bundle: MovedBundle, write_line: Callable[[MovedRecord, int, str | None], str]
+    ) -> list[MovedRecord]:
+        """Record that the members of a bundle are at the target; return those that have no line yet."""
+
+        def change(connection: Connection) -> list[MovedRecord]:
+            condition = "m.bundle = ? AND m.line_number IS NULL ORDER BY m.position"
+            found = _select(connection, move, condition, bundle.number)
+            for moved in found:
+                self._prove(connection, move, moved, partial(write_line, moved))
+            return found
 
         return await self._database.write(change)
+
+    def _prove(
+        self,
+        connection: Connection,
+        move: MoveRecord,
+        moved: MovedRecord,
+        write_line: Callable[[int, str | None], str],
+    ) -> None:
+        last = _select(connection, move, "m.line_number IS NOT NULL ORDER BY m.line_number DESC LIMIT 1")
+        number = (last[0].line_number or 0) + 1 if last else 1
+        MOVED.update(
+            connection,
+            moved.number,
+            state=MoveState.PROVEN,
+            upload_id=None,
+            outcome="",
+            line_number=number,
+            line=write_line(number, last[0].line if last else None),
+            changed=self._now(),
+        )
+        connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
 
     async def last_line_number(self, move: MoveRecord) -> int:
         """Return the number of the last line of the manifest, 0 without one."""
@@ -343,7 +403,7 @@ def _select(connection: Connection, move: MoveRecord, condition: str, *values: o
 def _moved(row: tuple[Any, ...], vault: str) -> MovedRecord:
     (
         number, name, state, job_id, requested, ready_until, token, upload_id, part_size, outcome,
-        line_number, line, archive_state, *facts,
+        line_number, line, bundle, position, archive_state, *facts,
     ) = row  # fmt: skip
     known = known_archive(*facts)
     archive = Archive(
@@ -369,4 +429,6 @@ def _moved(row: tuple[Any, ...], vault: str) -> MovedRecord:
         outcome=unescape(outcome),
         line_number=line_number,
         line=optional(unescape, line),
+        bundle=bundle,
+        position=position,
     )

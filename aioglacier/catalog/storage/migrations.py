@@ -347,7 +347,24 @@ CREATE TABLE objects (
 #: Restores of objects are jobs whose output lives for so many days.
 _SEVENTH: Final = "ALTER TABLE jobs ADD COLUMN days BIGINT"
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
+#: Objects that hold several archives of a move.
+_EIGHTH: Final = """
+CREATE TABLE moved_bundles (
+    number {serial},
+    move BIGINT NOT NULL REFERENCES moves (number),
+    name TEXT NOT NULL,
+    token TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    tree_hash VARCHAR(64) NOT NULL CHECK (length(tree_hash) = 64),
+    checksum VARCHAR(64) NOT NULL CHECK (length(checksum) = 64),
+    UNIQUE (move, name)
+);
+ALTER TABLE moved ADD COLUMN bundle BIGINT REFERENCES moved_bundles (number);
+ALTER TABLE moved ADD COLUMN position BIGINT;
+CREATE INDEX moved_by_bundle ON moved (bundle, position) WHERE bundle IS NOT NULL;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

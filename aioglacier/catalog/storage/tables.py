@@ -194,12 +194,16 @@ MOVES: Final = Table("moves", {PLAIN: "number place", PATH: "target", JSON: "set
 MOVED: Final = Table(
     "moved",
     {
-        PLAIN: "number move archive job_id token upload_id part_size line_number",
+        PLAIN: "number move archive job_id token upload_id part_size line_number bundle position",
         _choice(MoveState): "state",
         TEXT: "name outcome line",
         INSTANT: "requested ready_until changed",
     },
 )
 
+MOVED_BUNDLES: Final = Table(
+    "moved_bundles", {PLAIN: "number move token size", TEXT: "name", HASH: "tree_hash checksum"}
+)
+
 #: Those that a test compares with what the migrations make.
-TABLES: Final = (UPLOADS, JOBS, DOWNLOADS, STREAMS, TREES, RUNS, BUNDLES, SPENT, MOVES, MOVED)
+TABLES: Final = (UPLOADS, JOBS, DOWNLOADS, STREAMS, TREES, RUNS, BUNDLES, SPENT, MOVES, MOVED, MOVED_BUNDLES)

@@ -173,9 +173,10 @@ def _bucket_text(costs: Mapping[str, Any], currency: str) -> str:
     def show(name: str) -> str:
         return "unknown" if costs[name] is None else show_amount(costs[name], currency)
 
+    bundles = f" for {show_count(costs['bundles'], 'bundle')} and the rest" if costs["bundles"] else ""
     return (
-        f"\nof that {show_count(costs['requests'], 'request')} to S3, {show('request_cost')}, and storage "
-        f"there for the minimum time, {show('storing')}"
+        f"\nof that {show_count(costs['requests'], 'request')} to S3{bundles}, {show('request_cost')}, and "
+        f"storage there for the minimum time, {show('storing')}"
         f"\nstorage a month: {show('month')} in the bucket, {show('vault_month')} in the vault until you "
         f"delete there; today that would charge {show('early')} for archives younger than 90 days"
         f"\nat this pace {show_count(max(1, math.ceil(costs['days'])), 'day')} to ask for all"

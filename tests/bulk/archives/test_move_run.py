@@ -35,11 +35,12 @@ class Shelf:
         """Return whether the shelf has it."""
         return moved.name in self.names
 
-    async def carry(self, moved: MovedRecord, job: Job) -> None:
+    async def carry(self, moved: MovedRecord, job: Job) -> bool:
         """Note it."""
         assert (await job.describe()).archive_id == moved.archive.id
         self.names.append(moved.name)
         await self._moves.record(moved, MoveState.PROVEN)
+        return True
 
 
 async def run(vault: Vault, shelf: Shelf, *ids: str, limit: float | None = None) -> MoveProgress:

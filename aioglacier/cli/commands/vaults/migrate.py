@@ -136,6 +136,9 @@ def _fold_run(given: dict[str, Any]) -> None:
     help="Keys: by descriptions, ids, or as AWS's own tool, whose objects are compared and taken over.",
 )
 @click.option(
+    "--bundle-up-to", type=SIZE, default=0, help="Store archives of this size or less together, in bundles."
+)
+@click.option(
     "--scratch", metavar="DIR", help="A folder for parts that do not fit the memory, two at a time."
 )
 @flag("--vault-tags", "Give each object the tags of the vault.", "takes_tags")
@@ -154,6 +157,7 @@ async def _run(
     class_rules: Sequence[str],
     names: str,
     takes_tags: bool,
+    bundle_up_to: int,
     scratch: str | None,
     side: _Side,
     dry_run: bool,
@@ -175,6 +179,7 @@ async def _run(
         rules=tuple(map(parse_class_rule, class_rules)),
         names=names,
         takes_tags=takes_tags,
+        bundle_up_to=bundle_up_to,
         scratch=scratch,
     )
     async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
@@ -206,8 +211,12 @@ def _costs_record(costs: TargetCosts | None) -> Record:
 
     if costs is None:
         return {}
-    amounts = {name: rounded(value) for name, value in costs._asdict().items() if name != "requests"}
-    return {"bucket": {"requests": costs.requests, **amounts}}
+    return {
+        "bucket": {
+            name: value if isinstance(value, int) else rounded(value)
+            for name, value in costs._asdict().items()
+        }
+    }
 
 
 @command.command("status")

@@ -50,6 +50,21 @@ def test_a_vault_moves_is_reported_and_deleted(program: Cli) -> None:
     assert program(*delete, "--yes", "--json").record["deleted"] == 0
 
 
+def test_small_archives_share_an_object(program: Cli) -> None:
+    """The plan counts the bundle, and what is in it comes back from the bucket by its name."""
+    upload_some(program, "photos", b"one", "--description", '{"path": "a/one.txt"}')
+    upload_some(program, "photos", b"two", "--description", "two.txt")
+    make_bucket(program)
+    move = ("migrate", "photos", TARGET, "--storage-class", "GLACIER_IR", "--bundle-up-to", "1KiB")
+    assert "to S3 for 1 bundle and the rest" in program(*move, "--dry-run").text
+    assert program(*move, "--json").records[-1]["restored"] == 2
+    assert program("migrate", "report", "photos", TARGET, "--json").record["proven"] == 2
+    program("catalog", "recover", TARGET)
+    program("restore", TARGET, str(program.folder / "back"), "one.txt")
+    assert (program.folder / "back/a/one.txt").read_bytes() == b"one"
+    assert not (program.folder / "back/two.txt").exists()
+
+
 def test_wrong_targets_are_refused_before_anything_is_sent(program: Cli) -> None:
     """A target is a bucket, and a class has to be named."""
     upload_some(program, "photos", b"one")
