@@ -12,6 +12,7 @@ import json
 import os
 import select
 import selectors
+import shlex
 import signal
 import socket
 import subprocess
@@ -173,6 +174,7 @@ class Forks:
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "PYTHONPATH") if name in os.environ}
         options = ["-W", "error"] if name == "aioglacier" else []
@@ -201,6 +203,16 @@ class Forks:
             out.seek(0)
             err.seek(0)
             return code, out.read(), err.read()
+
+    def install(self, folder: Path) -> int:
+        """Write a command that runs the program; a shell that finds it there must inherit this descriptor."""
+        fd = self._ours.fileno()
+        script = Path(__file__).with_name("forked.py")
+        words = shlex.join([sys.executable, "-I", "-S", str(script), str(fd), self._name])
+        path = folder / self._name
+        path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        path.chmod(0o755)
+        return fd
 
     def close(self) -> None:
         """End the process."""

@@ -6,10 +6,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from aioglacier.gateway.s3.gateway import S3Gateway
+from tests.forking import forks
 
 PAGE = (Path(__file__).parents[1] / "docs" / "buckets.md").read_text()
 
@@ -44,16 +44,7 @@ def test_the_programs_print_what_the_page_says(tmp_path: Path) -> None:
     programs = re.findall(r"```python\n(.*?)```(?:[^`]*?)```text\n(.*?)```", PAGE, re.DOTALL)
     assert len(programs) == PAGE.count("```python")
     for source, printed in programs:
-        script = tmp_path / "program.py"
-        script.write_text(source)
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(script)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.stderr, done.stdout) == ("", printed)
+        assert forks().run(["-c", source], cwd=tmp_path, env=os.environ) == (0, printed.encode(), b"")
     check_commands(tmp_path)
 
 
@@ -63,11 +54,13 @@ def check_commands(folder: Path) -> None:
     (folder / "tree" / "leaf").write_bytes(b"leaf")
     (commands,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     home = {name: str(folder / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    programs = folder / "programs"
+    programs.mkdir()
     done = subprocess.run(
         ["sh", "-euc", commands],
         cwd=folder,
-        env={"PATH": path, **home},
+        env={"PATH": f"{programs}:{os.environ['PATH']}", **home},
+        pass_fds=[forks().install(programs)],
         capture_output=True,
         text=True,
         check=False,

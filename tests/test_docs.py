@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -20,6 +21,7 @@ import pytest
 
 from aioglacier.server import FaultKind, LocalGlacier, Moment
 from aioglacier.server.control_api import __doc__ as control_manual
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,16 +53,18 @@ class Reader:
 
     def __init__(self, folder: Path, url: str) -> None:
         self._folder = folder
+        self._environment = {"HOME": str(folder), "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
         self.url = url
 
     def types(self, text: str) -> str:
         """Run shell commands after the manual's exports; return their output."""
-        folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-        environment = {"PATH": os.pathsep.join(folders), "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        commands = self._folder / "commands"
+        commands.mkdir()
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", (EXPORTS + text).replace(URL, self.url)],
             cwd=self._folder,
-            env={**environment, "AWS_EC2_METADATA_DISABLED": "true"},
+            env={**self._environment, "PATH": f"{commands}:{os.environ['PATH']}"},
+            pass_fds=[forks("aws").install(commands)],
             capture_output=True,
             text=True,
             timeout=60,
@@ -69,9 +73,13 @@ class Reader:
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         return done.stdout
 
-    def saves(self, name: str, text: str) -> None:
-        """Write a block to a file."""
-        (self._folder / name).write_text(text.replace(URL, self.url))
+    def runs(self, program: str) -> str:
+        """Run a Python program with the variables that the manual exports; return its output."""
+        exported = dict(re.findall(r"(\w+)=(\S+)", EXPORTS.replace(URL, self.url)))
+        words = ["-c", program.replace(URL, self.url)]
+        code, out, err = forks().run(words, cwd=self._folder, env={**self._environment, **exported})
+        assert (code, err) == (0, b""), out
+        return out.decode()
 
     def status(self) -> dict[str, Any]:
         """Return the archives that the server holds."""
@@ -83,16 +91,13 @@ class Reader:
 @contextmanager
 def served(folder: Path, command: str) -> Iterator[str]:
     """Run the manual's command for the server on a free port; yield the URL that it prints."""
-    words = command.replace("8080", "0").split()
-    words[0] = str(Path(sys.executable).with_name("aioglacier"))
-    with subprocess.Popen(
-        words, cwd=folder, stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE
-    ) as server:
+    program, *words = command.replace("8080", "0").split()
+    with forks(program).start(words, cwd=folder, env=os.environ) as server:
         assert server.stdout is not None
         try:
-            yield server.stdout.readline().strip()
+            yield server.stdout.readline().decode().strip()
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGTERM)
 
 
 @pytest.fixture
@@ -147,8 +152,7 @@ def test_the_aws_cli(reader: Reader, tmp_path: Path) -> None:
 def test_python(reader: Reader, heading: str, prints: str) -> None:
     """Each program archives, and prints the documented output."""
     (block,) = blocks(heading, "python")
-    reader.saves("program.py", block)
-    assert re.fullmatch(prints + "\n", reader.types("python -W error program.py\n"))
+    assert re.fullmatch(prints + "\n", reader.runs(block))
     assert reader.status()["archives"] == 1
 
 

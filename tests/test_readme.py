@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forking import forks
 
 pytestmark = pytest.mark.slow
 
@@ -27,15 +30,9 @@ def example(tmp_path: Path) -> Path:
 def test_the_example_of_library_use_runs_again_and_again(example: Path) -> None:
     """The README's Python example archives a stream, gets it back and prints the archive, each time."""
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(example)],
-            cwd=example.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        archive_id, size, tree_hash = done.stdout.split()
+        code, out, err = forks().run(["-c", example.read_text()], cwd=example.parent, env=os.environ)
+        assert (code, err) == (0, b"")
+        archive_id, size, tree_hash = out.decode().split()
         expected = b"".join(b"frame %d" % number * 20_000 for number in range(100))
         assert (example.parent / "november.raw").read_bytes() == expected
         assert int(size) == len(expected)
