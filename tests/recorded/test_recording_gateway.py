@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 import aioglacier
-from aioglacier.catalog import ArchiveState, Catalog
+from aioglacier.catalog import ArchiveState, Catalog, VaultKey
+from aioglacier.recorded.recording_gateway import RecordingGateway
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
@@ -146,3 +148,20 @@ async def test_inventories_are_judged_by_the_clock_of_the_service(house: House) 
     await house.catalog.archives.merge_inventory(house.records.key, [first], inventoried=inventoried)
     assert await states(house) == [ArchiveState.SUSPECT, ArchiveState.STORED]
     assert second.created - first.created >= timedelta(days=8)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_a_vault_of_another_account_is_not_missed(house: House, *, is_own: bool) -> None:
+    """At AWS, "-" is the account of the credentials: a vault on record in another account stays as it was."""
+    archive = replace(await house.vault.upload(b"small"), vault="gone")
+    key = VaultKey("gone", "us-east-1")
+    async with stranger(house) as glacier:
+        account = (await glacier.vault("v").describe()).arn.split(":")[4]
+        await house.catalog.archives.note_vault(key, account if is_own else "999999999999", archive.created)
+        inventoried = archive.created - timedelta(days=1)
+        await house.catalog.archives.merge_inventory(key, [archive], inventoried=inventoried)
+        gateway = RecordingGateway(glacier.vault("v").context.gateway, house.catalog, "-", "")
+        with pytest.raises(aioglacier.VaultNotFoundError):
+            await gateway.describe_vault("gone")
+    (record,) = [each async for each in house.catalog.archives.list_vault(key, states=tuple(ArchiveState))]
+    assert record.state is (ArchiveState.SUSPECT if is_own else ArchiveState.STORED)

@@ -52,11 +52,13 @@ async def test_a_single_request_is_on_record(house: House) -> None:
     assert (record.archive, record.source) == (archive, None)
 
 
-async def test_an_archive_with_another_hash_is_suspect(house: House) -> None:
+@pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "UploadArchive"])
+async def test_an_archive_with_another_hash_is_suspect(house: House, operation: str) -> None:
     """The error names the archive, and the record marks it as suspect; nothing is deleted (SV-06)."""
-    house.server.faults.add(Fault("CompleteMultipartUpload", FaultKind.WRONG_HASH))
+    house.server.faults.add(Fault(operation, FaultKind.WRONG_HASH))
+    whole = operation == "UploadArchive"
     with pytest.raises(IntegrityError) as caught:
-        await house.vault.upload(house.file, part_size=MIB)
+        await house.vault.upload(b"small" if whole else house.file, part_size=None if whole else MIB)
     assert caught.value.archive_id is not None
     record = await house.catalog.archives.get(house.records.key, ArchiveId(caught.value.archive_id))
     assert record is not None
