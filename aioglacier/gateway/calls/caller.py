@@ -218,7 +218,7 @@ def read(operation: Operation[T], answer: Answer, arguments: Arguments) -> T:
     """
     try:
         return operation.reads(answer, arguments)
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         why = f"it lacks {error}" if isinstance(error, LookupError) else printable(str(error))
         sample = printable(answer.body[:80].decode("utf-8", "replace"))
         raise UnexpectedResponseError(

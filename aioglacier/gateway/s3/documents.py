@@ -174,7 +174,7 @@ def read_objects(root: Element) -> Page[ObjectEntry]:
 def _read_object(item: Element) -> ObjectEntry:
     return ObjectEntry(
         key=_read_key(item),
-        size=int(need(item, "Size")),
+        size=_count(need(item, "Size")),
         etag=read_etag(item.findtext("ETag") or ""),
         modified=read_date(need(item, "LastModified")),
         storage_class=get(item, "StorageClass") or _USUAL_CLASS,
@@ -208,7 +208,7 @@ def read_attributes(root: Element) -> tuple[ObjectAttributes, Page[UploadedObjec
     if found is not None and sums is not None and get(sums, "ChecksumType") == "COMPOSITE" and count:
         found = found._replace(parts=int(count))  # the value is without its count here
     attributes = ObjectAttributes(
-        size=int(need(root, "ObjectSize")),
+        size=_count(need(root, "ObjectSize")),
         etag=read_etag(root.findtext("ETag") or ""),
         storage_class=get(root, "StorageClass") or _USUAL_CLASS,
         checksum=found,
@@ -239,8 +239,8 @@ def read_parts(root: Element) -> tuple[ObjectUpload, Page[UploadedObjectPart]]:
 def _read_part(item: Element) -> UploadedObjectPart:
     checksum = find_checksum(item)
     return UploadedObjectPart(
-        number=int(need(item, "PartNumber")),
-        size=int(need(item, "Size")),
+        number=_count(need(item, "PartNumber")),
+        size=_count(need(item, "Size")),
         etag=read_etag(item.findtext("ETag") or ""),
         checksum=checksum.value if checksum is not None else None,
     )
@@ -296,3 +296,11 @@ def _document(name: str, inner: str) -> str:
 
 def _tag(name: str, text: str) -> str:
     return f"<{name}>{escape(text)}</{name}>"
+
+
+def _count(text: str) -> int:
+    """Return a number of bytes or parts that a catalog can keep."""
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise ValueError(f"{text!r} is no size")
+    return value

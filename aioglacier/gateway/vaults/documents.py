@@ -41,7 +41,8 @@ def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[
 
     def read(document: Mapping[str, Any]) -> Page[T]:
         # An empty marker would begin the list again.
-        return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
+        marker = document.get("Marker") or None
+        return Page(tuple(map(read_item, document[name])), marker and _text(marker))
 
     return read
 
@@ -50,11 +51,11 @@ def read_vault(document: Mapping[str, Any]) -> VaultDescription:
     """Read the answer to DescribeVault, or an item of ListVaults."""
     inventoried = document.get("LastInventoryDate")
     return VaultDescription(
-        name=document["VaultName"],
-        arn=document["VaultARN"],
+        name=_text(document["VaultName"]),
+        arn=_text(document["VaultARN"]),
         created=read_date(document["CreationDate"]),
-        archive_count=int(document.get("NumberOfArchives") or 0),  # missing before the first inventory
-        size=int(document.get("SizeInBytes") or 0),
+        archive_count=_count(document.get("NumberOfArchives") or 0),  # missing before the first inventory
+        size=_count(document.get("SizeInBytes") or 0),
         inventoried=read_date(inventoried) if inventoried else None,
     )
 
@@ -62,10 +63,10 @@ def read_vault(document: Mapping[str, Any]) -> VaultDescription:
 def read_upload(document: Mapping[str, Any]) -> UploadDescription:
     """Read an item of ListMultipartUploads, or the head of ListParts."""
     return UploadDescription(
-        id=UploadId(document["MultipartUploadId"]),
-        vault_arn=document["VaultARN"],
-        part_size=int(document["PartSizeInBytes"]),
-        description=document.get("ArchiveDescription") or "",
+        id=UploadId(_text(document["MultipartUploadId"])),
+        vault_arn=_text(document["VaultARN"]),
+        part_size=_count(document["PartSizeInBytes"], least=1),
+        description=_text(document.get("ArchiveDescription") or ""),
         started=read_date(document["CreationDate"]),
     )
 
@@ -84,17 +85,17 @@ def read_job(document: Mapping[str, Any]) -> JobDescription:
     tier = document.get("Tier")
     inventory = document.get("InventoryRetrievalParameters")
     return JobDescription(
-        id=JobId(document["JobId"]),
-        vault_arn=document["VaultARN"],
+        id=JobId(_text(document["JobId"])),
+        vault_arn=_text(document["VaultARN"]),
         action=JobAction(document["Action"]),
         status=JobStatus(document["StatusCode"]),
         created=read_date(document["CreationDate"]),
         completed=read_date(completed) if completed else None,
-        status_message=document.get("StatusMessage"),
-        description=document.get("JobDescription"),
-        sns_topic=document.get("SNSTopic"),
+        status_message=_read_text(document.get("StatusMessage")),
+        description=_read_text(document.get("JobDescription")),
+        sns_topic=_read_text(document.get("SNSTopic")),
         tier=Tier(tier) if tier in set(Tier) else None,  # an inventory job has none, or one of another name
-        archive_id=ArchiveId(archive_id) if archive_id else None,
+        archive_id=ArchiveId(_text(archive_id)) if archive_id else None,
         archive_size=_read_size(document.get("ArchiveSizeInBytes")),
         archive_tree_hash=_read_hash(document.get("ArchiveSHA256TreeHash")),
         byte_range=ByteRange.parse(byte_range) if byte_range else None,  # the guide has null for the whole
@@ -112,26 +113,25 @@ def read_parts(document: Mapping[str, Any]) -> tuple[UploadDescription, Page[Upl
 def read_notifications(document: Mapping[str, Any]) -> NotificationConfig:
     """Read the answer to GetVaultNotifications."""
     return NotificationConfig(
-        sns_topic=document["SNSTopic"], events=frozenset(map(VaultEvent, document.get("Events") or ()))
+        sns_topic=_text(document["SNSTopic"]), events=frozenset(map(VaultEvent, document.get("Events") or ()))
     )
 
 
 def read_access_policy(document: Mapping[str, Any]) -> str:
     """Read the answer to GetVaultAccessPolicy."""
-    policy: str = document["Policy"]
-    return policy
+    return _text(document["Policy"])
 
 
 def read_tags(document: Mapping[str, Any]) -> dict[str, str]:
     """Read the answer to ListTagsForVault."""
-    return dict(document["Tags"] or {})
+    return {key: _text(value) for key, value in (document["Tags"] or {}).items()}
 
 
 def read_lock(document: Mapping[str, Any]) -> VaultLock:
     """Read the answer to GetVaultLock."""
     expires = document.get("ExpirationDate")
     return VaultLock(
-        policy=document["Policy"],
+        policy=_text(document["Policy"]),
         state=LockState(document["State"]),
         created=read_date(document["CreationDate"]),
         expires=read_date(expires) if expires else None,
@@ -143,7 +143,7 @@ def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
     rules = (document.get("Policy") or {}).get("Rules") or [{}]
     return RetrievalPolicy(
         strategy=RetrievalStrategy(rules[0].get("Strategy") or RetrievalStrategy.NONE),
-        bytes_per_hour=rules[0].get("BytesPerHour"),
+        bytes_per_hour=_read_size(rules[0].get("BytesPerHour")),
     )
 
 
@@ -151,7 +151,7 @@ def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, .
     """Read the answer to ListProvisionedCapacity."""
     return tuple(
         ProvisionedCapacity(
-            id=CapacityId(unit["CapacityId"]),
+            id=CapacityId(_text(unit["CapacityId"])),
             started=read_date(unit["StartDate"]),
             expires=read_date(unit["ExpirationDate"]),
         )
@@ -185,12 +185,30 @@ def _read_inventory(document: Mapping[str, Any]) -> InventoryParameters:
         start_date=read_date(start) if start else None,
         end_date=read_date(end) if end else None,
         limit=int(limit) if limit is not None else None,  # a string, as every value there
-        marker=document.get("Marker"),
+        marker=_read_text(document.get("Marker")),
     )
 
 
+def _text(value: Any) -> str:
+    """Return a text; a value of another type would fail later, where nothing tells whose it is."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: Any, least: int = 0) -> int:
+    """Return a number of bytes or archives that a catalog can keep."""
+    if type(value) is not int or not least <= value < 2**63:  # True is an int, too
+        raise ValueError(f"{value!r} is no size")
+    return value
+
+
+def _read_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _read_size(value: Any) -> int | None:
-    return None if value is None else int(value)
+    return None if value is None else _count(value)
 
 
 def _read_hash(value: str | None) -> bytes | None:

@@ -191,6 +191,8 @@ def test_the_marker_of_uploads_is_two_words() -> None:
     [
         "<R><Contents><Key>a</Key></Contents></R>",
         "<R><Contents><Key>a</Key><Size>many</Size></Contents></R>",
+        "<R><Contents><Key>a</Key><Size>-1</Size></Contents></R>",
+        "<R><Contents><Key>a</Key><Size>9223372036854775808</Size></Contents></R>",
         "<R><Contents><Size>5</Size></Contents></R>",
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from aioglacier.core.models import (
 )
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.vaults import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JOB = {
     "Action": "InventoryRetrieval",
@@ -119,6 +123,52 @@ def test_part_trusts_only_the_start_of_its_range(text: str) -> None:
 def test_retrieval_policy_of_any_shape(document: dict[str, object], policy: RetrievalPolicy) -> None:
     """A policy without rules limits nothing, whatever its shape."""
     assert documents.read_retrieval_policy(document) == policy
+
+
+UPLOAD = {
+    "ArchiveDescription": "film",
+    "CreationDate": "2026-11-22T09:16:45.612Z",
+    "MultipartUploadId": "U",
+    "PartSizeInBytes": 1_048_576,
+    "VaultARN": "arn",
+}
+VAULT = {"VaultName": "v", "VaultARN": "arn", "CreationDate": "2026-11-22T09:16:45.612Z"}
+LOCK = {"Policy": "{}", "State": "Locked", "CreationDate": "2026-11-22T09:16:45.612Z"}
+UNIT = {"CapacityId": "C", "StartDate": "2026-11-22T09:16:45Z", "ExpirationDate": "2026-12-22T09:16:45Z"}
+
+
+@pytest.mark.parametrize(
+    ("read", "document", "names"),
+    [
+        (documents.read_vault, VAULT, ["VaultName", "VaultARN", "CreationDate"]),
+        (documents.read_vault, VAULT, ["NumberOfArchives", "SizeInBytes", "LastInventoryDate"]),
+        (documents.read_upload, UPLOAD, [*UPLOAD]),
+        (documents.read_job, JOB, ["JobId", "VaultARN", "Action", "StatusCode", "CreationDate"]),
+        (documents.read_job, JOB, ["StatusMessage", "JobDescription", "SNSTopic", "ArchiveId"]),
+        (documents.read_job, JOB, ["ArchiveSizeInBytes", "InventorySizeInBytes", "RetrievalByteRange"]),
+        (documents.read_job, JOB, ["ArchiveSHA256TreeHash", "SHA256TreeHash"]),
+        (documents.read_lock, LOCK, [*LOCK, "ExpirationDate"]),
+        (documents.read_access_policy, {}, ["Policy"]),
+        (documents.read_notifications, {"SNSTopic": "arn"}, ["SNSTopic", "Events"]),
+        (documents.read_tags, {}, ["Tags"]),
+        (documents.page_of("VaultList", documents.read_vault), {"VaultList": []}, ["VaultList", "Marker"]),
+        (documents.read_part, {"SHA256TreeHash": "00"}, ["RangeInBytes"]),
+    ],
+)
+@pytest.mark.parametrize("value", [5.5, True, -1, 2**63, ["x"], {"x": 5}, float("inf")])
+def test_a_member_of_another_type_is_refused(
+    read: Callable[[dict[str, object]], object], document: dict[str, object], names: list[str], value: object
+) -> None:
+    """A wrong type is an error of a kind that the caller translates, and no value of a model."""
+    for name in names:
+        with pytest.raises((AttributeError, LookupError, TypeError, ValueError)):
+            read({**document, name: value})
+    for unit in ({**UNIT, name: value} for name in UNIT):
+        with pytest.raises(TypeError):
+            documents.read_capacities({"ProvisionedCapacityList": [unit]})
+    if isinstance(value, float):
+        with pytest.raises((TypeError, ValueError)):
+            documents.read_retrieval_policy({"Policy": {"Rules": [{"BytesPerHour": value}]}})
 
 
 def test_a_list_that_is_not_there_is_no_empty_list() -> None:
