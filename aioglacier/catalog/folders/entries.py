@@ -47,6 +47,9 @@ PathBounds: TypeAlias = "tuple[bytes, bytes]"
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
 _MEMBERS_PAGE: Final = 1000
 
+#: A position after all members.
+_FARTHEST: Final = 2**62
+
 #: Versions with this content, by hash: of members of bundles, and of encrypted or compressed files.
 _CONTENT: Final = (
     "SELECT e.size, e.content_hash, e.upload, e.position, e.stored, e.compression, e.encryption, "  # noqa: S608
@@ -207,17 +210,17 @@ class Entries(Records):
                 )
             )
         )
-        is_it = "e.upload = ? AND (e.tree > ? OR (e.tree = ? AND e.path > ?))"
 
-        def question(upload: int, tree: int, path: bytes, connection: Connection) -> list[tuple[Entry, bool]]:
-            found = select_stored(connection, is_it, (upload, tree, tree, path), None, "e.tree, e.path")
-            return [(one.entry, _has_other(connection, one.entry, uploads)) for one in found]
+        def with_others(
+            tree: int, upload: int, last: tuple[StoredEntry, bool] | None, connection: Connection
+        ) -> list[tuple[StoredEntry, bool]]:
+            found = _select_in(connection, upload, last[0] if last else None, "e.tree = ?", (tree,))
+            return [(one, _has_other(connection, one.entry, uploads)) for one in found]
 
         for upload in sorted(uploads):
-            tree, path = -1, b""
-            while page := await self._database.read(partial(question, upload, tree, path)):
-                yield [(unescape_path(roots[entry.tree]), entry.path, other) for entry, other in page]
-                tree, path = page[-1][0].tree, page[-1][0].path
+            for tree, root in roots.items():
+                async for page in self._database.pages(partial(with_others, tree, upload)):
+                    yield [(unescape_path(root), one.entry.path, other) for one, other in page]
 
     # --- of one archive
 
@@ -343,17 +346,11 @@ class Entries(Records):
             stop: Only members that begin before this.
             between: Only paths from the first one on, and before the second.
         """
-        is_before, before = ("", ()) if stop is None else ("AND coalesce(e.position, 0) < ?", (stop,))
         bounds, limits = _within(between)
-        is_it = (
-            "e.tree = ? AND e.upload = ? AND (coalesce(e.position, 0) > ? "
-            f"OR (coalesce(e.position, 0) = ? AND e.path > ?)) {is_before}{bounds}"
-        )
+        is_it, values = f"e.tree = ?{bounds}", (tree.number, *limits)
 
         def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
-            at, path = (last.entry.position or 0, last.entry.path) if last else (start, b"")
-            values = (tree.number, upload, at, at, path, *before, *limits)
-            return select_stored(connection, is_it, values, run, "coalesce(e.position, 0), e.path")
+            return _select_in(connection, upload, last, is_it, values, run, start, stop)
 
         async for stored in self._database.pages(page):
             yield stored
@@ -366,6 +363,35 @@ class Entries(Records):
             )
         )
         return found[-1] if found else None
+
+
+def _select_in(
+    connection: Connection,
+    upload: int,
+    last: StoredEntry | None,
+    is_it: str,
+    values: Sequence[object],
+    run: int | None = None,
+    start: int = 0,
+    stop: int | None = None,
+) -> list[StoredEntry]:
+    """Return one page of the versions of a folder in one archive, in the order of positions and paths.
+
+    A statement for each of both kinds, each with a range that the index of uploads and positions finds: one
+    for both would go through all members for each page.
+    """
+    position, path = (last.entry.position, last.entry.path) if last else (None, b"")
+    if position is None and not start:  # an archive that is one file, of any number of paths
+        plain = "coalesce(e.path, '')"  # or SQLite would go through all paths of the folder in their order
+        of_file = f"{is_it} AND e.upload = ? AND e.position IS NULL AND {plain} > ?"
+        if found := select_stored(connection, of_file, (*values, upload, path), run, plain):
+            return found
+    at, path = (start, b"") if position is None else (position, path)
+    of_bundle = (
+        f"{is_it} AND e.upload = ? AND e.position >= ? AND e.position < ? AND (e.position > ? OR e.path > ?)"
+    )
+    given = (*values, upload, at, _FARTHEST if stop is None else stop, at, path)
+    return select_stored(connection, of_bundle, given, run, "e.position, e.path")
 
 
 def _within(between: PathBounds | None) -> tuple[str, PathBounds | tuple[()]]:
