@@ -44,6 +44,7 @@ _SUFFIXES: Final = 32
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | CLOEXEC | NOFOLLOW
 
 _NO_REPLACE: Final = 1  # RENAME_NOREPLACE
+_AT_CWD: Final = -100  # AT_FDCWD
 
 #: File systems and kernels without ``renameat2`` or hard links answer with one of these.
 _UNSUPPORTED: Final = {errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP}
@@ -279,9 +280,11 @@ def rename(
 def _rename_to_new(old: Name, new: Name, old_fd: int | None, new_fd: int | None) -> None:
     function = find_function("renameat2")
     if function is not None:
-        at_cwd = -100
-        folders = [at_cwd if fd is None else fd for fd in (old_fd, new_fd)]
-        number = function(folders[0], os.fsencode(old), folders[1], os.fsencode(new), _NO_REPLACE)
+        old_folder, new_folder = (
+            _AT_CWD if old_fd is None else old_fd,
+            _AT_CWD if new_fd is None else new_fd,
+        )
+        number = function(old_folder, os.fsencode(old), new_folder, os.fsencode(new), _NO_REPLACE)
         if number == 0:
             return
         if number not in _UNSUPPORTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -19,12 +20,12 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from anyio.streams.memory import MemoryObjectReceiveStream
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.places.folder_place import AskedBytes
     from aioglacier.bulk.restore.folder_version import FolderVersion
-    from aioglacier.bulk.restore.placer import Placer
+    from aioglacier.bulk.restore.placer import Placer, Written
     from aioglacier.bulk.restore.restore_progress import RestoreProgress
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
     from aioglacier.transfer.download.reader import ArchiveReader
@@ -53,7 +54,9 @@ class ContentDelivery:
     async def deliver_members(
         self, reader: ArchiveReader, position: int, pages: AsyncIterator[list[StoredEntry]], placer: Placer
     ) -> None:
-        """Put members of a bundle into their places, in a thread while the next ones are read.
+        """Put members of a bundle into their places.
+
+        While some are read, a thread writes those before, and another puts earlier ones on disk.
 
         Args:
             reader: Reads the bundle, from ``position`` on.
@@ -64,13 +67,14 @@ class ContentDelivery:
         Raises:
             GlacierError: The bundle cannot be read. What was read before is in its place.
         """
-        # One batch is written while the next is read.
-        give, take = anyio.create_memory_object_stream["_Batch"](0)
+        give, to_write = anyio.create_memory_object_stream["_Batch"](0)
+        land, to_land = anyio.create_memory_object_stream["list[Written]"](0)
         source = _MemberSource(reader, position)
         failure: GlacierError | None = None
         with first_cause():
             async with anyio.create_task_group() as tasks, give:
-                tasks.start_soon(self._place_all, take, placer)
+                tasks.start_soon(self._write_all, to_write, placer, land)
+                tasks.start_soon(self._land_all, to_land, placer)
                 try:
                     async for start, stop, entries in _batches(pages):
                         before = source.position
@@ -82,11 +86,25 @@ class ContentDelivery:
         if failure is not None:  # what was read before is in its place
             raise failure
 
-    async def _place_all(self, take: MemoryObjectReceiveStream[_Batch], placer: Placer) -> None:
-        async with take:
+    async def _write_all(
+        self,
+        take: MemoryObjectReceiveStream[_Batch],
+        placer: Placer,
+        give: MemoryObjectSendStream[list[Written]],
+    ) -> None:
+        async with take, give:
             async for batch in take:
                 await run_in_thread(partial(self._write, *batch, placer))
-        await run_in_thread(partial(self._land, placer))
+                if placer.is_landing_due:
+                    await give.send(placer.take_written())
+            await give.send(placer.take_written())
+
+    async def _land_all(self, take: MemoryObjectReceiveStream[list[Written]], placer: Placer) -> None:
+        async with take:
+            with closing(await run_in_thread(placer.twin)) as lander:
+                async for written in take:
+                    self._progress.note_placed(await run_in_thread(partial(lander.name_all, written)))
+                self._progress.note_placed(await run_in_thread(lander.settle))
 
     def _write(self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer) -> None:
         for entry in entries:
@@ -97,11 +115,6 @@ class ContentDelivery:
                 placer.write_file(entry, path, member_content(entry, raw, self._identities))
             except (GlacierError, OSError) as error:
                 self._progress.failures.add(path, as_target_error(path, error))
-        if placer.is_landing_due:
-            self._land(placer)
-
-    def _land(self, placer: Placer) -> None:
-        self._progress.note_placed(placer.land())
 
     async def deliver_file(self, asked: AskedBytes, stored: StoredEntry, placer: Placer) -> None:
         """Put a file that is an archive of its own into its place, in parallel and resumable."""

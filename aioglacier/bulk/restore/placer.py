@@ -2,10 +2,11 @@
 
 A file is written under a name of its own beside its place, one that only depends on its path, so that what a
 kill leaves there is used up by the next run. Some thousand are written, the file system puts them on disk
-together, and then they get their names.
+together, and then they get their names. The next thousands are written meanwhile, and the call that puts
+those on disk does the same for the names.
 
 Everything is done from the descriptors of folders, see ``files.beneath``. It blocks: a ``Placer`` is for one
-thread at a time.
+thread at a time, and ``twin`` makes one for another.
 """
 
 from __future__ import annotations
@@ -31,16 +32,17 @@ from aioglacier.files.landing import rename, special_kind, write_all
 from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, PATH_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aioglacier.catalog.folders.entry_records import Entry
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
 
-#: Files that get their names together: each time costs two ``syncfs``, of 10 ms and more on a disk at work. A
-#: power failure, or a slow service, holds back no more than this.
-_FILES_AT_ONCE: Final = 4000
-_BYTES_AT_ONCE: Final = 128 * MIB
+#: Files that get their names together: each time costs a ``syncfs``, of 10 ms and more on a disk at work. A
+#: power failure, or a slow service, holds back no more than three times this: files that are written, that
+#: wait for the disk, and whose names do.
+_FILES_AT_ONCE: Final = 2000
+_BYTES_AT_ONCE: Final = 64 * MIB
 _SECONDS_AT_ONCE: Final = 5.0
 
 #: Blocks of zeros of this size become holes in files that had holes.
@@ -57,6 +59,14 @@ class Placed(NamedTuple):
     error: GlacierError | None  # why it is not in its place; ``None`` if it is
 
 
+class Written(NamedTuple):
+    """A file that is complete, and has no name yet."""
+
+    path: bytes
+    temporary: bytes
+    size: int
+
+
 class Placer:
     """Puts files, folders and links into a folder.
 
@@ -68,16 +78,26 @@ class Placer:
         self._root = root
         self._beneath = Beneath(root)
         self._overwrite = overwrite
-        self._written: list[tuple[bytes, bytes, int]] = []
+        self._written: list[Written] = []
         self._written_size = 0
         self._written_since = 0.0
+        self._named: list[Placed] = []  # their names may not be on disk yet
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
 
     def close(self) -> None:
         """Close the folders that are open."""
         self._beneath.close()
 
+    def twin(self) -> Placer:
+        """Return another one for the same folder, to be closed by the caller."""
+        return Placer(self._root, overwrite=self._overwrite, notices=self._notices)
+
     # --- what is there already
+
+    def is_empty(self) -> bool:
+        """Return whether the folder has nothing in it."""
+        with os.scandir(self._beneath.fd) as found:
+            return next(found, None) is None
 
     def is_there(self, entry: Entry, path: bytes | None = None) -> bool:
         """Return whether a path is as wanted, by its kind, size and time, or by the target of a link.
@@ -162,7 +182,7 @@ class Placer:
             os.unlink(name, dir_fd=fd)
             file = os.open(name, _NEW, 0o600, dir_fd=fd)
         try:
-            if decode_extra(entry.extra).is_sparse:
+            if entry.extra and decode_extra(entry.extra).is_sparse:
                 _write_sparse(file, content)
             else:
                 write_all(file, content)
@@ -174,25 +194,44 @@ class Placer:
             os.close(file)
         if not self._written:
             self._written_since = time.monotonic()
-        self._written.append((path, name, entry.size))
+        self._written.append(Written(path, name, entry.size))
         self._written_size += entry.size
 
-    def land(self) -> list[Placed]:
-        """Put all that was written on disk, then give it its names, and put those on disk."""
+    def take_written(self) -> list[Written]:
+        """Return the files that were written since the last call, for ``name_all``."""
         written, self._written, self._written_size = self._written, [], 0
+        return written
+
+    def name_all(self, written: Sequence[Written]) -> list[Placed]:
+        """Put files on disk, then give them their names.
+
+        Returns:
+            The files of the last call: their names are on disk by now.
+        """
         if not written:
             return []
         self.sync()
-        placed: list[Placed] = []
+        settled, self._named = self._named, []
         for path, name, size in written:
             try:
                 self._name(path, name)
-                placed.append(Placed(path, size, None))
+                self._named.append(Placed(path, size, None))
             except (GlacierError, OSError) as error:
-                placed.append(Placed(path, 0, as_target_error(path, error)))
-        self.sync()  # before they are reported, or a power failure could lose a name that was
+                self._named.append(Placed(path, 0, as_target_error(path, error)))
         self._beneath.forget()
-        return placed
+        return settled
+
+    def settle(self) -> list[Placed]:
+        """Put the names that ``name_all`` gave on disk, and return their files."""
+        if self._named:
+            self.sync()  # before they are reported, or a power failure could lose a name that was
+        settled, self._named = self._named, []
+        return settled
+
+    def land(self) -> list[Placed]:
+        """Put all that was written on disk, give it its names, and put those on disk."""
+        self.name_all(self.take_written())
+        return self.settle()
 
     def open_big(self, path: bytes) -> tuple[int, str, bytes]:
         """Return the folder of a big file, open until the caller closes it, its path, and the hidden name."""
@@ -228,18 +267,19 @@ class Placer:
     def _dress(self, file: int, entry: Entry) -> None:
         """Give an open file, or folder, all attributes that the system allows."""
         mode = entry.mode
-        for name, value in decode_extra(entry.extra).attributes.items():
-            self._try("extended attributes", partial(os.setxattr, file, name, value))
+        if entry.extra:
+            for name, value in decode_extra(entry.extra).attributes.items():
+                self._try("extended attributes", os.setxattr, file, name, value)
         # The owner comes before the permissions, since it clears set-user-ID.
-        if self._is_root and not self._try("owners", partial(os.fchown, file, entry.uid, entry.gid)):
+        if self._is_root and not self._try("owners", os.fchown, file, entry.uid, entry.gid):
             mode &= 0o1777  # a set-user-ID program of another owner must not become ours
-        self._try("permissions", partial(os.fchmod, file, mode))
-        self._try("times", partial(os.utime, file, ns=(entry.mtime_ns, entry.mtime_ns)))
+        self._try("permissions", os.fchmod, file, mode)
+        self._try("times", _set_times, file, entry.mtime_ns)
 
-    def _try(self, kind: str, step: Callable[[], None]) -> bool:
+    def _try(self, kind: str, step: Callable[..., None], *arguments: object) -> bool:
         """Take a step; note that the system refuses it, and return whether it did not."""
         try:
-            step()
+            step(*arguments)
         except OSError as error:
             self._notices.setdefault(kind, error.strerror or str(error))
             return False
@@ -279,10 +319,11 @@ class Placer:
         """Make a symbolic link."""
         fd, temporary = self._cleared(entry.path)
         os.symlink(entry.target or b"", temporary, dir_fd=fd)
-        owner, times = (entry.uid, entry.gid), (entry.mtime_ns, entry.mtime_ns)
+        times = (entry.mtime_ns, entry.mtime_ns)
         if self._is_root:
-            self._try("owners", partial(os.chown, temporary, *owner, dir_fd=fd, follow_symlinks=False))
-        self._try("times", partial(os.utime, temporary, ns=times, dir_fd=fd, follow_symlinks=False))
+            set_owner = partial(os.chown, dir_fd=fd, follow_symlinks=False)
+            self._try("owners", set_owner, temporary, entry.uid, entry.gid)
+        self._try("times", partial(os.utime, ns=times, dir_fd=fd, follow_symlinks=False), temporary)
         self._name(entry.path, temporary)
 
     def make_hardlink(self, target: bytes, path: bytes) -> None:
@@ -348,6 +389,10 @@ def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:
     failure = TargetError(f"{shown!r} cannot be written: {reason}", path=shown)
     failure.__cause__ = error
     return failure
+
+
+def _set_times(file: int, mtime_ns: int) -> None:
+    os.utime(file, ns=(mtime_ns, mtime_ns))
 
 
 def _write_sparse(file: int, content: bytes | memoryview) -> None:

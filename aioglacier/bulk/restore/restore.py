@@ -199,6 +199,8 @@ class FolderRestore:
         await run_in_thread(placer.sync)  # links, and all of folders
 
     async def _make_plan(self, version: FolderVersion, placer: Placer | None) -> RestorePlan:
+        if placer is not None and await run_in_thread(placer.is_empty):
+            placer = None  # no path need be looked for in its place
         return await plan_restore(version, placer, self._options, self._budget.prices, self._retriever)
 
     def _note_older_and_lost(self, version: FolderVersion) -> None:
