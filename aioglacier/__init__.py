@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         tree_hash as tree_hash,
     )
     from aioglacier.gateway.contract.options import Timeouts as Timeouts
+    from aioglacier.tasks.shard import Shard as Shard
     from aioglacier.transfer.budget.allowance import Limits as Limits
     from aioglacier.transfer.download.download import Download as Download
     from aioglacier.transfer.download.reader import ArchiveReader as ArchiveReader
@@ -108,6 +109,7 @@ _HOMES: Final = {
         "ArchivedObject", "BucketDescription", "ChecksumAlgorithm", "ObjectChecksum", "ObjectEntry",
         "ObjectHead", "ObjectSettings", "RestoreState", "StorageClass", "UploadedObjectPart",
     ),
+    "tasks.shard": ("Shard",),
     "core.spending": ("Budget",),
     "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
     "gateway.contract.options": ("Timeouts",),

@@ -45,6 +45,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.models import Tier
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.host import machine_name, user_name
+from aioglacier.recorded.shard_locks import hold_all
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -378,7 +379,7 @@ class FolderRecovery:
         uploads = catalog.uploads
         identities = self._options.identities
         names = sorted(identities.names or ()) if is_sealed and identities is not None else []
-        async with catalog.lock_source(key, root):  # no sync of the folder may run meanwhile
+        async with hold_all(catalog, key, root):  # no sync of the folder may run meanwhile
             tree = await self._open_tree(identity, root)
             settings = {"recovered": archive.id, "recipients": names, "is_encrypted": is_sealed}
             run = await catalog.runs.begin(tree, "sync", settings, started=archive.created)

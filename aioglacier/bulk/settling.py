@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from aioglacier.core.errors import OutcomeUnknownError, UploadLockedError
+from aioglacier.core.errors import OutcomeUnknownError, ShardMismatchError, UploadLockedError
 from aioglacier.recorded.outcome import Gone, Made, Open, find_outcome, give_up
+from aioglacier.recorded.shard_locks import hold_all
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -25,11 +27,16 @@ if TYPE_CHECKING:
 _RECORDING_SECONDS: Final = 5.0
 
 
-async def settle_folder(context: RecordedPlace, tree: TreeRecord) -> list[OutcomeUnknownError]:
-    """Settle the unfinished uploads of a folder. Return those whose outcome is not known yet."""
+async def settle_folder(
+    context: RecordedPlace, tree: TreeRecord, shard: Shard = WHOLE
+) -> list[OutcomeUnknownError]:
+    """Settle the unfinished uploads of a folder, or of one shard while others are at work.
+
+    Return those whose outcome is not known yet.
+    """
     catalog = context.catalog
     unknown: list[OutcomeUnknownError] = []
-    for bundle in await catalog.bundles.unfinished(tree):
+    for bundle in await catalog.bundles.unfinished(tree, shard):
         record = await context.catalog.uploads.get(bundle.upload)
         try:
             if not await _settle(context, record):
@@ -49,8 +56,8 @@ async def drop_fruitless_versions(context: RecordedPlace, tree: TreeRecord) -> N
     catalog = context.catalog
     if await catalog.runs.last_state(tree) == "completed":
         return
-    with suppress(UploadLockedError):
-        async with context.catalog.lock_source(context.key, tree.root):
+    with suppress(UploadLockedError, ShardMismatchError):
+        async with hold_all(catalog, context.key, tree.root):
             await catalog.bundles.drop_fruitless(tree)
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
@@ -34,6 +34,8 @@ from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import machine_name
+from aioglacier.recorded.shard_locks import hold_shard
+from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class VerifyOptions:
         seed: Chooses the sample; the same seed of the same archives, the same sample. ``None`` goes on with
             that of a run that was stopped, or takes another.
         identities: Secret keys, to decrypt what lies whole in the sample.
+        shard: The share of the comparison that this process does: of paths, archives and sample.
     """
 
     host: str | None = None
@@ -79,6 +82,7 @@ class VerifyOptions:
     tier: Tier = Tier.STANDARD
     seed: int | None = None
     identities: Identities | None = None
+    shard: Shard = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,8 @@ class FolderVerify:
         budget: Budget,
         options: VerifyOptions | None = None,
     ) -> None:
-        self._options = options or VerifyOptions()
+        options = options or VerifyOptions()
+        self._options = options = replace(options, sample=options.shard.part_of(options.sample))
         self._place = as_folder_place(place)
         self._context = self._place.context
         self._root = os.path.realpath(os.fsdecode(directory))
@@ -137,8 +142,8 @@ class FolderVerify:
             self._context,
             self._place.retriever(self._options.tier),
             self._counts.findings,
-            size=self._options.sample,
-            identities=self._options.identities,
+            size=options.sample,
+            identities=options.identities,
         )
 
     @property
@@ -193,8 +198,15 @@ class FolderVerify:
                 "theirs; nothing was asked for"
             )
         seed = await self._choose_seed(tree)  # a stopped run goes on with the archives that it has paid for
-        settings = {"sample": self._options.sample, "seed": seed}
-        async with recording_run(self._context, tree, "verify", settings, lambda: asdict(self.snapshot())):
+        shard = self._options.shard
+        settings: dict[str, Any] = {"sample": self._options.sample, "seed": seed}
+        settings |= {"shard": str(shard)} if shard.count > 1 else {}
+        async with AsyncExitStack() as stack:
+            if shard.count > 1:  # so that all have the same number, and none is left out
+                work = f"verify {self._root}"
+                await stack.enter_async_context(hold_shard(catalog, key, work, shard, _begin))
+            run = recording_run(self._context, tree, "verify", settings, lambda: asdict(self.snapshot()))
+            await stack.enter_async_context(run)
             await self._find_unproven(tree)
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
@@ -208,7 +220,7 @@ class FolderVerify:
         """That of a run which was stopped, so that the jobs that it paid for are used."""
         if self._options.seed is not None:
             return self._options.seed
-        stopped = await self._context.catalog.runs.stopped_settings(tree, "verify")
+        stopped = await self._context.catalog.runs.stopped_settings(tree, "verify", self._options.shard)
         if stopped.get("sample") == self._options.sample and isinstance(stopped.get("seed"), int):
             return int(stopped["seed"])
         return secrets.randbits(32)
@@ -223,8 +235,10 @@ class FolderVerify:
         settings = await self._context.catalog.runs.last_settings(tree)
         path_filter = make_filter(settings.get("exclude", ()), settings.get("include", ()))
         scan = Scan(os.fsencode(self._root), path_filter, ScanRules.of(settings))
-        self._ahead = _Ahead(iter(scan), self._unproven)
-        async for page in entries.stored(tree):
+        shard = self._options.shard
+        self._ahead = _Ahead((found for found in scan if shard.has(found.path)), self._unproven)
+        async for stored_page in entries.stored(tree):
+            page = [stored for stored in stored_page if shard.has(stored.entry.path)]
             for at in range(0, len(page), _FILES_AT_ONCE):
                 await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
             for stored in page:
@@ -237,7 +251,7 @@ class FolderVerify:
         """Report the paths on record that no proven archive has, each once."""
         async for page in self._context.catalog.entries.unproven(tree):
             for entry, standing in page:
-                if entry.path in self._unproven:
+                if entry.path in self._unproven or not self._options.shard.has(entry.path):
                     continue
                 self._unproven.add(entry.path)  # the look at the sample may find it again
                 lost = Trouble.AWAITED if standing is Standing.AWAITED else Trouble.LOST
@@ -312,7 +326,7 @@ class FolderVerify:
         for number in await catalog.entries.uploads_of(tree):
             upload = await catalog.uploads.get(number)
             record = await catalog.archives.get(key, upload.archive_id) if upload.archive_id else None
-            if record is None:
+            if record is None or not self._options.shard.has(record.archive.id):
                 continue
             if record.state is ArchiveState.DELETED:
                 continue  # files that it had and no other has are reported by name
@@ -324,6 +338,10 @@ class FolderVerify:
             if _should_be_listed(record, inventoried):
                 self._find(Trouble.UNLISTED, record.archive.id)
         return archives
+
+
+async def _begin(_former: object) -> None:
+    """Prepare nothing: shards only read."""
 
 
 class _Ahead:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.trees import Trees
     from aioglacier.catalog.jobs import Downloads, Jobs
     from aioglacier.catalog.moves.moves import Moves
+    from aioglacier.catalog.moves.shards import Shards
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.reports import Reports
     from aioglacier.catalog.storage.backend import Store
@@ -53,6 +54,7 @@ _LATER: Final = {
     "bundles": "folders.bundles.Bundles",
     "entries": "folders.entries.Entries",
     "reports": "reports.Reports",
+    "shards": "moves.shards.Shards",
     "moves": "moves.moves.Moves",
 }
 
@@ -81,6 +83,7 @@ class Catalog:
         entries: The versions of the paths of folders.
         moves: Archives on their way out of vaults.
         reports: Sums and checks over everything on record.
+        shards: Works that several processes divide among themselves.
     """
 
     jobs: Jobs
@@ -92,6 +95,7 @@ class Catalog:
     entries: Entries
     moves: Moves
     reports: Reports
+    shards: Shards
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self.uploads = Uploads(database, now)
@@ -115,6 +119,11 @@ class Catalog:
     def location(self) -> str:
         """The path of the file, or the URL of the database without its password."""
         return self._database.store.location
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes on other machines can use it at the same time."""
+        return self._database.store.is_shared
 
     def __repr__(self) -> str:
         return f"<Catalog {self.location!r}>"

@@ -212,7 +212,7 @@ class Migration:
             bundling = Bundling(work, options.bundle_up_to)
             carrier = BucketCarrier(work, bundling)
             carrier.takes_over, carrier.scratch = options.names == "aws", options.scratch
-            run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
+            run = MoveRun(self._vault, move, options.pace, carrier, self._progress, options.archives.shard)
             await self._run(run, bundling, move, manifest)
         return self.snapshot()
 
@@ -220,14 +220,13 @@ class Migration:
         self, run: MoveRun, bundling: Bundling, move: MoveRecord, manifest: BucketManifest
     ) -> None:
         """Run, and write the manifest during the run and after it, even if the run fails."""
-        moves = self._context.catalog.moves
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
 
             async def write_meanwhile() -> None:
                 while True:
                     await anyio.sleep(_LOOK_SECONDS)
-                    await manifest.write_new(moves, move, least=_LINES)
+                    await self._write_lines(manifest, move, least=_LINES)
 
             tasks.start_soon(write_meanwhile)
             try:
@@ -238,9 +237,15 @@ class Migration:
                 failure = error
             tasks.cancel_scope.cancel()
         # After the group: two writers would choose the same name for a segment.
-        await manifest.write_new(moves, move)
+        await self._write_lines(manifest, move)
         if failure is not None:
             raise failure
+
+    async def _write_lines(self, manifest: BucketManifest, move: MoveRecord, *, least: int = 1) -> None:
+        context = self._context
+        # Two shards would write segments that overlap.
+        async with context.catalog.lock_source(context.key, f"manifest in {move.target}", waits=True):
+            await manifest.write_new(context.catalog.moves, move, least=least)
 
 
 def _ids(archive: Archive) -> Sequence[str]:

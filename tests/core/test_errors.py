@@ -96,6 +96,7 @@ def make_errors() -> list[errors.GlacierError]:
         errors.CatalogMismatchError("m", recorded="a", found="b"),
         errors.UploadLockedError(source="/s", pid=7, host="h"),
         errors.BucketNameError("m", name="b"),
+        errors.ShardMismatchError("m", work="w", recorded=4, given=8, number=2, pid=7, host="h"),
         errors.NotSharedError("m", path="/p", worker="w", field="size"),
     ]
     for class_ in CLASSES.values():

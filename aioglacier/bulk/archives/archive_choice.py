@@ -10,6 +10,7 @@ from aioglacier.bulk.archives.safe_names import safe_name
 from aioglacier.bulk.filters import PathFilter, PathSelection
 from aioglacier.bulk.formats.folder_descriptions import read_description
 from aioglacier.catalog.records import ArchiveState
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -34,6 +35,7 @@ class ArchiveOptions:
         larger, smaller: Bytes, both included.
         created_after, created_before: By the service's date of the archive; aware.
         with_folders: Include the archives that ``sync`` and streams made, as they are.
+        shard: The share of them that this process brings, by their ids.
     """
 
     patterns: Sequence[str] = ()
@@ -44,12 +46,12 @@ class ArchiveOptions:
     created_after: datetime | None = None
     created_before: datetime | None = None
     with_folders: bool = False
+    shard: Shard = WHOLE
 
     def settings(self) -> dict[str, Any]:
-        """Return the conditions for a record."""
-        values: dict[str, Any] = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name != "ids"
-        }
+        """Return the conditions for a record: those that all shards share."""
+        names = self.__dataclass_fields__.keys() - {"ids", "shard"}
+        values: dict[str, Any] = {name: getattr(self, name) for name in sorted(names)}
         if self.ids is not None:
             # A list of a million ids would be stored with each move.
             values["ids"] = sha256("\n".join(sorted(self.ids)).encode()).hexdigest()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from aioglacier.core.spending import Budget
     from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.tasks.shard import Shard
 
 T = TypeVar("T")
 
@@ -139,14 +140,16 @@ class ArchiveRestore:
         await run_in_thread(self._make_root)
         async with opened_move(self._context, self._root, self._options) as move:
             carrier = _FolderCarrier(self._context, move, os.fsencode(self._root), overwrite=self._overwrite)
-            await carrier.look_again()  # first, because the plan counts every proven file as done
+            # First, because the plan counts every proven file as done.
+            await carrier.look_again(self._options.shard)
             plan = await make_plan(self._context, move, self._options, self._budget.prices, self._pace)
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this restore")
             await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for
             async with self._context.spending(self._budget):
-                await MoveRun(self._vault, move, self._pace, carrier, self._progress).run()
+                shard = self._options.shard
+                await MoveRun(self._vault, move, self._pace, carrier, self._progress, shard).run()
         return self.snapshot()
 
     def _make_root(self) -> None:
@@ -179,9 +182,9 @@ class _FolderCarrier:
         self._root = root
         self._overwrite = overwrite
 
-    async def look_again(self) -> None:
-        """Plan those archives again whose files have left the folder."""
-        async for moved in self._moves.list_moved(self._move, (MoveState.PROVEN,)):
+    async def look_again(self, shard: Shard) -> None:
+        """Plan those archives of a shard again whose files have left the folder."""
+        async for moved in self._moves.list_moved(self._move, (MoveState.PROVEN,), shard=shard):
             try:
                 is_there = await self._with_placer(partial(Placer.is_there, entry=as_file(moved)))
             except GlacierError:

@@ -12,16 +12,19 @@ from aioglacier.bulk.archives.safe_names import is_escaped, names_of
 from aioglacier.catalog.moves.moves import MoveTotals, Named
 from aioglacier.catalog.records import MoveState
 from aioglacier.core.errors import ConfigurationError
+from aioglacier.recorded.shard_locks import hold_shard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from aioglacier.bulk.archives.archive_choice import ArchiveOptions
     from aioglacier.bulk.archives.move_run import PaceOptions
+    from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.records import MoveRecord
     from aioglacier.core.models import Archive, Tier
     from aioglacier.core.prices import Prices
     from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.tasks.shard import Shard
 
 #: Names, or patterns without a match, that one message lists.
 _TOLD: Final = 20
@@ -38,6 +41,7 @@ class ArchivePlan:
         archives, size: Archives that are selected and not at the target, and their bytes.
         asked, asked_size: Those of them whose job an earlier run requested, and their bytes.
         done: Archives that are at the target.
+        elsewhere: Archives that other shards bring; no other field counts them.
         of_folders, suspect: Archives left out, see ``ArchiveChoice``.
         unmatched: Patterns and ids that match no archive.
         jobs: The archives whose job is to be requested, and their bytes, by tier.
@@ -52,6 +56,7 @@ class ArchivePlan:
     asked: int = 0
     asked_size: int = 0
     done: int = 0
+    elsewhere: int = 0
     of_folders: int = 0
     suspect: int = 0
     unmatched: list[str] = field(default_factory=list)
@@ -72,7 +77,7 @@ class ArchivePlan:
                 f"no archive on record meets {named}; read the inventory of the vault, or choose by other "
                 "patterns: as in a .gitignore, '*.jpg' anywhere, /2024/ at the top"
             )
-        if not self.archives and not self.done:
+        if not self.archives and not self.done and not self.elsewhere:
             raise ConfigurationError(
                 "no archive on record is selected"
                 + (
@@ -101,21 +106,28 @@ class ArchivePlan:
 async def opened_move(
     context: RecordedVault, target: str, options: ArchiveOptions, *, naming: str = "description"
 ) -> AsyncIterator[MoveRecord]:
-    """Open the move of a vault to a target for one process at a time.
+    """Open the move of a vault to a target for one process at a time, or one for each shard.
 
     If the selection or the naming has changed since the last run, only the part of the plan that is paid for
     is kept. Otherwise the whole plan is kept, because planning a million archives takes minutes.
 
     Raises:
         UploadLockedError: Another process has it.
+        ShardMismatchError: Other shards are at work, of another number or with another selection.
+        ConfigurationError: A shard needs a catalog that all of them share.
     """
-    async with context.catalog.lock_source(context.key, f"move to {target}"):
-        moves, settings = context.catalog.moves, options.settings() | {"names": naming}
-        before = await moves.find(context.key, target)  # first, because ``open`` replaces the settings
-        move = await moves.open(context.key, target, settings)
-        await moves.plan_failed(move)  # each run tries failed archives once more
+    catalog, key, shard = context.catalog, context.key, options.shard
+    moves, settings = catalog.moves, options.settings() | {"names": naming}
+
+    async def begin(_former: object) -> MoveRecord:
+        before = await moves.find(key, target)  # first, because ``open`` replaces the settings
+        move = await moves.open(key, target, settings)
+        await moves.plan_failed(move, shard)  # each run tries failed archives once more
         if before is not None and before.settings != settings:
             await moves.forget_planned(move)
+        return move
+
+    async with hold_shard(catalog, key, f"move to {target}", shard, begin, settings) as move:
         yield move
 
 
@@ -134,7 +146,8 @@ async def foresee(
     """
     move = await context.catalog.moves.find(context.key, target)
     plan, choice = ArchivePlan(), ArchiveChoice(options)
-    async for page in choice.pages(context):
+    async for selected in choice.pages(context):
+        page = _take_shard(selected, options.shard, plan)
         known = await context.catalog.moves.known(move, page) if move is not None else {}
         for record in page:
             _count(plan, record.archive, known.get(record.number), pace, meter)
@@ -155,10 +168,12 @@ async def make_plan(
     """Record the archives that are selected and not part of the move yet, with their names."""
     moves = context.catalog.moves
     plan, choice = ArchivePlan(), ArchiveChoice(options)
-    async for page in choice.pages(context):
+    async for selected in choice.pages(context):
+        # All of them, although other shards bring some: a name may depend on those before.
+        names_by_number = {record.number: name(record.archive) for record in selected}
+        page = _take_shard(selected, options.shard, plan)
         known = await moves.known(move, page)
-        named = [Named(record, name(record.archive)) for record in page]  # a name may depend on those before
-        new = [each for each in named if each.archive.number not in known]
+        new = [Named(each, names_by_number[each.number]) for each in page if each.number not in known]
         # One transaction for each page: a kill leaves whole pages, which the next run finds as known.
         names = await moves.plan(move, new, has_folders=has_folders)
         for each, given in zip(new, names, strict=True):
@@ -166,6 +181,13 @@ async def make_plan(
         for record in page:
             _count(plan, record.archive, known.get(record.number), pace, meter)
     return _finish(plan, choice, prices)
+
+
+def _take_shard(page: list[ArchiveRecord], shard: Shard, plan: ArchivePlan) -> list[ArchiveRecord]:
+    """Return the archives of a shard, and count the others."""
+    mine = [record for record in page if shard.has(record.archive.id)]
+    plan.elsewhere += len(page) - len(mine)
+    return mine
 
 
 def _count(

@@ -38,6 +38,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import GIB, VAULT
 from aioglacier.core.models import JobId, JobStatus, Tier
 from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,12 +156,19 @@ class MoveRun:
     """Requests and carries every archive of a move that is not at its target; to be run once."""
 
     def __init__(
-        self, vault: Vault, move: MoveRecord, pace: PaceOptions, carrier: Carrier, progress: MoveProgress
+        self,
+        vault: Vault,
+        move: MoveRecord,
+        pace: PaceOptions,
+        carrier: Carrier,
+        progress: MoveProgress,
+        shard: Shard = WHOLE,
     ) -> None:
         self._vault = vault
         self._moves = vault.context.recorded().catalog.moves
         self._move = move
-        self._pace = _Pace(pace.per_day)
+        self._shard = shard
+        self._pace = _Pace(max(1, shard.part_of(pace.per_day)))
         self._options = pace
         self._carrier = carrier
         self._progress = progress
@@ -177,7 +185,7 @@ class MoveRun:
         """
         await self._find_jobs()
         # The outputs of earlier runs live in the same day and need the same path.
-        for hour, size in await self._moves.asked_by_hour(self._move, _now() - _DAY):
+        for hour, size in await self._moves.asked_by_hour(self._move, _now() - _DAY, self._shard):
             self._pace.note(hour, size)
         with first_cause():
             async with anyio.create_task_group() as tasks:
@@ -203,7 +211,7 @@ class MoveRun:
         try:
             # Archives on their way are listed as well, so that carrying tasks may pass their numbers.
             states = (MoveState.PLANNED, *ON_THE_WAY)
-            async for moved in self._moves.list_moved(self._move, states):
+            async for moved in self._moves.list_moved(self._move, states, shard=self._shard):
                 if await self._ask(moved):
                     self._asked.advance(moved.number)
                 else:
@@ -248,7 +256,7 @@ class MoveRun:
     # --- carrying
 
     async def _carry_all(self) -> None:
-        while (moved := await self._asked.next(self._moves, self._move)) is not None:
+        while (moved := await self._asked.next(self._moves, self._move, self._shard)) is not None:
             try:
                 await self._carry(moved)
             except CostLimitError as error:  # its output expired, and a second job is not allowed
@@ -326,13 +334,13 @@ class _Asked:
         self._reached = sys.maxsize  # an earlier run requested the rest
         self._more.set()
 
-    async def next(self, moves: Moves, move: MoveRecord) -> MovedRecord | None:
+    async def next(self, moves: Moves, move: MoveRecord, shard: Shard) -> MovedRecord | None:
         """Return the next archive to carry, ``None`` after the last one."""
         async with self._lock:
             while not self._queue:
                 # Read before the query: what it cannot see yet, the next round does.
                 is_over, reached = self._is_over, self._reached
-                async for moved in moves.list_moved(move, ON_THE_WAY, after=self._taken):
+                async for moved in moves.list_moved(move, ON_THE_WAY, after=self._taken, shard=shard):
                     if moved.number > reached or len(self._queue) == _QUEUE:
                         break
                     self._queue.append(moved)

@@ -25,6 +25,7 @@ from aioglacier.bulk.sync.pacing import PacedWriter, Patience
 from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.limits import MIB
+from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -166,13 +167,19 @@ async def _index_lines(catalog: Catalog, bundle: BundleRecord) -> AsyncIterator[
         yield lines
 
 
-async def keep_missing_sidecars(place: FolderPlace, tree: TreeRecord, recipients: Recipients | None) -> None:
-    """Store the sidecars that a killed run left out, made from the records again.
+async def keep_missing_sidecars(
+    place: FolderPlace, tree: TreeRecord, recipients: Recipients | None, shard: Shard = WHOLE
+) -> None:
+    """Store the sidecars that a killed run of a shard left out, made from the records again.
 
     The sidecar of an encrypted bundle waits for a run that has recipients.
     """
     catalog, key, bare = place.context.catalog, place.context.key, place.bare
+    # A shard that is at work stores its own.
+    mine = await catalog.bundles.of_shard(tree, shard) if bare and shard.count > 1 else None
     for upload in await catalog.entries.uploads_of(tree) if bare else ():
+        if mine is not None and upload not in mine:
+            continue
         archive_id = (await catalog.uploads.get(upload)).archive_id
         found = await catalog.archives.get(key, archive_id) if archive_id is not None else None
         if found is None or found.state is not ArchiveState.STORED:

@@ -121,8 +121,10 @@ class FolderLook:
             path_filter=self._filter,
             is_thorough=self._options.is_thorough,
         )
+        shard = self._options.shard
         for change in comparison:
-            give(change)
+            if shard.count == 1 or shard.has(_key_of(change)):
+                give(change)
 
     def _known(self, tree: TreeRecord) -> Iterator[Sequence[Any]]:
         """Yield the records, page by page, in a thread."""
@@ -135,18 +137,30 @@ class FolderLook:
 
     def list_failures(self, failures: PathFailures) -> None:
         """Add paths that could not be read, and paths of a kind that is not archived."""
+        shard = self._options.shard  # the other shards report their own
         for failure in self.scan.failures:
+            if not shard.has(failure.path):
+                continue
             name = os.fsdecode(failure.path) or self._root
             message = f"{name!r} cannot be looked at: {failure.reason}"
             failures.add(failure.path, SourceUnreadableError(message, path=name, errno=failure.errno))
-        for path in self.scan.misdated:
+        for path in filter(shard.has, self.scan.misdated):
             name = os.fsdecode(path)
             message = f"{name!r} has a date outside of 1677 to 2262, and is archived with the nearest one"
             failures.add(path, SourceUnreadableError(message, path=name))
         for path, kind in self.comparison.skipped if self.comparison else ():
+            if not shard.has(path):
+                continue
             name = os.fsdecode(path)
             message = f"{name!r} is a {SPECIAL_KINDS[kind]} and is not archived; exclude it to accept that"
             failures.add(path, SourceUnreadableError(message, path=name))
+
+
+def _key_of(change: Change) -> bytes:
+    """Return the path that decides which shard records a change; a hard link goes with its file."""
+    found = change.found or change.known
+    assert found is not None  # noqa: S101  # a change has one of them
+    return found.target if found.kind == "hardlink" and found.target is not None else found.path
 
 
 class _Stopped(Exception):  # noqa: N818  # it ends the scan, and is no error

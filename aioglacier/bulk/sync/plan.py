@@ -10,6 +10,7 @@ from aioglacier.bulk.formats.bundle_format import PART_SIZE
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER
 from aioglacier.bulk.sync.scan import ScanRules
 from aioglacier.core.planning import choose_part_size, count_parts
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ class SyncOptions:
         allows_plain: Archive without encryption even if the last ``sync`` encrypted.
         accepts_removals: Record paths as removed even if they are most of the folder.
         host: The machine that the folder belongs to; ``None`` for this one.
+        shard: The share of the folder that this process archives, by paths.
     """
 
     exclude: Sequence[str] = ()
@@ -48,6 +50,7 @@ class SyncOptions:
     allows_plain: bool = False
     accepts_removals: bool = False
     host: str | None = None
+    shard: Shard = WHOLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from aioglacier.bulk.sync.stages import Stages
 from aioglacier.bulk.sync.unmounted import find_unmounted
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.files.host import machine_name, user_name
+from aioglacier.recorded.shard_locks import hold_shard, shard_lock
 from aioglacier.tasks.see_through import GRACE_SECONDS
+from aioglacier.tasks.shard import WHOLE
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.bulk.sync.plan import SyncSnapshot
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
+    from aioglacier.catalog.moves.shards import ShardedWork
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
@@ -112,20 +115,16 @@ class FolderSync:
 
         Raises:
             VaultNotFoundError: The vault does not exist; nothing is recorded then.
-            UploadLockedError: Another process syncs the folder.
+            UploadLockedError: Another process syncs the folder, or its shard.
+            ShardMismatchError: Shards of another number are at work.
+            ConfigurationError: A shard needs a catalog that all of them share.
             SourceUnreadableError: The folder itself cannot be read.
             GlacierError: The rest cannot be archived. Errors of single files are in ``failures`` instead.
         """
-        context, catalog = self._context, self._context.catalog
+        context, catalog, shard = self._context, self._context.catalog, self._options.shard
         await self.prepare()
-        async with catalog.lock_source(context.key, self._root):  # two runs would send the same files
-            await self._check_encryption()
-            tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
-            is_settling = bool(await catalog.bundles.unfinished(tree))
-            # Before the run, which would take leftovers of a killed one for stored content.
-            self.unknown = await settle_folder(context, tree)
-            if is_settling:
-                await self._place.look()  # what was settled now may lack its sidecar
+        # Two runs of the same shard would send the same files.
+        async with hold_shard(catalog, context.key, self._root, shard, self._begin) as tree:
             await self._place.sweep()
             run = await catalog.runs.begin(tree, "sync", self._settings())
             try:
@@ -139,10 +138,26 @@ class FolderSync:
             else:
                 self._stages.look.list_failures(self._stages.failures)
                 await self._note_plain_copies(tree)
-                await keep_missing_sidecars(self._place, tree, self._options.recipients)
+                await keep_missing_sidecars(self._place, tree, self._options.recipients, shard)
                 await self._hold_back(tree)
                 await self._end(tree, run, "")
         return self.snapshot()
+
+    async def _begin(self, former: ShardedWork | None) -> TreeRecord:
+        """Return the record of the folder, once leftovers of killed runs are settled."""
+        await self._check_encryption()
+        context, catalog, shard = self._context, self._context.catalog, self._options.shard
+        if former is not None:
+            if former.shards > 1:
+                self.notices.append(f"{self._root!r} was divided into {former.shards} shards before")
+            shard = WHOLE  # no other shard is at work
+        tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
+        is_settling = bool(await catalog.bundles.unfinished(tree, shard))
+        # Before the run, which would take leftovers of a killed one for stored content.
+        self.unknown = await settle_folder(context, tree, shard)
+        if is_settling:
+            await self._place.look()  # what was settled now may lack its sidecar
+        return tree
 
     async def accept_removals(self) -> None:
         """Record the removals that ``run`` held back, once someone has confirmed them."""
@@ -154,7 +169,8 @@ class FolderSync:
             return [each for each in self._held_back if not os.path.lexists(root + b"/" + each.path)]
 
         gone = await run_in_thread(find)
-        async with context.catalog.lock_source(context.key, self._root):
+        mine = shard_lock(self._root, self._options.shard.number)
+        async with context.catalog.lock_source(context.key, mine):
             self._stages.counters.removed += len(gone)
             await context.catalog.runs.end(
                 *self._run, counters=self._counted(), gone=[known.number for known in gone]
@@ -187,6 +203,7 @@ class FolderSync:
             **asdict(options.rules),
             "compress": options.compress,
             "recipients": list(options.recipients.names) if options.recipients is not None else [],
+            **({"shard": str(options.shard)} if options.shard.count > 1 else {}),
         }
 
     async def _check_encryption(self) -> None:

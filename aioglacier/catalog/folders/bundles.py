@@ -6,6 +6,7 @@ completed and its archive is proven, all at once, and never if the upload fails.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import ArchiveKind, UploadState
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import BUNDLES
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.backend import Connection
 
 _UNFINISHED: Final = (
-    "SELECT b.upload, b.format, b.compression, b.encryption FROM bundles AS b "  # noqa: S608
-    "JOIN uploads AS u ON u.number = b.upload WHERE b.tree = ? AND u.state IN "
+    "SELECT r.settings, b.upload, b.format, b.compression, b.encryption FROM bundles AS b "  # noqa: S608
+    "JOIN uploads AS u ON u.number = b.upload JOIN runs AS r ON r.number = b.run "
+    "WHERE b.tree = ? AND u.state IN "
     f"('{UploadState.INTENT}', '{UploadState.OPEN}', '{UploadState.COMPLETING}') ORDER BY b.upload"
 )
 
@@ -49,10 +52,22 @@ class Bundles(Records):
             )
         )
 
-    async def unfinished(self, tree: TreeRecord) -> list[BundleRecord]:
-        """Return the archives of a folder whose uploads have not come to an end."""
+    async def unfinished(self, tree: TreeRecord, shard: Shard = WHOLE) -> list[BundleRecord]:
+        """Return the archives of a folder whose uploads have not come to an end, of runs of a shard.
+
+        The whole has those of all shards.
+        """
         rows = await self._database.read(lambda connection: connection.rows(_UNFINISHED, (tree.number,)))
-        return [BundleRecord(*row) for row in rows]
+        return [BundleRecord(*row) for settings, *row in rows if _is_of(settings, shard)]
+
+    async def of_shard(self, tree: TreeRecord, shard: Shard) -> set[UploadNumber]:
+        """Return the uploads of a folder that runs of a shard made."""
+        statement = (
+            "SELECT r.settings, b.upload FROM bundles AS b JOIN runs AS r ON r.number = b.run "
+            "WHERE b.tree = ?"
+        )
+        rows = await self._database.read(lambda connection: connection.rows(statement, (tree.number,)))
+        return {upload for settings, upload in rows if _is_of(settings, shard)}
 
     async def get(self, upload: UploadNumber) -> BundleRecord | None:
         """Return the bundle of an upload; ``None`` if it is a plain file."""
@@ -78,3 +93,8 @@ class Bundles(Records):
                 (tree.number,),
             )
         )
+
+
+def _is_of(settings: str, shard: Shard) -> bool:
+    """Return whether a run with these settings, as they are kept, was one of a shard."""
+    return shard.count == 1 or json.loads(settings).get("shard") == str(shard)

@@ -12,6 +12,7 @@ from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import RUNS, TREES
 from aioglacier.catalog.vaults import keep_vault
 from aioglacier.core.errors import ConfigurationError
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.backend import Connection
 
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
+
+#: Runs among which the latest one of a shard is looked for.
+_RUNS: Final = 1000
 
 
 class Runs(Records):
@@ -118,10 +122,17 @@ class Runs(Records):
         row = await self._first(tree, "sync")
         return {} if row is None else dict(row["settings"])
 
-    async def stopped_settings(self, tree: TreeRecord, kind: str) -> dict[str, Any]:
-        """Return the settings of the latest run of a kind if it was interrupted, otherwise an empty dict."""
-        row = await self._first(tree, kind)
-        return {} if row is None or row["state"] == "completed" else dict(row["settings"])
+    async def stopped_settings(self, tree: TreeRecord, kind: str, shard: Shard = WHOLE) -> dict[str, Any]:
+        """Return the settings of the latest run of a shard if it was interrupted, otherwise an empty dict."""
+
+        def question(connection: Connection) -> list[dict[str, Any]]:
+            latest = f"tree = ? AND kind = ? ORDER BY number DESC LIMIT {_RUNS}"
+            return RUNS.select(connection, latest, tree.number, kind)
+
+        for row in await self._database.read(question):
+            if row["settings"].get("shard", str(WHOLE)) == str(shard):
+                return {} if row["state"] == "completed" else dict(row["settings"])
+        return {}
 
     async def _first(
         self, tree: TreeRecord, kind: str, condition: str = "", *values: object

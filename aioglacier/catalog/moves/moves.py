@@ -24,6 +24,7 @@ from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import MOVED, MOVED_BUNDLES, MOVES, marks
 from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
 from aioglacier.core.models import Archive, ArchiveId
+from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -95,10 +96,16 @@ class Moves(Records):
 
     # --- the plan
 
-    async def plan_failed(self, move: MoveRecord) -> None:
-        """Plan the archives again that failed."""
-        statement = "UPDATE moved SET state = 'planned', outcome = '' WHERE move = ? AND state = 'failed'"
-        await self._database.write(lambda connection: connection.rows(statement, (move.number,)))
+    async def plan_failed(self, move: MoveRecord, shard: Shard = WHOLE) -> None:
+        """Plan the archives of a shard again that failed."""
+        failed = "SELECT m.number, a.archive_id FROM moved AS m JOIN archives AS a ON a.number = m.archive "
+        planned = "UPDATE moved SET state = 'planned', outcome = '' WHERE number = ?"
+
+        def change(connection: Connection) -> None:
+            rows = connection.rows(f"{failed} WHERE m.move = ? AND m.state = 'failed'", (move.number,))
+            connection.each(planned, [(number,) for number, archive_id in rows if shard.has(archive_id)])
+
+        await self._database.write(change)
 
     async def forget_planned(self, move: MoveRecord) -> None:
         """Remove the archives that were only planned, before others are chosen.
@@ -167,9 +174,14 @@ class Moves(Records):
         return found
 
     async def list_moved(
-        self, move: MoveRecord, states: Iterable[MoveState] = tuple(MoveState), *, after: int = 0
+        self,
+        move: MoveRecord,
+        states: Iterable[MoveState] = tuple(MoveState),
+        *,
+        after: int = 0,
+        shard: Shard = WHOLE,
     ) -> AsyncIterator[MovedRecord]:
-        """Yield the archives in these states in the order of the plan, in constant memory."""
+        """Yield the archives of a shard in these states in the order of the plan, in constant memory."""
         values = [state.value for state in states]
         condition = f"m.state IN ({marks(len(values))}) AND m.number > ? ORDER BY m.number LIMIT {_PAGE}"
 
@@ -178,19 +190,27 @@ class Moves(Records):
             return _select(connection, move, condition, *values, first)
 
         async for record in self._database.each(page):
-            yield record
+            if shard.has(record.archive.id):
+                yield record
 
-    async def asked_by_hour(self, move: MoveRecord, since: datetime) -> list[tuple[datetime, int]]:
-        """Return how many bytes were asked for in each hour since a time, with the hour's beginning."""
+    async def asked_by_hour(
+        self, move: MoveRecord, since: datetime, shard: Shard = WHOLE
+    ) -> list[tuple[datetime, int]]:
+        """Return how many bytes a shard asked for in each hour since a time, with the hour's beginning."""
+        one_by_one = ", a.archive_id" if shard.count > 1 else ""  # a sum cannot be divided
 
         def question(connection: Connection) -> list[tuple[datetime, int]]:
             rows = connection.rows(
-                f"SELECT m.requested / {_HOUR} AS hour, sum(a.size) FROM moved AS m "  # noqa: S608
-                "JOIN archives AS a ON a.number = m.archive "
-                "WHERE m.move = ? AND m.requested >= ? GROUP BY hour ORDER BY hour",
+                f"SELECT m.requested / {_HOUR} AS hour, sum(a.size), min(a.archive_id) "  # noqa: S608
+                "FROM moved AS m JOIN archives AS a ON a.number = m.archive "
+                f"WHERE m.move = ? AND m.requested >= ? GROUP BY hour{one_by_one} ORDER BY hour",
                 (move.number, count_microseconds(since)),
             )
-            return [(instant_of(int(hour) * _HOUR), int(size)) for hour, size in rows]
+            sizes: dict[int, int] = {}
+            for hour, size, archive_id in rows:
+                if shard.has(archive_id):
+                    sizes[int(hour)] = sizes.get(int(hour), 0) + int(size)
+            return [(instant_of(hour * _HOUR), size) for hour, size in sizes.items()]
 
         return await self._database.read(question)
 

@@ -53,6 +53,7 @@ class Store(Protocol):
     """One open database."""
 
     location: str  # its path, or its URL without the password, for messages
+    is_shared: bool  # whether processes on other machines can use it
 
     def run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
         """Run a function in one transaction; its changes are on disk when this returns.

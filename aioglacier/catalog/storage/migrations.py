@@ -364,7 +364,19 @@ ALTER TABLE moved ADD COLUMN position BIGINT;
 CREATE INDEX moved_by_bundle ON moved (bundle, position) WHERE bundle IS NOT NULL;
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
+#: The works that processes divide among themselves; ``terms`` is JSON that all of them must share.
+_NINTH: Final = """
+CREATE TABLE shards (
+    place BIGINT NOT NULL REFERENCES places (number),
+    work VARCHAR(64) NOT NULL,
+    count BIGINT NOT NULL CHECK (count > 0),
+    terms TEXT NOT NULL,
+    changed BIGINT NOT NULL,
+    PRIMARY KEY (place, work)
+)
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

@@ -124,6 +124,8 @@ class PostgresStore:
     As many connections are kept as transactions have run at the same time, and lent to the next ones.
     """
 
+    is_shared = True
+
     def __init__(self, parameters: dict[str, Any], location: str, portal: BlockingPortal) -> None:
         self.location = location
         self._parameters = parameters

@@ -94,6 +94,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         self.location = str(path)
+        self.is_shared = False
         self._path = path
         self._is_durable = is_durable
         self._identity = _identity_of(path)

@@ -14,6 +14,7 @@ from aioglacier.core.errors import InvalidRangeError
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.rate_schedule import RateSchedule
+from aioglacier.tasks.shard import Shard
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
     _OfTime = click.ParamType[datetime]
+    _OfShard = click.ParamType[Shard]
     _OfRate = click.ParamType[int | RateSchedule]
     _OfChoice = click.Choice[str]
 else:
-    _OfText = _OfInt = _OfRange = _OfTime = _OfRate = click.ParamType  # generic since click 8.4 only
+    # Generic since click 8.4 only.
+    _OfText = _OfInt = _OfRange = _OfTime = _OfShard = _OfRate = click.ParamType
     _OfChoice = click.Choice
 
 
@@ -119,6 +122,14 @@ class _Range(_OfRange):
             ) from error
 
 
+class _Shard(_OfShard):
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        del param, ctx
+        return value if isinstance(value, Shard) else Shard.parse(value)
+
+
 class _Time(_OfTime):
     name = "time"
 
@@ -184,6 +195,14 @@ STORAGE_CLASS: Final = click.option(
     type=CLASS_NAME,
     metavar="CLASS",
     help="In a bucket: GLACIER_IR, GLACIER, DEEP_ARCHIVE or another. There is no default.",
+)
+
+#: A share of the work of a command that several processes divide among themselves.
+SHARD: Final = click.option(
+    "--shard",
+    type=_Shard(),
+    metavar="I/N",
+    help="Do share I of N; others do the other shares, and all of them share a catalog in PostgreSQL.",
 )
 
 #: Bytes, at least 0.

@@ -12,7 +12,7 @@ import click
 
 from aioglacier.cli.program.command import folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import DAYS, SIZE, TIME
+from aioglacier.cli.program.parameters import DAYS, SHARD, SIZE, TIME
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.folder_events import moving, summarize, tell_failures, telling
@@ -44,6 +44,8 @@ def fold_archives(given: dict[str, Any]) -> None:
     if file is not None:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
         given["ids"] = [check_id("archive", line.strip()) for line in lines if line.strip()]
+    if days is not None and given["shard"] is not None:
+        raise click.UsageError("--older-than is another date in each shard; give all one --created-before")
     if days is not None:
         given["created_before"] = given["created_before"] or datetime.now(UTC) - timedelta(days=days)
     pace = {"per_day": given.pop("per_day"), "tier": given["spending"].tier, "waits": given["waits"]}
@@ -51,7 +53,7 @@ def fold_archives(given: dict[str, Any]) -> None:
     shared = {name: given[name] for name in ("patterns", "exclude", "larger", "smaller") if name in given}
     given["pace"] = take_options(PaceOptions, pace)
     given["archives"] = take_options(ArchiveOptions, shared | given)
-    for name in ("ids", "created_after", "created_before", "with_folders"):
+    for name in ("ids", "created_after", "created_before", "with_folders", "shard"):
         given.pop(name, None)
 
 
@@ -72,6 +74,7 @@ ARCHIVES: Final = folding(
         help="Another tier by size, as size>1GiB:Bulk; the first rule that applies counts.",
     ),
     click.option("--per-day", type=SIZE, help="Bytes of archives to ask for in 24 hours. Default: 1TiB."),
+    SHARD,
 )
 
 

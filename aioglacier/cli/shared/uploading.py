@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
+
+import click
 
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State, following, showing
@@ -20,6 +24,7 @@ from aioglacier.core.errors import (
     SourceUnreadableError,
 )
 from aioglacier.core.limits import VAULT
+from aioglacier.tasks.shard import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -32,7 +37,9 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
     from aioglacier.core.spending import Budget
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.recorded.resume import ResumedUpload
+    from aioglacier.tasks.shard import Shard
     from aioglacier.transfer.upload.source_upload import SourceUpload
 
 STDIN: Final = "-"
@@ -65,6 +72,7 @@ class UploadOptions:
     piece_size: int | None
     stream: str | None
     position: int | None
+    shard: Shard | None
     spending: Spending
     dry_run: bool
 
@@ -200,10 +208,44 @@ async def note_told(place: Vault | Bucket, archive: Archive) -> None:
         await place.context.records.uploads.note_reported(archive)
 
 
+def take_shard(sources: Sequence[str], options: UploadOptions) -> tuple[str, ...]:
+    """Return the sources of the shard in the options, by their absolute paths; all without one."""
+    shard = options.shard or WHOLE
+    if shard.count > 1 and STDIN in sources:
+        raise click.UsageError("--shard is for files; standard input cannot be divided")
+    return tuple(each for each in sources if shard.has(_absolute(each)))
+
+
+@asynccontextmanager
+async def holding_shard(
+    session: Session, context: RecordedPlace, sources: Sequence[str], options: UploadOptions
+) -> AsyncIterator[None]:
+    """Hold the shard in the options during the block; ``sources`` are those of all shards."""
+    shard = options.shard
+    if shard is None:
+        yield  # each file has a lock of its own
+        return
+    from aioglacier.recorded.shard_locks import hold_shard  # noqa: PLC0415  # few need it
+
+    async def begin(_former: object) -> None:
+        mine = len(take_shard(sources, options))
+        session.output.note(f"shard {shard} has {mine:,} of {show_count(len(sources), 'file')}")
+
+    names = sha256(b"\0".join(sorted(map(_absolute, sources)))).hexdigest()
+    work = f"upload of {len(sources)} files {names[:16]}"
+    async with hold_shard(context.catalog, context.key, work, shard, begin):
+        yield
+
+
+def _absolute(source: str) -> bytes:
+    return os.path.abspath(os.fsencode(source))  # noqa: PTH100  # a name of any bytes
+
+
 def resume_with(session: Session, options: UploadOptions, left: Sequence[str]) -> str | None:
     """Return the command line that uploads the sources that are left."""
-    if options.files_from is not None and not options.again:
-        return session.same_command(restart=False)  # it skips what is stored, and the list may be long
+    # It skips what is stored. A list may be long, and shards know each other by the same list.
+    if (options.files_from is not None and not options.again) or options.shard is not None:
+        return session.same_command(restart=False)
     # A second --restart would abort what this run has sent.
     return session.same_command(sources=tuple(left), files_from=None, restart=False)
 

@@ -210,3 +210,35 @@ class ClusterError(ConfigurationError):
     def __init__(self, message: str, *, worker: str | None = None) -> None:
         super().__init__(message)
         self.worker = worker
+
+
+class ShardMismatchError(ConfigurationError):
+    """Other shards of the same work are at work, of another number or on other terms; nothing was done.
+
+    Attributes:
+        work: The work.
+        recorded: The number of shards on record.
+        given: The number of shards asked for.
+        number: The shard that is at work.
+        pid: Its process, ``None`` if that is not known.
+        host: The machine that it runs on, or ``None``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        work: str,
+        recorded: int,
+        given: int,
+        number: int,
+        pid: int | None = None,
+        host: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.work = work
+        self.recorded = recorded
+        self.given = given
+        self.number = number
+        self.pid = pid
+        self.host = host

@@ -48,12 +48,13 @@ class OldVault:
     def __init__(self, server: LocalGlacier, folder: Path) -> None:
         self.server = server
         self.folder = folder
+        self.location = str(folder / "catalog.db")
 
     @asynccontextmanager
     async def connected(self, memory: int = 64 * MIB) -> AsyncIterator[Glacier]:
         """Connect with the catalog of the test."""
         async with (
-            Catalog.open(self.folder / "catalog.db") as catalog,
+            Catalog.open(self.location) as catalog,
             aioglacier.connect(
                 endpoint_url=self.server.url,
                 s3_endpoint_url=self.server.url,

@@ -13,7 +13,7 @@ import click
 from aioglacier.cli.program.command import command as make_command, gathering
 from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.parameters import PART_SIZE, PLACE_NAME, SIZE, STORAGE_CLASS, AnyCase, flag
+from aioglacier.cli.program.parameters import PART_SIZE, PLACE_NAME, SHARD, SIZE, STORAGE_CLASS, AnyCase, flag
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text
 from aioglacier.cli.render.sizes import show_size
@@ -25,12 +25,14 @@ from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
     UploadOptions,
+    holding_shard,
     note_told,
     offer_restart,
     open_stdin,
     point_to_abort,
     resume_with,
     run_side_by_side,
+    take_shard,
     tell_what_expired,
     tell_what_was_found,
     warn_of_idle,
@@ -104,6 +106,7 @@ _AT_ONCE: Final = 8
 @click.option(
     "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream."
 )
+@SHARD
 @SPENDING
 @flag("--dry-run", "Print the plan and its cost; connect to nothing, read nothing.")
 @gathering(UploadOptions)
@@ -138,7 +141,8 @@ def command(session: Session, options: UploadOptions) -> Ending:
     check_description(options.description)
     is_bucket = options.vault.startswith("s3://")
     _refuse(options, is_bucket=is_bucket)
-    sources = _gather(options)
+    of_all = _gather(options)
+    sources = take_shard(of_all, options)
     if STDIN in sources:
         session.settings.refuse_streams("standard input")
     if options.recipients is not None:
@@ -146,14 +150,14 @@ def command(session: Session, options: UploadOptions) -> Ending:
     if is_bucket:
         from aioglacier.cli.commands.buckets.upload_objects import upload_objects  # noqa: PLC0415
 
-        return upload_objects(session, sources, options)
+        return upload_objects(session, of_all, options)
     if options.dry_run:
         return _plan_all(session, sources, options)
     if options.roll_over:
         return partial(upload_rolling, session, options)
     if len(sources) == 1:
         _check_there(session, sources[0], options.vault)
-    return partial(_upload_all, session, sources, options)
+    return partial(_upload_all, session, sources, of_all, options)
 
 
 def _gather(options: UploadOptions) -> tuple[str, ...]:
@@ -274,9 +278,16 @@ def _plan_text(record: Mapping[str, Any]) -> str:
 
 
 async def _upload_all(
-    session: Session, sources: tuple[str, ...], options: UploadOptions, glacier: Glacier
+    session: Session,
+    sources: tuple[str, ...],
+    of_all: tuple[str, ...],
+    options: UploadOptions,
+    glacier: Glacier,
 ) -> int:
-    """Upload the sources side by side, and print each archive as soon as there is one."""
+    """Upload the sources side by side, and print each archive as soon as there is one.
+
+    ``of_all`` are the sources of all shards.
+    """
     vault = glacier.vault(options.vault)
     await warn_of_idle(session, vault)
     codes: list[Exit] = []
@@ -308,7 +319,11 @@ async def _upload_all(
             session.resume = resume_with(session, options, left)
 
     session.resume = resume_with(session, options, left)
-    async with vault.spending(budget), running.showing():
+    async with (
+        holding_shard(session, vault.context.recorded(), of_all, options),
+        vault.spending(budget),
+        running.showing(),
+    ):
         await run_side_by_side(upload_waiting, min(_AT_ONCE, len(sources)))
     return worst_exit(len(codes), len(sources), codes)
 

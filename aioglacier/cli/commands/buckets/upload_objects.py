@@ -19,12 +19,14 @@ from aioglacier.cli.shared.stream_options import count_parts_of_piece, roll_over
 from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
+    holding_shard,
     note_told,
     offer_restart,
     open_stdin,
     point_to_abort,
     resume_with,
     run_side_by_side,
+    take_shard,
     tell_what_expired,
     tell_what_was_found,
 )
@@ -56,6 +58,7 @@ def upload_objects(session: Session, sources: tuple[str, ...], options: UploadOp
     keys = {source: _key_for(source, place.prefix or "", len(sources)) for source in sources}
     if len({*keys.values()}) < len(keys):
         raise click.UsageError("two of these files would have one key; upload one by one")
+    keys = {source: keys[source] for source in take_shard(sources, options)}
     if options.storage_class is None:
         raise click.UsageError(
             "a bucket needs --storage-class: GLACIER_IR (read at once, billed for 90 days at least), GLACIER "
@@ -73,7 +76,8 @@ def upload_objects(session: Session, sources: tuple[str, ...], options: UploadOp
         if options.roll_over:
             return await roll_over(session, options, bucket, budget, keys[STDIN])
         run = _Run(session, bucket, keys, options, metadata, RunningUploads(session, len(keys), budget))
-        return await run.upload_all()
+        async with holding_shard(session, bucket.context.recorded(), sources, options):
+            return await run.upload_all()
 
     return upload
 

@@ -111,6 +111,8 @@ async def command(
         return await _restore_archives(
             session, glacier, place, directory, options, archives, pace, spending, is_dry_run=dry_run
         )
+    if archives.shard.count > 1:
+        raise click.UsageError("--shard is for archives that no 'sync' made; a folder is restored whole")
     from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415  # not needed for help
 
     budget = spending.budget(glacier, await class_of(opened))

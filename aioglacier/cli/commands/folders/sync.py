@@ -11,7 +11,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import PLACE, SIZE, STORAGE_CLASS, flag
+from aioglacier.cli.program.parameters import PLACE, SHARD, SIZE, STORAGE_CLASS, flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
@@ -81,6 +81,7 @@ def _fold(given: dict[str, Any]) -> None:
 @flag("--one-file-system", "Leave out what is mounted below DIR; the mount points are archived.")
 @flag("--exclude-caches", "Leave out what is in folders with a CACHEDIR.TAG, as browsers and builds write.")
 @click.option("--exclude-larger-than", type=SIZE, help="Leave out files with more bytes than this.")
+@SHARD
 @flag("--checksum", "Read every file, whatever its size and time say.", "is_thorough")
 @flag("--compress", "Compress small files with zstd; tar --zstd reads that.")
 @RECIPIENTS

@@ -9,7 +9,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import COUNT, PLACE, flag
+from aioglacier.cli.program.parameters import COUNT, PLACE, SHARD, flag
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
@@ -47,6 +47,7 @@ def _fold(given: dict[str, Any]) -> None:
     help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
 )
 @HOST
+@SHARD
 @RETRIEVING
 @IDENTITY
 @flag("--dry-run", "Print what the sample would cost; compare nothing.")
