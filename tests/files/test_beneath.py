@@ -37,3 +37,20 @@ def test_folders_are_made_beneath_and_never_through_links(tmp_path: Path) -> Non
         with pytest.raises(UnsafePathError):
             beneath.parent(b"link/x/y", makes_folders=True)
     assert list(outside.iterdir()) == []
+
+
+def test_a_folder_is_made_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    """A look at a path below a missing folder makes nothing."""
+    with closing(Beneath(os.fsencode(tmp_path))) as beneath, pytest.raises(FileNotFoundError):
+        beneath.parent(b"missing/name")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_must_be_one_and_may_be_opened_through_a_link(tmp_path: Path) -> None:
+    """A file is no folder, and the error of an unsafe path names the path."""
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        Beneath(os.fsencode(tmp_path / "file"))
+    with pytest.raises(UnsafePathError) as caught:
+        check_path(b"../x")
+    assert caught.value.path == "../x"

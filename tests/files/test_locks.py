@@ -43,3 +43,23 @@ def test_a_lock_in_no_folder_cannot_be_taken(tmp_path: Path) -> None:
     """The error names the lock."""
     with pytest.raises(CatalogError, match="none/lock"):
         FileLock(tmp_path / "none" / "lock").acquire()
+
+
+def test_a_lock_is_for_its_user_alone_and_names_its_owner_whole(tmp_path: Path) -> None:
+    """A longer name that a killed process left is gone, and a file that somebody removed is no error."""
+    path = tmp_path / "lock"
+    path.write_text("1234567 " + "x" * 300)
+    path.chmod(0o666)
+    lock = FileLock(path)
+    assert lock.acquire()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == f"{os.getpid()} {socket.gethostname()}\n"
+    path.unlink()
+    lock.release()
+
+
+def test_a_lock_that_cannot_be_taken_names_its_file(tmp_path: Path) -> None:
+    """The error has the path as an attribute."""
+    with pytest.raises(CatalogError) as caught:
+        FileLock(tmp_path / "none" / "lock").acquire()
+    assert caught.value.path == str(tmp_path / "none" / "lock")

@@ -38,5 +38,16 @@ async def test_two_files_are_there_at_most_and_a_later_run_removes_them(tmp_path
 
 async def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     """The error names it."""
-    with pytest.raises(TargetError):
+    with pytest.raises(TargetError, match=r"missing' cannot be used: No such") as caught:
         await ScratchFolder(tmp_path / "missing", "t").add(0)
+    assert caught.value.path == str(tmp_path / "missing")
+
+
+async def test_a_file_that_somebody_removed_is_forgotten(tmp_path: Path) -> None:
+    """Its place is free again."""
+    folder = ScratchFolder(tmp_path, "t")
+    for start in (0, 8, 16):
+        (await folder.add(start)).unlink()
+        await folder.forget(start)
+    folder.clear()
+    assert names(tmp_path) == []

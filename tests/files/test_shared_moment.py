@@ -75,3 +75,14 @@ def test_a_file_of_somebody_else_is_not_used(folder: Path, caplog: pytest.LogCap
     assert SharedMoment("rate").advance(100, 1) == 101
     assert "rate is not shared" in caplog.text
     assert (folder / "target").read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_not_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another user could move the moment far on, and stop this user's transfers."""
+    file = folder / f"aioglacier-rate-{os.getuid()}"
+    file.touch()
+    os.chown(file, 1, 1)
+    assert SharedMoment("rate").advance(100, 1) == 101
+    assert "rate is not shared" in caplog.text
+    assert file.read_bytes() == b""

@@ -8,9 +8,11 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.to_thread
 import pytest
 
@@ -245,3 +247,27 @@ async def test_a_refused_job_is_on_record_with_the_reason(house: House) -> None:
         ((state, outcome),) = connection.execute("SELECT state, outcome FROM jobs").fetchall()
     assert state == JobState.FAILED
     assert "not today" in outcome
+
+
+async def test_two_tasks_that_want_one_archive_start_one_job(house: House) -> None:
+    """The second task waits for the reservation of the first."""
+    archive = await house.vault.upload(b"small")
+    found: list[str] = []
+
+    async def want() -> None:
+        found.append((await house.vault.retrieve(archive.id)).id)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(want)
+        tasks.start_soon(want)
+    assert len(found) == 2
+    assert [each.id async for each in house.vault.jobs()] == [found[0]] == [found[1]]
+
+
+async def test_an_inventory_is_asked_for_with_its_dates(house: House) -> None:
+    """The service limits the list as it was asked to."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    job = await house.vault.retrieve_inventory(start_date=start)
+    described = await job.describe()
+    assert described.inventory is not None
+    assert described.inventory.start_date == start

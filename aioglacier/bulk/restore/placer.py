@@ -118,9 +118,10 @@ class Placer:
         if entry.kind == "directory" and stat.S_ISDIR(status.st_mode):
             return True
         shown = os.fsdecode(path)
-        if kind := special_kind(status.st_mode):
+        # A folder may hold what is nowhere else, so --overwrite does not replace it.
+        if kind := "folder" if stat.S_ISDIR(status.st_mode) else special_kind(status.st_mode):
             raise TargetError(f"{shown!r} is a {kind} and is never replaced; move it away", path=shown)
-        if not self._overwrite or stat.S_ISDIR(status.st_mode):
+        if not self._overwrite:
             raise TargetError(
                 f"{shown!r} is there already, and is not what would be restored; it was left as it is. Move "
                 "it away, or use --overwrite",

@@ -53,6 +53,14 @@ def test_a_hard_link_that_cannot_be_made_leaves_the_file(
     placer.close()
 
 
+def test_a_folder_is_never_replaced_by_a_file(placer: Placer, tmp_path: Path) -> None:
+    """It may hold what is nowhere else, so the error does not advise --overwrite."""
+    (tmp_path / "c").mkdir()
+    with pytest.raises(TargetError, match="'c' is a folder and is never replaced; move it away"):
+        placer.is_there(file_entry(b"c", b"x"))
+    placer.close()
+
+
 def test_what_the_system_refuses_is_noted_once_for_each_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
