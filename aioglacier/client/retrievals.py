@@ -28,6 +28,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus, Tier
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import TreeHash
+from aioglacier.files.open_flags import NOFOLLOW, NONBLOCK
 from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
 from aioglacier.transfer.download.partial_file import remove_journal
 from aioglacier.transfer.download.retrieval_source import unverifiable
@@ -297,7 +298,7 @@ def _content_of(path: str | os.PathLike[str]) -> tuple[int, bytes] | None:
     tree_hash, size = TreeHash(), 0
     try:
         # Not blocking: opening a FIFO would wait for a writer.
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        fd = os.open(path, os.O_RDONLY | NONBLOCK | NOFOLLOW)
         with os.fdopen(fd, "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return None

@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import Final
 
 from aioglacier.core.errors import UnsafePathError
-from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, refuse_without_folders
+from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, refuse_without_folders
 
-_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW | CLOEXEC
+_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW
 
 #: The first is what an absolute path begins with, and what lies between two slashes.
 _NO_STEPS: Final = frozenset({b"", b".", b".."})

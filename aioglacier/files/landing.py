@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from aioglacier.core.errors import TargetError
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.host import find_function
-from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW
+from aioglacier.files.open_flags import BINARY, NOFOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +42,7 @@ WRITTEN: Final = ".aioglacier-part"
 _LONGEST_NAME: Final = 255
 _SUFFIXES: Final = 32
 
-_FLAGS: Final = os.O_RDWR | os.O_CREAT | CLOEXEC | NOFOLLOW
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | BINARY | NOFOLLOW
 
 _NO_REPLACE: Final = 1  # RENAME_NOREPLACE
 _AT_CWD: Final = -100  # AT_FDCWD
@@ -107,12 +108,12 @@ def check_room(target: str, size: int, *, kept: Iterable[str] = (), note: str = 
     there = 0
     for name in kept:
         with suppress(FileNotFoundError):
-            there += os.lstat(name).st_blocks * 512
+            there += getattr(os.lstat(name), "st_blocks", 0) * 512  # Windows does not count them
     try:
-        found = os.statvfs(os.path.dirname(os.path.abspath(target)))
+        free = shutil.disk_usage(os.path.dirname(os.path.abspath(target))).free
     except OSError as error:
         raise unwritable(target, error) from error
-    needed, free = size - there, found.f_bavail * found.f_frsize
+    needed = size - there
     if needed > free:
         raise TargetError(
             f"{target!r} needs {needed} more bytes, and its file system has {free} free{note}",
@@ -306,7 +307,7 @@ def sync_folder(folder: Name) -> None:
     """Put the names in a folder on disk."""
     if sys.platform == "win32":
         return  # folders cannot be opened there
-    fd = os.open(folder, os.O_RDONLY | CLOEXEC)
+    fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

@@ -7,7 +7,8 @@ from typing import Final
 
 from aioglacier.core.errors import ConfigurationError
 
-CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
+#: Without it Windows changes line ends, and takes a byte 26 for the end of the file.
+BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 DIRECTORY: Final[int] = getattr(os, "O_DIRECTORY", 0)
 NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)

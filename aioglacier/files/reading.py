@@ -1,4 +1,4 @@
-"""Read ranges of a file that is archived, and notice if the file changes.
+"""Read ranges of a file that is archived, and notice if the file changes. Write at an offset.
 
 Files are read, never mapped: a file that is truncated under a mapping kills the process.
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: How often to read a block that a disk cannot read: a cable or a network may do better the next time.
 _READS: Final = 3
+
+#: Not blocking: opening a FIFO that replaced the file would wait for a writer.
+_OPEN: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class FileIdentity(NamedTuple):
@@ -69,8 +72,7 @@ def open_unchanged(path: str, identity: FileIdentity) -> int:
         OSError: It cannot be opened.
         FileChangedError: It is another file, or has changed.
     """
-    # Not blocking: opening a FIFO that replaced the file would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, _OPEN)
     if difference := identity.difference(FileIdentity.of(os.fstat(descriptor))):
         os.close(descriptor)
         raise FileChangedError(difference)
@@ -99,7 +101,7 @@ def fill(view: memoryview, descriptor: int, offset: int) -> None:
     failures = 0
     while view:
         try:
-            count = os.preadv(descriptor, [view], offset)
+            count = read_at(descriptor, view, offset)
         except OSError as error:
             failures += 1
             if error.errno != errno.EIO or failures == _READS:
@@ -109,3 +111,33 @@ def fill(view: memoryview, descriptor: int, offset: int) -> None:
             raise FileChangedError("size")
         view = view[count:]
         offset += count
+
+
+if hasattr(os, "preadv"):
+
+    def read_at(file: int, view: memoryview, offset: int) -> int:
+        """Read into ``view`` from an offset on; return how many bytes came, 0 at the end of the file."""
+        return os.preadv(file, [view], offset)
+
+    def write_at(file: int, data: memoryview, offset: int) -> int:
+        """Write bytes at an offset; return how many were written."""
+        return os.pwrite(file, data, offset)
+
+else:
+    import threading
+
+    _TURN = threading.Lock()  # a descriptor has one position, which no other thread may move meanwhile
+
+    def read_at(file: int, view: memoryview, offset: int) -> int:
+        """Read into ``view`` from an offset on; return how many bytes came, 0 at the end of the file."""
+        with _TURN:
+            os.lseek(file, offset, os.SEEK_SET)
+            data = os.read(file, len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def write_at(file: int, data: memoryview, offset: int) -> int:
+        """Write bytes at an offset; return how many were written."""
+        with _TURN:
+            os.lseek(file, offset, os.SEEK_SET)
+            return os.write(file, data)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from aioglacier.files.open_flags import NOFOLLOW
 from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_unchanged
 
 #: Two disks that were copied block by block have equal inodes, sizes and times; this much of the content at
@@ -93,7 +94,7 @@ class SharedTarget(NamedTuple):
             OSError: It cannot be opened.
             FileChangedError: It is another file here; the argument names the fact that differs.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(self.path, os.O_RDWR | NOFOLLOW)
         status = os.fstat(descriptor)
         for field, actual in (("inode", status.st_ino), ("size", status.st_size)):
             if getattr(self, field) != actual:

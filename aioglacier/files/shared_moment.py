@@ -79,7 +79,7 @@ def _open(name: str) -> int:
     """Open the file, which must be this user's own: others may have made one in a folder for all."""
     folder = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     path = os.path.join(folder, f"aioglacier-{name}-{os.getuid()}")  # noqa: PTH118  # of any bytes
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
         os.close(fd)

@@ -8,6 +8,7 @@ and on disk.
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -161,8 +162,7 @@ class ArchiveRestore:
             ) from error
 
     def _check_room(self, size: int) -> None:
-        status = os.statvfs(self._root)
-        free = status.f_bavail * status.f_frsize  # f_bfree would count what only root may use
+        free = shutil.disk_usage(os.fsdecode(self._root)).free
         if size > free:
             raise TargetError(
                 f"{self._root!r} has {free} bytes free, and {size} are to be restored; nothing was asked for",

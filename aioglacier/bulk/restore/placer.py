@@ -29,14 +29,14 @@ from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind, write_all
-from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, PATH_ONLY
+from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, PATH_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aioglacier.catalog.folders.entry_records import Entry
 
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
 
 #: Files that get their names together: each time costs a ``syncfs``, of 10 ms and more on a disk at work. A
 #: power failure, or a slow service, holds back no more than three times this: files that are written, that
@@ -245,7 +245,7 @@ class Placer:
     def place_big(self, entry: Entry, path: bytes, folder: int) -> None:
         """Give a big file that was downloaded and verified its times and its name."""
         name = temporary_name(path)
-        file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        file = os.open(name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=folder)
         try:
             if decode_extra(entry.extra).is_sparse:
                 _dig_holes(file, entry.size)
@@ -308,7 +308,7 @@ class Placer:
         """Give a folder its permissions and times, once nothing more will come into it."""
         if entry.path:
             fd, name = self._beneath.parent(entry.path)
-            opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
         else:
             opened = os.dup(self._beneath.fd)
         try:

@@ -10,14 +10,14 @@ from aioglacier.bulk.formats.age import BLOCK, no_identity
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files.landing import write_all
-from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW
+from aioglacier.files.open_flags import NOFOLLOW
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.catalog.folders.entry_records import Entry
 
-_READ: Final = os.O_RDONLY | NOFOLLOW | CLOEXEC
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
+_READ: Final = os.O_RDONLY | NOFOLLOW
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
 
 
 def unseal_file(

@@ -215,10 +215,11 @@ def _keep(fd: int, start: int, piece: Piece) -> tuple[int, TreeHash]:
     if there < piece.size:
         there -= there % MIB  # a job's output is verified by whole MiB
         os.ftruncate(fd, start + there)
-    at = start
-    while at < start + there and (block := os.pread(fd, min(MIB, start + there - at), at)):
+    os.lseek(fd, start, os.SEEK_SET)
+    left = there
+    while left and (block := os.read(fd, min(MIB, left))):
         hasher.update(block)
-        at += len(block)
+        left -= len(block)
     if there == piece.size and hasher.digest() != piece.tree_hash:
         there, hasher = 0, TreeHash()
         os.ftruncate(fd, start)

@@ -19,14 +19,14 @@ from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files.beneath import Beneath
-from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW, NONBLOCK
+from aioglacier.files.open_flags import NOFOLLOW, NONBLOCK
 from aioglacier.files.reading import FileIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer.
-OPEN: Final = os.O_RDONLY | NOFOLLOW | CLOEXEC | NONBLOCK
+OPEN: Final = os.O_RDONLY | NOFOLLOW | NONBLOCK
 
 #: As in ``transfer.upload``: a change within the same tick of the file system's clock would not show later.
 _TICK_NS: Final = 20_000_000

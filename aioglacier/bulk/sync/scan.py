@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.core.errors import SourceUnreadableError
-from aioglacier.files.open_flags import CLOEXEC, DIRECTORY, NOFOLLOW, refuse_without_folders
+from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, refuse_without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ NAMES_AT_ONCE: Final = 100_000
 #: Nested folders held open. The scan opens those above again, through "..", when it comes back.
 _OPEN_AT_ONCE: Final = 64
 
-_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW | CLOEXEC
+_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW
 
 _KINDS: Final = {
     stat.S_IFREG: "file",

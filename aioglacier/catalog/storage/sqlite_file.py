@@ -31,7 +31,6 @@ from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from aioglacier.core.limits import MIB
 from aioglacier.files.host import data_folder
 from aioglacier.files.landing import rename, sync_folder
-from aioglacier.files.open_flags import CLOEXEC
 
 _MAGIC: Final = b"SQLite format 3\0"
 _SIDECARS: Final = ("-wal", "-shm", "-journal")
@@ -190,11 +189,8 @@ def make_empty(path: Path) -> None:
     """Make an empty private file; a crash may have left another of this name."""
     for suffix in ("", *_SIDECARS):
         _with_suffix(path, suffix).unlink(missing_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOEXEC, 0o600)
-    try:
-        os.fchmod(fd, 0o600)
-    finally:
-        os.close(fd)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    path.chmod(0o600)  # the umask may have taken more away
 
 
 def publish(new: Path, path: Path, *, overwrite: bool) -> None:

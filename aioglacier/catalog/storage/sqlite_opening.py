@@ -28,7 +28,7 @@ from aioglacier.catalog.storage.sqlite import SqliteStore
 from aioglacier.core.errors import CatalogError
 from aioglacier.files.host import prepare_folder
 from aioglacier.files.locks import FileLock
-from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW
+from aioglacier.files.open_flags import NOFOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -193,7 +193,7 @@ class _Use:
         if sys.platform == "win32":
             return
         if self._fd is None:
-            self._fd = os.open(self._note, os.O_RDWR | os.O_CREAT | CLOEXEC | NOFOLLOW, 0o600)
+            self._fd = os.open(self._note, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o600)
             os.fchmod(self._fd, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

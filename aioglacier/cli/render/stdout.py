@@ -67,7 +67,7 @@ def open_stdout() -> Iterator[StandardOutput]:
         yield StandardOutput(1, is_awaited=False, most=None)
         return
     try:
-        fd = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
         yield StandardOutput(1, is_awaited=True, most=_SAFE_SIZE)
         return

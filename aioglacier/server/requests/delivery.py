@@ -147,13 +147,12 @@ async def read_slices(site: Site, slices: tuple[Slice, ...]) -> AsyncGenerator[b
 
 
 def _read(file: int, size: int, at: int) -> bytes:
-    data = os.pread(file, size, at)
-    if len(data) == size:
-        return data
-    pieces = [data]
-    while (left := size - sum(map(len, pieces))) > 0:
-        piece = os.pread(file, left, at + size - left)
+    os.lseek(file, at, os.SEEK_SET)  # one reader has the descriptor, and not every system has pread
+    pieces = []
+    while size:
+        piece = os.read(file, size)
         if not piece:
             raise EOFError(_SHORT)
         pieces.append(piece)
-    return b"".join(pieces)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

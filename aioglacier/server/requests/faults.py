@@ -346,7 +346,7 @@ class RequestFaults:
             elif fault.kind is FaultKind.RESET:
                 cut(request)
             elif fault.kind is FaultKind.KILL:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def find(self, kind: FaultKind) -> Fault | None:
         """Return the first fault of a kind, if there is one."""

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import secrets
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+if sys.platform != "win32":
+    import fcntl
+
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
 _LOCK_NAME: Final = "lock"
+
+#: Without it Windows changes line ends.
+_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 
 
 class DirectoryInUseError(Exception):
@@ -103,8 +110,8 @@ class Files:
         """
         for path in (self._shelf(name), self._incoming / name):
             with contextlib.suppress(FileNotFoundError):
-                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        return os.open(self._shelf(name), os.O_RDONLY | os.O_CLOEXEC)  # it was moved between the two attempts
+                return os.open(path, os.O_RDONLY | _BINARY)
+        return os.open(self._shelf(name), os.O_RDONLY | _BINARY)  # it was moved between the two attempts
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files; a missing file is not an error."""
@@ -154,7 +161,7 @@ class IncomingFile:
             if self._is_discarded:
                 return
             if self._file is None:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
             for block in blocks:
                 _write_all(self._file, block)
                 self._hash_block(memoryview(block))
@@ -219,6 +226,8 @@ def _write_all(file: int, block: bytes) -> None:
 
 
 def _sync_folder(path: Path) -> None:
+    if sys.platform == "win32":
+        return  # folders cannot be opened there
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -227,14 +236,18 @@ def _sync_folder(path: Path) -> None:
 
 
 def _lock(path: Path) -> int:
-    import fcntl  # noqa: PLC0415  # not on Windows, where the rest of this module can still be imported
-
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
-    except OSError as error:
-        os.close(file)
-        raise DirectoryInUseError(
-            f"another server uses {path.parent}; stop it, or choose another directory"
-        ) from error
+    """Open a file that one process at a time can have. A process that ends, however that ends, frees it."""
+    in_use = DirectoryInUseError(f"another server uses {path.parent}; stop it, or choose another directory")
+    if sys.platform == "win32":
+        try:
+            path.unlink(missing_ok=True)  # refused while another process has it open
+        except PermissionError as error:
+            raise in_use from error
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file)
+            raise in_use from error
     return file

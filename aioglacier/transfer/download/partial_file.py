@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.core.errors import TargetError
 from aioglacier.core.ranges import ByteRange
 from aioglacier.files import landing
-from aioglacier.files.open_flags import CLOEXEC, NOFOLLOW
+from aioglacier.files.open_flags import BINARY, NOFOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | CLOEXEC | NOFOLLOW
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY | NOFOLLOW
 
 
 class PartialFile:

@@ -8,12 +8,12 @@ processes was a tenth of the CPU time of a download of a GiB.
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.treehash import combine, tree_hash
+from aioglacier.files.reading import write_at
 from aioglacier.tasks.threads import wait_until_ended, withdraw
 
 if TYPE_CHECKING:
@@ -80,6 +80,6 @@ def store(data: memoryview, file: int, offset: int, hasher: PartHasher | CrcHash
 
 def _write(leaf: memoryview, file: int, offset: int) -> None:
     while leaf:
-        count = os.pwrite(file, leaf, offset)
+        count = write_at(file, leaf, offset)
         leaf = leaf[count:]
         offset += count

@@ -129,7 +129,7 @@ def _view(serial: int, locator: str, capacity: int) -> memoryview:
     if map_ is None:
         if len(_maps) >= _KEPT_MAPS:
             _maps.pop(next(iter(_maps))).close()
-        fd = os.open(locator, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(locator, os.O_RDWR)
         try:
             map_ = mmap.mmap(fd, capacity)
         finally:

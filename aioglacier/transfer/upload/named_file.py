@@ -11,7 +11,7 @@ from typing import Final
 
 from aioglacier.core.errors import EmptyArchiveError, SourceUnreadableError
 from aioglacier.files.landing import special_kind
-from aioglacier.files.open_flags import CLOEXEC, NONBLOCK
+from aioglacier.files.open_flags import BINARY, NONBLOCK
 from aioglacier.files.reading import FileIdentity
 from aioglacier.files.unreadable import source_changed
 from aioglacier.tasks.threads import run_in_thread
@@ -67,7 +67,7 @@ def _look_at(path: str, *, takes_empty: bool) -> NamedFile:
         # Looked at before it is opened: opening a FIFO would wait for a writer or, worse, end the one that
         # waits there, and opening a device may move it.
         _check_regular(path, Path(path).stat())
-        fd = os.open(path, os.O_RDONLY | CLOEXEC | NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | BINARY | NONBLOCK)
         try:
             status = _settled(fd)
             has_bytes = status.st_size > 0 or not stat.S_ISREG(status.st_mode) or bool(os.read(fd, 1))

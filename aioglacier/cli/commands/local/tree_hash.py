@@ -22,7 +22,8 @@ from aioglacier.cli.render.escaping import escape
 from aioglacier.core.errors import SourceChangedError
 from aioglacier.core.limits import LEAF_SIZE, MIB
 from aioglacier.core.treehash import TreeHash, combine_leaves
-from aioglacier.files.reading import make_block
+from aioglacier.files.open_flags import BINARY
+from aioglacier.files.reading import make_block, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def _text(record: Mapping[str, Any]) -> str:
 
 
 def _hash(path: str) -> tuple[int, bytes]:
-    fd = 0 if path == "-" else os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    fd = 0 if path == "-" else os.open(path, os.O_RDONLY | BINARY)
     try:
         status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
@@ -104,7 +105,7 @@ def _hash_leaves(fd: int, size: int) -> bytes:
             length = min(LEAF_SIZE, size - offset)
             filled = 0
             while filled < length:
-                count = os.preadv(fd, [leaf[filled:length]], offset + filled)
+                count = read_at(fd, leaf[filled:length], offset + filled)
                 if count == 0:
                     break  # the file was cut short, which its size will show
                 filled += count
