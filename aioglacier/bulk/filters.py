@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aioglacier.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pathspec import GitIgnoreSpec
 
@@ -51,8 +51,43 @@ class PathFilter:
         """Return whether a path is left out by itself or because a folder that it is in is."""
         if self.names(path):
             return False
-        ends = (at + 1 for at, byte in enumerate(path) if byte == ord("/"))
-        return any(self.excludes(path[:end]) for end in (*ends, len(path)))
+        return any(self.excludes(path[: end + 1]) for end in (*_slashes(path), len(path)))
+
+
+class NamedPaths:
+    """The paths that a list names, with what is in folders among them, less what patterns exclude.
+
+    Attributes:
+        unmet: Named paths that nothing asked for so far.
+    """
+
+    def __init__(self, named: Iterable[bytes], patterns: PathFilter | None) -> None:
+        self._named = frozenset(path.rstrip(b"/") for path in named)
+        self.unmet = set(self._named)
+        self._above = {path[:end] for path in self._named for end in _slashes(path)}
+        self._patterns = patterns
+
+    def excludes(self, path: bytes) -> bool:
+        """Return whether a path is left out, in a folder that is not; a folder's path ends in "/"."""
+        return not self._is_named(path) or (self._patterns is not None and self._patterns.excludes(path))
+
+    def names(self, path: bytes) -> bool:
+        """Return whether a path is to be taken, even from a folder that is not."""
+        return not self.excludes_within(path)
+
+    def leads_on(self, folder: bytes) -> bool:
+        """Return whether a path below a folder is named."""
+        return folder.rstrip(b"/") in self._above
+
+    def excludes_within(self, path: bytes) -> bool:
+        """Return whether a path is left out by itself or because a folder that it is in is."""
+        is_excluded = self._patterns is not None and self._patterns.excludes_within(path)
+        return is_excluded or not self._is_named(path)
+
+    def _is_named(self, path: bytes) -> bool:
+        path = path.rstrip(b"/")
+        self.unmet.discard(path)
+        return path in self._named or any(path[:end] in self._named for end in _slashes(path))
 
 
 class PathSelection:
@@ -96,9 +131,16 @@ def _bounds(starts: Sequence[bytes]) -> tuple[bytes, bytes] | None:
     return min(starts), max(body[:-1] + bytes([body[-1] + 1]) for body in bodies)
 
 
-def make_filter(exclude: Sequence[str], include: Sequence[str] = ()) -> PathFilter | None:
-    """The filter that the patterns describe; ``None`` where everything is selected."""
-    return PathFilter(exclude, include) if exclude else None
+def make_filter(
+    exclude: Sequence[str], include: Sequence[str] = (), *, only: Iterable[bytes] | None = None
+) -> PathFilter | NamedPaths | None:
+    """Return the filter that patterns and a list describe; ``None`` where everything is selected."""
+    patterns = PathFilter(exclude, include) if exclude else None
+    return patterns if only is None else NamedPaths(only, patterns)
+
+
+def _slashes(path: bytes) -> list[int]:
+    return [at for at, byte in enumerate(path) if byte == ord("/")]
 
 
 def _compile(patterns: Sequence[str]) -> GitIgnoreSpec:

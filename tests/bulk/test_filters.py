@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.filters import PathFilter, PathSelection
+from aioglacier.bulk.filters import NamedPaths, PathFilter, PathSelection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +100,22 @@ def test_patterns_bound_the_paths_that_they_can_match(
 ) -> None:
     """A restore of few files reads only those records; a pattern that matches anywhere has no bounds."""
     assert PathSelection(patterns).bounds == bounds
+
+
+def test_only_named_paths_and_what_is_in_them_are_taken() -> None:
+    """The folders above lead to them, patterns still exclude, and names that nothing asks for are known."""
+    named = NamedPaths([b"a/b/one", b"c/", b"gone"], PathFilter(["*.o"]))
+    assert named.unmet == {b"a/b/one", b"c", b"gone"}
+    assert named.excludes(b"a/")
+    assert named.leads_on(b"a/")
+    assert named.leads_on(b"a/b/")
+    assert not named.leads_on(b"d/")
+    assert [named.names(path) for path in (b"a/b/one", b"a/b/two", b"a/b/")] == [True, False, False]
+    assert [named.excludes(path) for path in (b"c/", b"c/deep/x", b"c/x.o", b"d")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert named.excludes_within(b"c/x.o")
+    assert named.unmet == {b"gone"}

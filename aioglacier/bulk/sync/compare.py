@@ -15,7 +15,7 @@ from aioglacier.catalog.folders.entry_records import Standing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aioglacier.bulk.filters import PathFilter
+    from aioglacier.bulk.filters import NamedPaths, PathFilter
     from aioglacier.bulk.sync.scan import Found, Scan
 
 
@@ -71,7 +71,7 @@ class Comparison:
         scan: Scan,
         known: Iterator[Sequence[Any]],
         *,
-        path_filter: PathFilter | None = None,
+        path_filter: PathFilter | NamedPaths | None = None,
         is_thorough: bool = False,
     ) -> None:
         self.looked_at = self.size = self.unchanged = self.unchanged_folders = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio.from_thread
 
-from aioglacier.bulk.filters import make_filter
+from aioglacier.bulk.filters import NamedPaths, make_filter
 from aioglacier.bulk.sync.compare import Change, Comparison
 from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan
 from aioglacier.core.errors import SourceUnreadableError
@@ -58,7 +58,7 @@ class FolderLook:
         self._root = root
         self._options = options
         self._entries = entries
-        self._filter = make_filter(options.exclude, options.include)
+        self._filter = make_filter(options.exclude, options.include, only=options.only)
         self._is_stopped = False
         self.scan = Scan(os.fsencode(root), self._filter, options.rules)
         self.comparison: Comparison | None = None
@@ -136,8 +136,13 @@ class FolderLook:
             last = page[-1][0]
 
     def list_failures(self, failures: PathFailures) -> None:
-        """Add paths that could not be read, and paths of a kind that is not archived."""
+        """Add paths that could not be read, that do not exist, or of a kind that is not archived."""
         shard = self._options.shard  # the other shards report their own
+        for path in sorted(self._filter.unmet) if isinstance(self._filter, NamedPaths) else ():
+            if shard.has(path):
+                name = os.fsdecode(path)
+                message = f"{name!r} is neither in the folder nor on record"
+                failures.add(path, SourceUnreadableError(message, path=name))
         for failure in self.scan.failures:
             if not shard.has(failure.path):
                 continue

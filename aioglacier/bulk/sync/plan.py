@@ -27,6 +27,8 @@ class SyncOptions:
     Attributes:
         exclude: Patterns as in a ``.gitignore``.
         include: Patterns that bring back excluded paths.
+        only: Paths below the folder. Only they and what is in them is looked at; all other paths stay on
+            record as they are. ``None`` for the whole folder.
         rules: What the scan leaves out besides.
         is_thorough: Read every file, whatever its times say.
         compress: Compress members with zstd.
@@ -41,6 +43,7 @@ class SyncOptions:
 
     exclude: Sequence[str] = ()
     include: Sequence[str] = ()
+    only: Sequence[bytes] | None = None
     rules: ScanRules = ScanRules()  # noqa: RUF009  # frozen
     is_thorough: bool = False
     compress: bool = False

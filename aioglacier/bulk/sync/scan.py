@@ -27,7 +27,7 @@ from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, refuse_without_fold
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aioglacier.bulk.filters import PathFilter
+    from aioglacier.bulk.filters import NamedPaths, PathFilter
 
 #: Names of one folder held at once. With 100 bytes each they take 13 MB. Listing a million names ten times
 #: takes as long as reading their facts once.
@@ -132,7 +132,7 @@ class Scan:
     def __init__(
         self,
         root: bytes,
-        path_filter: PathFilter | None = None,
+        path_filter: PathFilter | NamedPaths | None = None,
         rules: ScanRules = ScanRules(),  # frozen
         *,
         names_at_once: int = NAMES_AT_ONCE,

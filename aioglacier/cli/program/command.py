@@ -25,6 +25,7 @@ from aioglacier.cli.program.logs import start_logging
 from aioglacier.cli.program.session import CommandError, Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
+from aioglacier.cli.render.near_names import near
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -182,6 +183,16 @@ class CommandGroup(click.Group):
 
     context_class = HelpContext
     command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See ``click.Group.resolve_command``; a mistyped name is answered with the nearest one."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            what = f"no command {name!r}{near(name, self.list_commands(ctx))}"
+            raise click.UsageError(what, ctx)
+        return super().resolve_command(ctx, args)
 
 
 CommandGroup.group_class = CommandGroup

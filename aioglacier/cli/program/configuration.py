@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.escaping import redact
+from aioglacier.cli.render.near_names import near
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -64,8 +65,8 @@ class Configuration:
         tables = {name: value for name, value in document.items() if isinstance(value, dict)}
         outside = {name: value for name, value in document.items() if name not in tables}
         if section is not None and (section == _HOOKS or section not in tables):
-            near = _near(section, tables.keys() - {_HOOKS})
-            raise CommandError(f"{path!r} has no table [{section}]{near}", Exit.USAGE)
+            hint = near(section, tables.keys() - {_HOOKS})
+            raise CommandError(f"{path!r} has no table [{section}]{hint}", Exit.USAGE)
         inside = dict(tables[section]) if section is not None else {}
         hooks = tables.get(_HOOKS, {}) | inside.pop(_HOOKS, {})
         if unknown := hooks.keys() - {"before", "after"}:
@@ -121,7 +122,7 @@ class Configuration:
             if any(word in name.replace("_", "-").lower() for word in _SECRETS):
                 what = "secrets do not belong here; keep them where AWS's tools look for them"
             else:
-                what = f"no option has this name{_near(name, known)}"
+                what = f"no option has this name{near(name.replace('_', '-'), known)}"
             raise CommandError(f"{self.path!r}: {name}: {what}", Exit.USAGE)
 
     def origin(self, option: click.Option, source: ParameterSource | None) -> str:
@@ -179,10 +180,3 @@ def _load(path: str) -> dict[str, Any]:
         raise CommandError(f"{path!r} cannot be read: {error.strerror}", Exit.USAGE) from error
     except ValueError as error:
         raise CommandError(f"{path!r} is not TOML: {error}", Exit.USAGE) from error
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  # only for an error
-
-    found = get_close_matches(name.replace("_", "-"), sorted(known), 1)
-    return f"; did you mean {found[0]!r}?" if found else ""

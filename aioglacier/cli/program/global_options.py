@@ -137,7 +137,12 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             help="The local record of what is archived. Default: ~/.local/share/aioglacier/catalog.db. "
             "Or postgresql://USER@HOST/DATABASE, which several machines can share.",
         ),
-        option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
+        option(
+            "--memory-limit",
+            type=SIZE,
+            help="Memory for all parts on the way. Default: 256MiB; "
+            "more with 32GiB and more in the machine, less with under 1GiB.",
+        ),
         option(
             "--concurrency",
             type=AT_ONCE,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import Command, HelpContext, name_origin, refuse_empty
+from aioglacier.cli.program.command import Command, CommandGroup, name_origin, refuse_empty
 from aioglacier.cli.program.configuration import Configuration, option_name, settable, take_variables
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import add_next_step, failure_of, tell
@@ -63,10 +63,8 @@ _IS_SHORT: Final = "aioglacier.cli.program.main.is_short"
 _VERSION: Final = "aioglacier.cli.program.main.version"
 
 
-class Program(click.Group):
+class Program(CommandGroup):
     """The root of the command line."""
-
-    context_class = HelpContext
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.render.near_names import near
 
 if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, VaultKey
@@ -37,7 +38,8 @@ async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKe
         what, fetching = f"vault {vault}", f"'aioglacier inventory {vault}' fetches its list"
         if vault.startswith("s3://"):
             what, fetching = vault, f"'aioglacier catalog recover {vault}' reads what 'sync' took there"
-        raise CommandError(f"nothing is on record of {what}; {fetching}", Exit.OTHER)
+        hint = near(vault, {known.vault for known in await catalog.archives.vault_keys()})
+        raise CommandError(f"nothing is on record of {what}; {fetching}{hint}", Exit.OTHER)
     return key
 
 

@@ -251,3 +251,10 @@ def test_the_verbose_version_names_the_hash_core(bare: Cli) -> None:
     assert bare("--version").text == f"{plain}\n"
     for words in (["--version", "-v"], ["-v", "--version"]):
         assert bare(*words).text == f"{plain}, hashing with {hash_core()}\n"
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(bare: Cli) -> None:
+    """In the program and in a group of commands; a name like no other gets no guess."""
+    assert "no command 'uplaod'; did you mean 'upload'?" in bare("uplaod", "photos", code=2).err
+    assert "did you mean 'create'?" in bare("vault", "crate", "photos", code=2).err
+    assert "did you mean" not in bare("qqq", code=2).err

@@ -75,6 +75,8 @@ async def test_a_vault_that_is_not_on_record_needs_an_inventory(catalog: Catalog
     assert await require_key(session, catalog, "photos") == IRELAND
     with pytest.raises(CommandError, match="'aioglacier inventory films'"):
         await require_key(session, catalog, "films")
+    with pytest.raises(CommandError, match="did you mean 'photos'"):
+        await require_key(session, catalog, "phtos")
 
 
 def test_a_new_key_has_the_place_of_the_options(make_session: Callable[..., Session], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from aioglacier.cli.render.listing import ListOptions, in_order, print_all
 from aioglacier.cli.render.printed_records import archive_text, known_archive_record
 from aioglacier.cli.render.sizes import show_count, show_short_size, show_size, show_time
 from aioglacier.cli.render.table import DATE, SIZE as SIZE_COLUMN, Column, Table, show_date
-from aioglacier.cli.shared.vault_lookup import find_vault
+from aioglacier.cli.shared.vault_lookup import require_key
 from aioglacier.core.inventory.descriptions import decode
 
 if TYPE_CHECKING:
@@ -66,12 +66,7 @@ def command(session: Session, options: ListOptions) -> Ending:
 
 
 async def _list(session: Session, catalog: Catalog, options: ListOptions) -> None:
-    key = await find_vault(session, catalog, options.vault)
-    if key is None:
-        session.output.note(
-            f"nothing is on record of vault {options.vault}; 'inventory {options.vault}' fetches its list"
-        )
-        return
+    key = await require_key(session, catalog, options.vault)
     listed = catalog.archives.list_vault(
         key, after=options.after, before=options.before, larger=options.larger
     )

@@ -25,6 +25,7 @@ from aioglacier.cli.shared.folder_events import (
     tell_failures,
     telling,
 )
+from aioglacier.cli.shared.id_arguments import read_names
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.places import open_for_writing
 from aioglacier.core.limits import MIB
@@ -53,6 +54,8 @@ def _fold(given: dict[str, Any]) -> None:
     # What the command line excludes counts last, so that it can exclude what the file brings back.
     given["exclude"] = (*read_patterns(files), *given["exclude"])
     given["rules"] = take_options(ScanRules, given)
+    if (names := given.pop("files_from")) is not None:
+        given["only"] = _paths_below(given["directory"], read_names(names))
     options = take_options(SyncOptions, given)
     if options.allows_plain and options.recipients is not None:
         raise click.UsageError("--no-encryption has no recipients; give one or the other")
@@ -78,6 +81,12 @@ def _fold(given: dict[str, Any]) -> None:
     "--include", multiple=True, metavar="PATTERN", help="Keep paths that --exclude would leave out."
 )
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
+@click.option(
+    "--files-from",
+    metavar="FILE",
+    help="Only the paths below DIR that FILE names: one a line, or ended by NUL as find -print0 does; - is "
+    "stdin. All other paths stay on record as they are.",
+)
 @flag("--one-file-system", "Leave out what is mounted below DIR; the mount points are archived.")
 @flag("--exclude-caches", "Leave out what is in folders with a CACHEDIR.TAG, as browsers and builds write.")
 @click.option("--exclude-larger-than", type=SIZE, help="Leave out files with more bytes than this.")
@@ -197,6 +206,16 @@ async def command(
     if done.failed > undecided or sync.held_back:
         return Exit.SOME_FAILED
     return Exit.TEMPORARY if undecided or sync.unknown else Exit.DONE
+
+
+def _paths_below(directory: str, names: Sequence[str]) -> list[bytes]:
+    """Return paths below a folder; a name is relative to it, or absolute."""
+    root = os.path.abspath(directory)  # noqa: PTH100  # of any bytes
+    below = [os.path.relpath(os.path.join(root, name), root) for name in names]  # noqa: PTH118  # as above
+    for name, path in zip(names, below, strict=True):
+        if path in {".", ".."} or path.startswith("../"):
+            raise click.UsageError(f"--files-from names {name!r}, which is not below {directory!r}")
+    return [os.fsencode(path) for path in below]
 
 
 def read_patterns(files: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from aioglacier.cli.program.parameters import NAME
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import vault_record, vault_text
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
+from aioglacier.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending
@@ -74,7 +75,12 @@ def _delete(session: Session, name: str, yes: bool, dry_run: bool) -> Ending:
     confirm(session, f"delete vault {name}, its policies and its tags", yes=yes, is_final=False)
 
     async def delete(glacier: Glacier) -> None:
-        await glacier.vault(name).delete()
+        try:
+            await glacier.vault(name).delete()
+        except InvalidParameterError as error:
+            emptying = session.command("vault", "empty", name)
+            error.add_note(f"to delete its archives: {emptying}; the vault can be deleted about a day later")
+            raise
         session.output.record({"name": name, "deleted": True}, lambda _: f"vault {name} is deleted")
 
     return delete

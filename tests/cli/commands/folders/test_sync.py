@@ -83,3 +83,22 @@ def test_how_large_a_file_in_a_bundle_may_be_can_be_chosen(program: Cli, tmp_pat
     program("restore", "photos", "back")
     assert picture(tmp_path / "back") == picture(tree)
     program("sync", "tree", "photos", "--bundle-up-to=17MiB", code=2)
+
+
+def test_a_list_of_files_leaves_all_others_as_they_are_on_record(program: Cli, tmp_path: Path) -> None:
+    """Only named paths are archived or recorded as removed; a name that is nowhere fails with exit 3."""
+    tree = make_tree(tmp_path / "tree")
+    (tree / "new").mkdir()
+    for name in ("one", "two"):
+        (tree / "new" / name).write_text(name)
+    program("sync", "tree", "photos", "--files-from=-", stdin=b"./new/one\0" + os.fsencode(tree / "empty"))
+    found = {record["path"] for record in program("--json", "find", "photos", "*").records}
+    assert found == {"empty/", "new/", "new/one"}
+    (tree / "new" / "one").unlink()
+    (tree / "empty").rmdir()
+    done = program("sync", "tree", "photos", "--files-from=-", "--json", stdin=b"new\nnowhere\n", code=3)
+    assert (done.records[-1]["removed"], done.error["item"]) == (1, "nowhere")
+    found = {record["path"] for record in program("--json", "find", "photos", "*").records}
+    assert found == {"empty/", "new/", "new/two"}
+    outside = program("sync", "tree", "photos", "--files-from=-", stdin=b"../x\n", code=2)
+    assert "not below 'tree'" in outside.err

@@ -56,7 +56,7 @@ def test_a_catalog_is_rebuilt_from_an_inventory(cli: Cli, tmp_path: Path) -> Non
     document = inventory(tmp_path / "one", *map(entry, range(3)))
     dry = cli("--json", "catalog", "rebuild", "--dry-run", "photos", document).record
     assert (dry["added"], dry["confirmed"], dry["dry_run"]) == (3, 0, True)
-    assert "nothing is on record" in cli("list", "photos").err
+    assert "nothing is on record" in cli("list", "photos", code=1).err
     assert "3 archives of photos added" in cli("catalog", "rebuild", "photos", document).text
     again = cli("--json", "catalog", "rebuild", "photos", document).record
     assert (again["added"], again["confirmed"], again["inventoried"]) == (0, 3, "2026-11-22T12:00:00.000Z")
@@ -100,7 +100,7 @@ def test_what_cannot_be_rebuilt_from(cli: Cli, tmp_path: Path) -> None:
     assert "--region" in remote(*dated, code=2).err
     elsewhere = "catalog", "rebuild", "photos", whole, "--region", "eu-west-1"
     assert "is of a vault in us-east-1, not in eu-west-1" in remote(*elsewhere, code=2).err
-    assert "nothing is on record" in cli("list", "photos").err
+    assert "nothing is on record" in cli("list", "photos", code=1).err
     cli(*dated)
     assert cli("--json", "list", "photos").record["archive_id"] == "archive-1"
 

@@ -29,3 +29,9 @@ def test_an_empty_list_says_so(cli: Cli, vault: str, bare: Cli) -> None:
     for option in ("--json", "--quiet"):
         done = cli(option, "jobs", "list", vault)
         assert (done.out, done.err) == (b"", "")
+
+
+def test_a_full_vault_is_not_deleted_and_the_next_step_is_named(cli: Cli, vault: str) -> None:
+    """The service's refusal comes with the command that empties the vault."""
+    cli("upload", vault, "-", "--description", "piped", stdin=b"content")
+    assert f"vault empty {vault}" in cli("vault", "delete", vault, "--yes", code=7).err
