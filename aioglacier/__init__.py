@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         tree_hash as tree_hash,
     )
     from aioglacier.gateway.contract.options import Timeouts as Timeouts
+    from aioglacier.tasks.running import Run as Run, open_run as open_run
     from aioglacier.tasks.shard import Shard as Shard
     from aioglacier.transfer.budget.allowance import Limits as Limits
     from aioglacier.transfer.download.download import Download as Download
@@ -114,6 +115,7 @@ _HOMES: Final = {
     "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
     "gateway.contract.options": ("Timeouts",),
     "core.rate_schedule": ("RateSchedule", "RateWindow"),
+    "tasks.running": ("Run", "open_run"),
     "transfer.budget.allowance": ("Limits",),
     "transfer.download.download": ("Download",),
     "transfer.download.reader": ("ArchiveReader",),

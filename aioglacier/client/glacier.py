@@ -27,6 +27,7 @@ from aioglacier.transfer.budget.allowance import Allowance, Limits
 from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.core.s3.objects import BucketDescription, StorageClass
     from aioglacier.core.spending import Budget
     from aioglacier.gateway.contract.protocols import Answer
+    from aioglacier.gateway.http.client_session import Connector, OwnTransport
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.gateway.vaults.gateway import Gateway
@@ -269,6 +271,8 @@ async def connect(
     hash_in: HashIn = "auto",
     allow_insecure: bool = False,
     cluster: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    connector: Connector | None = None,
 ) -> AsyncIterator[Glacier]:
     """Open a connection to Glacier. Connections, workers and memory are released when the block ends.
 
@@ -299,6 +303,12 @@ async def connect(
             change the archives.
         cluster: The address of a Dask scheduler, as "tcp://HOST:8786". Its workers send the parts of files
             that they see under the same path, with credentials that they find in their own environment.
+        ssl_context: Verifies the service and may hold a client certificate; by default one as botocore makes
+            it. The processes of ``cluster`` and ``Limits(processes=...)`` cannot have it.
+        connector: An ``aiohttp.BaseConnector`` that makes all connections, for example through a SOCKS
+            proxy or with a resolver of its own. It stays open for its owner. Its ``limit`` should be 0,
+            because transfers limit themselves, and its sockets buffer as it likes, so
+            ``Limits(bandwidth=...)`` holds less exactly.
 
     Raises:
         ClusterError: Dask is not installed, there is no scheduler, or its workers differ from this process.
@@ -308,6 +318,7 @@ async def connect(
     """
     _require_asyncio()
     allowance = Allowance.of(limits, hash_in)  # before anything is opened
+    own = _own_transport(ssl_context, connector, is_spread=(cluster or limits.processes or 1) != 1)
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
@@ -337,9 +348,9 @@ async def connect(
         )
         # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
         retried = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retried")
-        gateway = await stack.enter_async_context(retried.open_retrying_gateway(options))
+        gateway = await stack.enter_async_context(retried.open_retrying_gateway(options, own))
         resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
-        s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway)
+        s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway, own)
         s3_endpoint = endpoint or ""
         is_spread = cluster is not None or (limits.processes or 1) > 1
         if (catalog is not None or is_spread) and endpoint is None:
@@ -374,11 +385,14 @@ async def connect(
 class _S3:
     """Opens the gateway to S3 when a bucket is first used; the connection's end closes it."""
 
-    def __init__(self, options: GatewayOptions, stack: AsyncExitStack, vaults: RetryingGateway) -> None:
+    def __init__(
+        self, options: GatewayOptions, stack: AsyncExitStack, vaults: RetryingGateway, own: OwnTransport
+    ) -> None:
         """``vaults`` shares its line: the limit of bytes a second, and the signs of congestion."""
         self._options = options
         self._stack = stack
         self._vaults = vaults
+        self._own = own
         self._gateway: S3Gateway | None = None
         self._opening = anyio.Lock()
 
@@ -392,7 +406,7 @@ class _S3:
             if self._gateway is None:
                 from aioglacier.gateway.retried import open_retrying_s3_gateway  # noqa: PLC0415  # loaded
 
-                opening = open_retrying_s3_gateway(self._options, self._vaults)
+                opening = open_retrying_s3_gateway(self._options, self._vaults, self._own)
                 self._gateway = await self._stack.enter_async_context(opening)
             return self._gateway
 
@@ -401,6 +415,20 @@ class _S3:
         from aioglacier.gateway.connect import find_s3_endpoint  # noqa: PLC0415  # loaded already
 
         return await find_s3_endpoint(self._options)
+
+
+def _own_transport(
+    ssl_context: ssl.SSLContext | None, connector: Connector | None, *, is_spread: bool
+) -> OwnTransport:
+    if ssl_context is not None and connector is not None:
+        raise ConfigurationError("ssl_context is for connections made here; give it to the connector instead")
+    own = ssl_context or connector
+    if own is not None and is_spread:
+        raise ConfigurationError(
+            "ssl_context and connector stay in this process, and other processes would send without them; "
+            "leave out cluster and Limits(processes=...)"
+        )
+    return own
 
 
 def _endpoint_of(gateway: Gateway) -> str:

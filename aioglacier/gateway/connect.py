@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.key_source import KeySource
     from aioglacier.gateway.contract.operation import Performer
     from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.http.client_session import OwnTransport
     from aioglacier.gateway.s3.caller import S3Caller
 
 
@@ -46,20 +47,22 @@ class _Found(NamedTuple):
 
 
 @asynccontextmanager
-async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
+async def open_gateway(options: GatewayOptions, own: OwnTransport = None) -> AsyncIterator[VaultCaller]:
     """Open a gateway to the vault service, which sends each operation once, and nothing yet.
+
+    ``own`` is a TLS context or a connector of the caller, ``None`` for one as botocore makes it.
 
     Raises:
         ConfigurationError: Region, endpoint, profile, proxy or account are missing or invalid.
         NoCredentialsError: There are no credentials.
     """
-    async with _open_wire(options, VAULTS) as (wire, _):
+    async with _open_wire(options, VAULTS, own) as (wire, _):
         yield VaultCaller(wire, options)
 
 
 @asynccontextmanager
 async def open_s3_gateway(
-    options: GatewayOptions, *, beside: Performer | None = None
+    options: GatewayOptions, own: OwnTransport = None, *, beside: Performer | None = None
 ) -> AsyncIterator[S3Caller]:
     """Open a gateway to S3, which sends each operation once, and nothing yet.
 
@@ -70,7 +73,7 @@ async def open_s3_gateway(
     from aioglacier.gateway.s3.caller import Addressing, S3Caller  # noqa: PLC0415  # most programs use no bucket
     from aioglacier.gateway.s3.dialect import BUCKETS  # noqa: PLC0415
 
-    async with _open_wire(options, BUCKETS, beside) as (wire, found):
+    async with _open_wire(options, BUCKETS, own, beside) as (wire, found):
         origin = URL(wire.origin)
         host = origin.host or ""
         addressing = Addressing(
@@ -96,7 +99,7 @@ async def find_s3_endpoint(options: GatewayOptions) -> str:
 
 @asynccontextmanager
 async def _open_wire(
-    options: GatewayOptions, dialect: Dialect, beside: Performer | None = None
+    options: GatewayOptions, dialect: Dialect, own: OwnTransport, beside: Performer | None = None
 ) -> AsyncIterator[tuple[Wire, _Found]]:
     _check_options(options)
     keep_secrets_out_of_logs()  # before botocore can log its first line
@@ -111,11 +114,12 @@ async def _open_wire(
     is_loopback = origin.host is not None and _is_loopback(origin.host)
     proxy = proxy_for(origin, options, is_loopback=is_loopback)
     is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
-    context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
+    if own is None and is_encrypted:
+        own = await to_thread.run_sync(tls_context, found.ca_bundle)
     throttle, limit = beside.throttle if beside is not None else None, options.bandwidth
     if throttle is None and limit is not None:
         throttle = Bandwidth(limit, is_shared=options.shares_bandwidth)
-    async with open_http_session(context, options, throttle) as http:
+    async with open_http_session(own, options, throttle) as http:
         sender = Sender(
             http, origin=str(origin), region=found.region, proxy=proxy, options=options, throttle=throttle
         )

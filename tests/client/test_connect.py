@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import anyio
 import psutil
 import pytest
+import trustme
 
 import aioglacier
+from aioglacier.server import LocalGlacier
 from aioglacier.transfer.hashing import workers
 
 if TYPE_CHECKING:
@@ -177,3 +181,37 @@ def test_uvloop_gives_the_same_results() -> None:
     answer = subprocess.run(command, capture_output=True, check=False)
     assert answer.stderr == b""
     assert json.loads(answer.stdout) == ["uvloop", True, True]
+
+
+@pytest.mark.parametrize("way", ["ssl_context", "connector"])
+async def test_the_caller_may_bring_tls_or_a_connector(tmp_path: Path, way: str) -> None:
+    """Both services use it; a connector stays open for its owner, and both at once are refused."""
+    authority = trustme.CA()
+    served, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(served)
+    authority.configure_trust(trusting)
+    own: dict[str, Any] = {"ssl_context": trusting}
+    if way == "connector":
+        own = {"connector": aiohttp.TCPConnector(ssl=trusting, limit=0)}
+    async with LocalGlacier(tmp_path, ssl_context=served, is_durable=False) as server:
+        place = {"endpoint_url": server.url, "s3_endpoint_url": server.url, "region_name": "us-east-1"}
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+        async with aioglacier.connect(**place, **keys, **own) as glacier:
+            await glacier.create_vault("photos")
+            await glacier.create_bucket("museum")
+        if way == "connector":
+            assert not own["connector"].closed
+            await own["connector"].close()
+
+
+async def test_a_transport_of_the_caller_stays_in_this_process() -> None:
+    """It cannot go to other processes, and a connector has its own TLS."""
+    context = ssl.create_default_context()
+    with pytest.raises(aioglacier.ConfigurationError, match="stay in this process"):
+        async with aioglacier.connect(ssl_context=context, limits=aioglacier.Limits(processes=2)):
+            pass
+    connector = aiohttp.TCPConnector(ssl=context)
+    with pytest.raises(aioglacier.ConfigurationError, match="give it to the connector"):
+        async with aioglacier.connect(ssl_context=context, connector=connector):
+            pass
+    await connector.close()

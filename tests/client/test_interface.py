@@ -39,7 +39,8 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     connect: "*, region_name=None, profile_name=None, endpoint_url=None, s3_endpoint_url=None, "
     "account_id='-', aws_access_key_id=None, aws_secret_access_key=None, aws_session_token=None, proxy=None, "
     "catalog=None, "
-    "limits=Limits(), timeouts=Timeouts(), hash_in='auto', allow_insecure=False, cluster=None",
+    "limits=Limits(), timeouts=Timeouts(), hash_in='auto', allow_insecure=False, cluster=None, "
+    "ssl_context=None, connector=None",
     Glacier.vault: "name",
     Glacier.create_vault: "name",
     Glacier.vaults: "",

@@ -13,7 +13,7 @@ import ssl
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import Throttle
 
+Connector: TypeAlias = aiohttp.BaseConnector
+
+#: What a caller may bring along: a TLS context, or a connector, which has its own.
+OwnTransport: TypeAlias = ssl.SSLContext | Connector | None
+
 #: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, and on a slow
 #: line nothing seems to move for minutes. At the size of a slice the limit costs nothing measurable.
 _UNSENT_LIMIT: Final = 256 * 1024
@@ -35,24 +40,31 @@ _READ_AHEAD: Final = 256 * 1024
 
 
 def open_http_session(
-    context: ssl.SSLContext | None, options: GatewayOptions, throttle: Throttle | None
+    transport: OwnTransport, options: GatewayOptions, throttle: Throttle | None
 ) -> aiohttp.ClientSession:
     """Make the one HTTP session of a gateway; its owner enters it.
 
-    It closes connections idle for 12 s, as botocore does: if the other side closes one at the moment in which
-    a request starts, the effect of that request is unknown.
+    Without a connector of the caller's it closes connections idle for 12 s, as botocore does: if the other
+    side closes one at the moment in which a request starts, the effect of that request is unknown.
     """
-    connector = aiohttp.TCPConnector(
-        limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=partial(_new_socket, throttle)
-    )
+    is_own = isinstance(transport, Connector)
+    connector = transport if isinstance(transport, Connector) else _new_connector(transport, throttle)
     read_ahead = throttle.read_ahead if throttle is not None else None
     return aiohttp.ClientSession(
         connector=connector,
+        connector_owner=not is_own,
         cookie_jar=aiohttp.DummyCookieJar(),  # what a proxy sets must not reach the service
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeouts.connect),
         auto_decompress=False,  # an archive is bytes, whatever its head says
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         read_bufsize=read_ahead or _READ_AHEAD,
+    )
+
+
+def _new_connector(context: ssl.SSLContext | None, throttle: Throttle | None) -> Connector:
+    make_socket = partial(_new_socket, throttle)
+    return aiohttp.TCPConnector(
+        limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=make_socket
     )
 
 
