@@ -88,7 +88,7 @@ async def open_run(
 
     For example::
 
-        async with aioglacier.open_run(vault.prepare_upload("film.mkv")) as run:
+        async with aioglacier.open_run(await vault.prepare_upload("film.mkv")) as run:
             async for now in run:
                 print(now.done, "of", now.size)
         archive = run.result
