@@ -144,7 +144,7 @@ def test_kills_of_coordinator_worker_and_scheduler(size: int, rack: Rack) -> Non
 @pytest.mark.long
 def test_the_recipe_runs_as_it_stands(tmp_path: Path) -> None:
     """The commands of the page archive a file on loopback."""
-    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
     (recipe,) = re.findall(r"```sh\n(dask scheduler.*?)```", page, re.DOTALL)
     (tmp_path / "film.mkv").write_bytes(content := data(SIZE))
     server = LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0, is_durable=False)

@@ -71,7 +71,9 @@ class Table:
         for column, cell in zip(self._columns, cells, strict=False):
             width = column.narrow if self.is_narrow else column.width
             if width:
-                text = escape(cell)[:width]
+                text = escape(cell)
+                if self._width is not None:
+                    text = text[:width] if self.is_narrow else shorten(text, width)  # narrow: a date, no time
                 texts.append(text.rjust(width) if column.is_number else text.ljust(width))
         last = escape(cells[-1])
         if self._width is not None:
