@@ -226,7 +226,7 @@ def test_dc_01_no_room_for_a_record_stops_everything_remote(stand: Stand) -> Non
     content = stand.file(SIZE)
     with small_disk(stand.folder / "disk", MIB) as disk:
         cli = replace(stand.cli, environment={**stand.cli.environment, "XDG_DATA_HOME": str(disk)})
-        cli("list", "v")
+        cli("list", "v", code=1)  # makes the catalog
         stand.proxy.seen.clear()
         ballast = disk / "ballast"
         fd = os.open(ballast, os.O_WRONLY | os.O_CREAT)

@@ -88,17 +88,18 @@ def test_how_large_a_file_in_a_bundle_may_be_can_be_chosen(program: Cli, tmp_pat
 def test_a_list_of_files_leaves_all_others_as_they_are_on_record(program: Cli, tmp_path: Path) -> None:
     """Only named paths are archived or recorded as removed; a name that is nowhere fails with exit 3."""
     tree = make_tree(tmp_path / "tree")
-    (tree / "new").mkdir()
-    for name in ("one", "two"):
-        (tree / "new" / name).write_text(name)
-    program("sync", "tree", "photos", "--files-from=-", stdin=b"./new/one\0" + os.fsencode(tree / "empty"))
+    program("sync", "tree", "photos", "--files-from=-", stdin=b"./d1/e1\0" + os.fsencode(tree / "empty"))
     found = {record["path"] for record in program("--json", "find", "photos", "*").records}
-    assert found == {"empty/", "new/", "new/one"}
-    (tree / "new" / "one").unlink()
+    named = {f"d1/e1/{each.name}" for each in (tree / "d1" / "e1").iterdir()}
+    assert found == {"empty/", "d1/", "d1/e1/", *named}
+    (tree / "d1" / "e1" / "f1").unlink()
+    (tree / "d1" / "e1" / "new").write_text("new")
     (tree / "empty").rmdir()
-    done = program("sync", "tree", "photos", "--files-from=-", "--json", stdin=b"new\nnowhere\n", code=3)
+    done = program("sync", "tree", "photos", "--files-from=-", "--json", stdin=b"d1\nnowhere\n", code=3)
     assert (done.records[-1]["removed"], done.error["item"]) == (1, "nowhere")
     found = {record["path"] for record in program("--json", "find", "photos", "*").records}
-    assert found == {"empty/", "new/", "new/two"}
+    assert "empty/" in found
+    assert "d1/e1/new" in found
+    assert "d1/e1/f1" not in found
     outside = program("sync", "tree", "photos", "--files-from=-", stdin=b"../x\n", code=2)
     assert "not below 'tree'" in outside.err
