@@ -40,7 +40,7 @@ class Run(Generic[S_co, R_co]):
 
     @property
     def result(self) -> R_co:
-        """What the work returned.
+        """The result of the work.
 
         Raises:
             RuntimeError: It has not ended. The end of the block waits for it.

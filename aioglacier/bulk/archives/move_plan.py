@@ -94,10 +94,10 @@ class ArchivePlan:
         if self.renamed > len(self.names):
             found.append(f"{self.renamed - len(self.names):,} more have other names than their descriptions")
         if self.of_folders:
-            found.append(f"{self.of_folders:,} archives of folders and streams were left out")
+            found.append(f"archives of folders and streams are left out: {self.of_folders:,}")
         if self.suspect:
             found.append(
-                f"{self.suspect:,} suspect archives were left out: the last inventory contradicts them"
+                f"archives that the last inventory contradicts are left out as suspect: {self.suspect:,}"
             )
         return found
 

@@ -194,9 +194,10 @@ def _state_of(now: ArchivesSnapshot, speed: Speed) -> State:
         rate,
         left,
         f"{now.failed:,} failed" if now.failed else "",
-        f"{now.jobs_started:,} jobs started" if now.jobs_started else "",
+        f"{show_count(now.jobs_started, 'job')} started" if now.jobs_started else "",
     )
-    label = "waiting for jobs" if now.jobs_waited_for and not rate else "moving"
+    awaited = f"waiting for {show_count(now.jobs_waited_for, 'job')}"
+    label = awaited if now.jobs_waited_for and not rate else "moving"
     return State(label, now.restored_size, now.size or None, facts)
 
 

@@ -86,7 +86,7 @@ def test_a_mistyped_catalog_is_noticed(bare: Cli) -> None:
     assert "folder 'no'" in bare(*local, "--catalog=no/c.db", "list", "v", code=8).err
     assert not (bare.folder / "no").exists()
     assert "new catalog 'c.db'" in bare(*local, "--catalog=c.db", "list", "v", code=1).err
-    assert "new catalog" not in bare(*local, "--catalog=c.db", "list", "v").err
+    assert "new catalog" not in bare(*local, "--catalog=c.db", "list", "v", code=1).err
 
 
 def test_a_refusal_names_the_next_command(bare: Cli) -> None:

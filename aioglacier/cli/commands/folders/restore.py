@@ -206,9 +206,9 @@ def _state(restore: FolderRestore, speed: Speed) -> State:
         rate,
         left,
         f"{now.failed:,} failed" if now.failed else "",
-        f"{now.jobs_waited_for:,} jobs awaited" if now.jobs_waited_for else "",
     )
-    label = "waiting for jobs" if now.jobs_waited_for and not rate else "restoring"
+    awaited = f"waiting for {show_count(now.jobs_waited_for, 'job')}"
+    label = awaited if now.jobs_waited_for and not rate else "restoring"
     return State(label, now.restored_size, now.size or None, facts)
 
 

@@ -109,7 +109,7 @@ def _state(verify: FolderVerify) -> State:
     facts = (
         show_count(now.files, "path"),
         show_size(now.size),
-        f"{now.troubles:,} findings" if now.troubles else "",
+        show_count(now.troubles, "finding") if now.troubles else "",
         f"{now.sampled:,} MiB sampled" if now.sampled else "",
     )
     return State("comparing", now.size, None, facts)

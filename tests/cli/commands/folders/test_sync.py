@@ -95,8 +95,8 @@ def test_a_list_of_files_leaves_all_others_as_they_are_on_record(program: Cli, t
     (tree / "d1" / "e1" / "f1").unlink()
     (tree / "d1" / "e1" / "new").write_text("new")
     (tree / "empty").rmdir()
-    done = program("sync", "tree", "photos", "--files-from=-", "--json", stdin=b"d1\nnowhere\n", code=3)
-    assert (done.records[-1]["removed"], done.error["item"]) == (1, "nowhere")
+    done = program("sync", "tree", "photos", "--files-from=-", "--json", stdin=b"d1\nnot-there\n", code=3)
+    assert (done.records[-1]["removed"], done.error["item"]) == (1, "not-there")
     found = {record["path"] for record in program("--json", "find", "photos", "*").records}
     assert "empty/" in found
     assert "d1/e1/new" in found
