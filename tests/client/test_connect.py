@@ -194,9 +194,9 @@ async def test_the_caller_may_bring_tls_or_a_connector(tmp_path: Path, way: str)
     if way == "connector":
         own = {"connector": aiohttp.TCPConnector(ssl=trusting, limit=0)}
     async with LocalGlacier(tmp_path, ssl_context=served, is_durable=False) as server:
-        place = {"endpoint_url": server.url, "s3_endpoint_url": server.url, "region_name": "us-east-1"}
-        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
-        async with aioglacier.connect(**place, **keys, **own) as glacier:
+        own |= {"endpoint_url": server.url, "s3_endpoint_url": server.url, "region_name": "us-east-1"}
+        own |= {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+        async with aioglacier.connect(**own) as glacier:
             await glacier.create_vault("photos")
             await glacier.create_bucket("museum")
         if way == "connector":
