@@ -366,3 +366,4 @@ class MovedPart(NamedTuple):
     number: int  # from 0 on
     tree_hash: bytes
     checksum: bytes  # SHA-256
+    etag: str = ""  # "" for the only part of an object

@@ -208,9 +208,9 @@ class BucketCarrier:
             return replace(moved, upload_id=None), {}, {}
         # A part that a kill kept out of the catalog is sent again: its tree hash is unknown.
         known = {
-            part.number: part
+            part.number: replace(part, checksum=recorded.checksum)
             for part in listed
-            if part.number - 1 in hashes and part.checksum == hashes[part.number - 1].checksum
+            if (recorded := hashes.get(part.number - 1)) is not None and _is_same(part, recorded)
         }
         return moved, known, hashes
 
@@ -254,3 +254,11 @@ class BucketCarrier:
 
     def _exists(self, moved: MovedRecord, difference: str) -> ObjectExistsError:
         return self._target.exists(moved.name, f"archive {moved.archive.id}", difference)
+
+
+def _is_same(listed: UploadedObjectPart, recorded: MovedPart) -> bool:
+    """Return whether a part at S3 is the recorded one."""
+    if listed.checksum is not None:
+        return listed.checksum == recorded.checksum
+    # SeaweedFS lists no checksums, but it has compared the bytes that this etag names with theirs on arrival.
+    return bool(recorded.etag) and listed.etag == recorded.etag

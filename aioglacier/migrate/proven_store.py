@@ -75,7 +75,9 @@ class ProvenStore:
         part = await self._store.put_part(upload_id, start, body, hashes, progress)
         # A kill before the record sends the part again, which replaces the first.
         number = start // self._part_size
-        await self._moves.record_part(self._moved, MovedPart(number, hashes.tree_hash, hashes.payload_hash))
+        await self._moves.record_part(
+            self._moved, MovedPart(number, hashes.tree_hash, hashes.payload_hash, part.etag)
+        )
         if self._source.scratch is not None:
             await self._source.scratch.forget(start)  # not earlier: a retry reads the file again
         passing("part moved")

@@ -5,12 +5,14 @@
 
     python -m tests.endurance.leaving --archives 2000 --largest 200 --kills 60
     python -m tests.endurance.leaving --archives 400 --seaweedfs
+    python -m tests.endurance.leaving --archives 400 --bundles
 
 Three programs fill a vault: ours, boto3, and boto3 in the way of mt-aws-glacier. ``migrate`` moves the
 vault to a bucket of another account, behind another server. The program is killed at random crash points and
 moments, both servers are killed and started again, the services throttle, flip bits and cut connections, and
 the clock moves by two days, so that outputs expire. Then every object is compared with the archive that it
-was, byte for byte, and ``delete-proven`` deletes the archives and the vault.
+was, byte for byte, the bytes that the servers moved are compared with those of the archives, and
+``delete-proven`` deletes the archives and the vault.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aioglacier
 from aioglacier import tree_hash
+from aioglacier.bulk.formats.bundle_format import member_content
+from aioglacier.bulk.formats.bundle_index import read_index
+from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, decode_sidecar
 from aioglacier.core.s3.moved_metadata import MOVE_FOLDER, description_of
 from tests.bulk.archives.conftest import cloud_berry, fast_glacier, mt_aws
 from tests.endurance.served import Served
@@ -40,7 +45,9 @@ from tests.forking import forks
 from tests.seaweedfs import ACCESS_KEY, SECRET_KEY, seaweedfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from typing_extensions import Buffer
 
 MIB: Final = 1024 * 1024
 VAULT: Final = "old"
@@ -59,6 +66,9 @@ POINTS: Final = {
     "job initiated": 30, "job id recorded": 30, "move initiated": 2, "part moved": 5, "move completing": 20,
     "object made": 20, "move proven": 20,
 }  # fmt: skip
+
+#: Bytes in flight when a run is killed or a request fails: four carriers with a part of 16 MiB each.
+_IN_FLIGHT: Final = 4 * 16 * MIB
 
 TROUBLE: Final[Sequence[dict[str, Any]]] = (
     {"operation": "InitiateJob", "code": "ThrottlingException", "status": 400, "probability": 0.05},
@@ -93,6 +103,14 @@ class Archived(NamedTuple):
     description: str
     tree_hash: str
     sha256: str
+    size: int
+
+
+def archived(description: str, content: Buffer) -> Archived:
+    """Return an archive with these bytes."""
+    return Archived(
+        description, tree_hash(content).hex(), sha256(content).hexdigest(), memoryview(content).nbytes
+    )
 
 
 class Host:
@@ -137,9 +155,11 @@ class Host:
 
     def _count(self) -> None:
         for each in self.served.control("GET", "status")["faults"]:
-            is_counter = each["kind"] == "delay"
-            name = each["operation"] if is_counter else f"{each['operation']} {each['kind']}"
-            self.counts[name] += each["met" if is_counter else "struck"]
+            if each["kind"] == "delay":
+                self.counts[each["operation"]] += each["met"]
+                self.counts[f"{each['operation']} bytes"] += each["met_size"]
+            else:
+                self.counts[f"{each['operation']} {each['kind']}"] += each["struck"]
 
 
 class Tenant:
@@ -209,7 +229,7 @@ async def fill(source: Served, count: int, largest: int, chance: random.Random) 
             else:
                 description = mt_aws(f"mt/{number}")
                 await asyncio.to_thread(upload_as_mt_aws, foreign, content, description)
-            made[Archived(description, tree_hash(content).hex(), sha256(content).hexdigest())] += 1
+            made[archived(description, content)] += 1
     return made
 
 
@@ -265,16 +285,22 @@ class Jobs:
 
 
 def move(
-    tenant: Tenant, source: Host, targets: Sequence[Host], jobs: Jobs, chance: random.Random, kills: int
+    tenant: Tenant,
+    source: Host,
+    targets: Sequence[Host],
+    jobs: Jobs,
+    chance: random.Random,
+    given: argparse.Namespace,
 ) -> tuple[Counter[str], int]:
     """Run ``migrate`` until it is done; return what happened, and how many jobs the clock has ended."""
     counts: Counter[str] = Counter()
     expired = 0
-    words = [*tenant.move_words(), "--storage-class=GLACIER_IR", "--tier=Bulk"]
+    kills, words = given.kills, [*tenant.move_words(), "--storage-class=GLACIER_IR", "--tier=Bulk"]
+    words += ["--bundle-up-to=10KiB"] if given.bundles else []
     while True:
         is_killed = counts["kills"] < kills
-        point = chance.choice(list(POINTS))
-        crash_at = f"{point}:{chance.randrange(1, POINTS[point])}" if is_killed else ""
+        point = chance.choice([*POINTS, *(["bundle recorded"] if given.bundles else [])])
+        crash_at = f"{point}:{chance.randrange(1, POINTS.get(point, 2))}" if is_killed else ""
         started = time.monotonic()
         with ExitStack() as stack:
             if is_killed and counts["runs"] % 3 == 2:
@@ -326,7 +352,10 @@ async def found_objects(target: str) -> Counter[Archived]:
         bucket = glacier.bucket("museum", "GLACIER_IR", "old/")
         assert [upload.key async for upload in bucket.uploads()] == []
         async for entry in bucket.objects():
-            if entry.key.startswith(MOVE_FOLDER):
+            if entry.key.startswith(MOVE_FOLDER) or entry.key.endswith(SIDECAR_SUFFIX):
+                continue
+            if entry.key.startswith("bundles/"):
+                found.update([member async for member in members_of(bucket, entry.key)])
                 continue
             metadata = (await bucket.head(entry.key)).metadata
             hashed = sha256()
@@ -334,8 +363,38 @@ async def found_objects(target: str) -> Counter[Archived]:
                 async for block in reader:
                     hashed.update(block)
             found[
-                Archived(description_of(metadata), metadata["aioglacier-tree-hash"], hashed.hexdigest())
+                Archived(
+                    description_of(metadata), metadata["aioglacier-tree-hash"], hashed.hexdigest(), entry.size
+                )
             ] += 1
+    return found
+
+
+async def members_of(bucket: aioglacier.Bucket, key: str) -> AsyncIterator[Archived]:
+    """Read a bundle by its sidecar, and yield what each member was."""
+    async with bucket.restored(key).open_reader() as reader:
+        content = await reader.read()
+    async with bucket.restored(key + SIDECAR_SUFFIX).open_reader() as reader:
+        sidecar = decode_sidecar(await reader.read())
+    for page in read_index(sidecar.index, sidecar.trailer, tree=1, run=1, upload=1, identities=None):
+        for entry in page:
+            start = entry.position or 0
+            member = member_content(entry, content[start : start + (entry.stored or 0)])
+            told = json.loads(entry.extra or b"")["glacier"]
+            assert tree_hash(member) == entry.content_hash
+            yield archived(told["description"], member)
+
+
+def excess(hosts: Sequence[Host], size: int, kills: int) -> list[str]:
+    """Return the bytes that were served or received beyond those of the archives and of parts in flight."""
+    found = []
+    for names in (("GetJobOutput",), ("UploadPart", "PutObject")):
+        counts = sum((host.counts for host in hosts), Counter[str]())
+        moved = sum(counts[f"{name} bytes"] for name in names)
+        struck = sum(counts[f"{name} {kind}"] for name in names for kind in ("flip", "reset", "status"))
+        print(f"{' and '.join(names)}: {moved:,} bytes for {size:,}, {kills} kills and {struck} faults")
+        if moved > size * 1.05 + (kills + struck) * _IN_FLIGHT:
+            found.append(f"{names} moved {moved} bytes for {size}")
     return found
 
 
@@ -359,6 +418,7 @@ def main() -> int:
     parser.add_argument("--archives", type=int, default=300, help="how many (300)")
     parser.add_argument("--largest", type=int, default=40, help="MiB of the largest (40)")
     parser.add_argument("--kills", type=int, default=12, help="how often the move is killed (12)")
+    parser.add_argument("--bundles", action="store_true", help="store archives of up to 10 KiB together")
     parser.add_argument("--seaweedfs", action="store_true", help="move to SeaweedFS")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
@@ -393,12 +453,15 @@ def leave(
         host.trouble(TROUBLE)
         host.counts.clear()
     started = time.monotonic()
-    counts, expired = move(tenant, source, targets, jobs, chance, given.kills)
+    counts, expired = move(tenant, source, targets, jobs, chance, given)
     jobs.look()
     print(f"moved in {time.monotonic() - started:.0f} s: {dict(counts)}")
     for host in (source, *targets):
         host.trouble([])
         print("requests and trouble:", dict(host.counts))
+    if targets:  # SeaweedFS does not count
+        kills = counts["kills"] + counts["kills of a server"]
+        wrong += excess([source, *targets], sum(size * many for (*_, size), many in made.items()), kills)
     again = len(jobs.archives) - len(set(jobs.archives.values()))
     print(f"jobs {len(jobs.archives)}, paid again {again}, of which the clock may cause {expired}")
     found = asyncio.run(found_objects(url))

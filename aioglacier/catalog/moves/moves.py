@@ -255,13 +255,13 @@ class Moves(Records):
 
     async def record_part(self, moved: MovedRecord, part: MovedPart) -> None:
         """Record a part that the bucket has acknowledged."""
-        values = (moved.number, part.number, part.tree_hash.hex(), part.checksum.hex())
+        values = (moved.number, part.number, part.tree_hash.hex(), part.checksum.hex(), escape(part.etag))
 
         def change(connection: Connection) -> None:
             connection.rows(
                 "DELETE FROM moved_parts WHERE moved = ? AND part_index = ?", (moved.number, part.number)
             )
-            connection.rows("INSERT INTO moved_parts VALUES (?, ?, ?, ?)", values)
+            connection.rows("INSERT INTO moved_parts VALUES (?, ?, ?, ?, ?)", values)
 
         await self._database.write(change)
 
@@ -270,11 +270,12 @@ class Moves(Records):
 
         def question(connection: Connection) -> dict[int, MovedPart]:
             rows = connection.rows(
-                "SELECT part_index, tree_hash, checksum FROM moved_parts WHERE moved = ?", (moved.number,)
+                "SELECT part_index, tree_hash, checksum, etag FROM moved_parts WHERE moved = ?",
+                (moved.number,),
             )
             return {
-                index: MovedPart(index, bytes.fromhex(tree_hash), bytes.fromhex(checksum))
-                for index, tree_hash, checksum in rows
+                index: MovedPart(index, bytes.fromhex(tree_hash), bytes.fromhex(checksum), unescape(etag))
+                for index, tree_hash, checksum, etag in rows
             }
 
         return await self._database.read(question)

@@ -347,7 +347,7 @@ CREATE TABLE objects (
 #: Restores of objects are jobs whose output lives for so many days.
 _SEVENTH: Final = "ALTER TABLE jobs ADD COLUMN days BIGINT"
 
-#: Objects that hold several archives of a move.
+#: Objects that hold several archives of a move. An etag names a part where a list tells no checksum.
 _EIGHTH: Final = """
 CREATE TABLE moved_bundles (
     number {serial},
@@ -361,6 +361,7 @@ CREATE TABLE moved_bundles (
 );
 ALTER TABLE moved ADD COLUMN bundle BIGINT REFERENCES moved_bundles (number);
 ALTER TABLE moved ADD COLUMN position BIGINT;
+ALTER TABLE moved_parts ADD COLUMN etag TEXT NOT NULL DEFAULT '';
 CREATE INDEX moved_by_bundle ON moved (bundle, position) WHERE bundle IS NOT NULL;
 """
 

@@ -16,6 +16,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
+_RANGE: Final = re.compile(r"bytes=(\d+)-(\d+)")
 _HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 _CHECKSUM_HEADERS: Final = frozenset(f"x-amz-checksum-{name.lower()}" for name in ALGORITHMS)
 
@@ -265,12 +267,13 @@ class FaultScript:
         self._waiting.clear()
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Return each fault's operation and kind, how many requests it met and how many it struck."""
+        """Return each fault's operation and kind, the requests it met, their bytes, and those it struck."""
         return [
             {
                 "operation": one.fault.operation,
                 "kind": one.fault.kind.value,
                 "met": one.met,
+                "met_size": one.met_size,
                 "struck": one.struck,
             }
             for one in self._waiting
@@ -283,7 +286,10 @@ class FaultScript:
         places = " ".join(
             (request.raw_path, request.headers.get("Content-Range", ""), request.headers.get("Range", ""))
         )
-        return RequestFaults(tuple(one.fault for one in self._waiting if one.strikes(operation, places)))
+        size = _size_of(request)
+        return RequestFaults(
+            tuple(one.fault for one in self._waiting if one.strikes(operation, places, size))
+        )
 
 
 class _Waiting:
@@ -292,20 +298,28 @@ class _Waiting:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.met = 0
+        self.met_size = 0
         self.struck = 0
         self._random = random.Random(fault.seed)  # noqa: S311  # repeatable, not secret
 
-    def strikes(self, operation: str, places: str) -> bool:
+    def strikes(self, operation: str, places: str, size: int) -> bool:
         fault = self.fault
         if fault.operation not in {"*", operation} or fault.where not in places:
             return False
         self.met += 1
+        self.met_size += size
         if self.met < fault.first or (fault.count is not None and self.struck >= fault.count):
             return False
         if fault.probability < 1 and self._random.random() >= fault.probability:
             return False
         self.struck += 1
         return True
+
+
+def _size_of(request: web.BaseRequest) -> int:
+    """Return the bytes of a request's body, or of the range that it asks for."""
+    asked = _RANGE.fullmatch(request.headers.get("Range", ""))
+    return int(asked[2]) + 1 - int(asked[1]) if asked else request.content_length or 0
 
 
 class RequestFaults:

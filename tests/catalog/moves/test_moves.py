@@ -68,7 +68,7 @@ async def test_lines_are_chained_in_one_transaction(tmp_path: Path) -> None:
     async with Catalog.open(tmp_path / "c.db") as catalog:
         move = await planned(catalog, 3)
         moved = await listed(catalog, move)
-        part = MovedPart(0, bytes(32), bytes(range(32)))
+        part = MovedPart(0, bytes(32), bytes(range(32)), "e-1")
         await catalog.moves.record_part(moved[2], part)
         assert await catalog.moves.list_parts(moved[2]) == {0: part}
         for each in (moved[2], moved[0]):

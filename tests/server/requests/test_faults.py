@@ -46,6 +46,7 @@ async def test_a_part_fails_twice_and_then_succeeds(server: LocalGlacier, boto: 
         "operation": "UploadMultipartPart",
         "kind": "status",
         "met": 3,
+        "met_size": 3,
         "struck": 2,
     }
 
