@@ -139,5 +139,5 @@ async def locking_upload(
 
 
 def is_of_another(source: str, file: NamedFile) -> bool:
-    """Return whether an upload is on record for another file that still exists: files may be moved."""
+    """Return whether an upload is on record for another file that still exists. Files may be moved."""
     return source != file.path and os.path.lexists(source)

@@ -1,4 +1,4 @@
-"""A job to ask for, and whether a job that is there will do."""
+"""A request for a job, and whether an existing job meets it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BY_SPEED: Final = [Tier.BULK, Tier.STANDARD, Tier.EXPEDITED]
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A job to ask for: an archive, or a range of one, or an inventory.
+    """A request for a job: for an archive, a range of one, or an inventory.
 
     Attributes:
         archive_id: The archive; ``None`` for an inventory.

@@ -1,4 +1,4 @@
-"""A gateway that records what the service says of vaults, archives and jobs, for every caller.
+"""A gateway that records the service's answers about vaults, archives and jobs, for every caller.
 
 It holds the connection's gateway, so nothing above it has to think of the record:
 
@@ -46,7 +46,7 @@ _NEED_NO_VAULT: Final = frozenset({"CreateVault", "DescribeVault", "DeleteVault"
 
 
 class RecordingGateway(Gateway):
-    """Passes every operation on, and records what it shows."""
+    """Passes every operation on, and records facts from its answer."""
 
     def __init__(self, gateway: Gateway, catalog: Catalog, account_id: str, endpoint: str) -> None:
         self.region = gateway.region
@@ -68,7 +68,7 @@ class RecordingGateway(Gateway):
         return VaultRecords(self._catalog, key)
 
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
-        """Perform one operation, and record what its answer shows."""
+        """Perform one operation, and record facts from its answer."""
         vault = arguments.get("vault")
         if vault is None:
             answer = await self._gateway.perform(operation, arguments)

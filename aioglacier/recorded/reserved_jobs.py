@@ -1,4 +1,4 @@
-"""Jobs that are paid for once, however many processes want them.
+"""Reserve jobs on record, so that several processes pay for a job once.
 
 All retrievals of one archive share a lock, and so do the inventories of a vault. A process holds it from its
 look at the record until the id of its job is on record. So the next process with the lock finds that job. A

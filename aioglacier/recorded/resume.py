@@ -42,7 +42,7 @@ class Expired(NamedTuple):
 
 @dataclass(slots=True)
 class UploadHistory:
-    """Former uploads of a file, and what became of them.
+    """Former uploads of a file, and their outcomes.
 
     Attributes:
         continued: The record of the upload that goes on, as it was found; ``None`` for a new one.
@@ -60,7 +60,7 @@ class UploadHistory:
 
 
 class ResumedUpload:
-    """An upload of a file that begins, goes on, or turns out to be done; to be run once.
+    """An upload of a file that begins, continues, or is done already. Run it once.
 
     Attributes:
         file: The file.
@@ -89,7 +89,7 @@ class ResumedUpload:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing of the file is known to be at the service."""
+        """Return whether nothing of the file is known to be at the service."""
         return self.history.continued is None and not self.candidates
 
     @property

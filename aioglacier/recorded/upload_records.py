@@ -82,7 +82,7 @@ class UploadRecords:
         source: NamedFile | ByteSource | None,
         record: UploadRecord | None,
     ) -> UploadRecord:
-        """Record an upload at the service that goes on; ``record`` is its record, if there is one."""
+        """Record an upload at the service that is continued; ``record`` is its record if there is one."""
         uploads = self.catalog.uploads
         if record is None:
             record = await self.find(upload.id)
@@ -132,7 +132,7 @@ class UploadRecords:
 
 
 def unknown_outcome(record: UploadRecord) -> OutcomeUnknownError:
-    """Return the error for an upload of which nothing tells yet whether it has become an archive."""
+    """Return the error for an upload whose outcome is not known yet."""
     size, tree_hash = content_of(record)  # by which an inventory finds the archive
     if record.upload_id is None:
         text = "the archive was sent in a single request, which was interrupted"

@@ -1,1 +1,1 @@
-"""A folder back from a vault."""
+"""Restore a folder from a vault or a bucket."""

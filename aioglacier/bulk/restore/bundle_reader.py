@@ -1,4 +1,4 @@
-"""The end of a bundle: its trailer and its index, from its sidecar or retrieved from the bundle itself.
+"""Read the end of a bundle, its trailer and its index, from its sidecar or from the bundle itself.
 
 No more than the last MiBs are retrieved at first. A bundle with a longer index takes another job.
 """

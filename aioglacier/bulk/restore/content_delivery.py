@@ -1,4 +1,4 @@
-"""The contents of a restore on their way from a job to their places."""
+"""Decode the outputs of jobs and put the contents into their places."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _Batch: TypeAlias = "tuple[int, bytes | bytearray, list[Entry]]"
 
 
 class ContentDelivery:
-    """Decodes what jobs bring, and has it put into its place."""
+    """Decodes the outputs of jobs and passes the contents to a ``Placer``."""
 
     def __init__(
         self, identities: Identities | None, version: FolderVersion, progress: RestoreProgress

@@ -1,4 +1,4 @@
-"""The contents of a restore: jobs are started ahead, and what they bring is put into its place."""
+"""Start jobs ahead, fetch their outputs, and put the contents into their places."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Asked:
 
 
 class Fetcher:
-    """Fetches what was planned.
+    """Fetches the planned contents.
 
     Attributes:
         has_lost: Whether an archive turned out to be gone, to be another than on record, or could not be
@@ -100,7 +100,7 @@ class Fetcher:
         self._ahead = _Ahead(options.ahead)
 
     async def run(self, retrievals: Sequence[Retrieval]) -> None:
-        """Fetch all of it, and report the paths that failed."""
+        """Fetch all contents, and report the paths that failed."""
         self.has_lost = False
         if not retrievals:
             return
@@ -112,7 +112,7 @@ class Fetcher:
             take.close()
 
     async def refuse(self, retrievals: Sequence[Retrieval]) -> None:
-        """Report what no identity opens; nothing is paid for it."""
+        """Report the paths that no identity decrypts. Nothing is paid for them."""
         if not retrievals:
             return
         error = ConfigurationError("it was encrypted to others: none of the identities opens it")
@@ -195,14 +195,14 @@ class Fetcher:
             await self._delivery.deliver_members(reader, retrieval.first, pages, placing)
 
     async def _is_another(self, asked: _Asked) -> bool:
-        """Wait for what was asked for; return whether it is another archive than is on record."""
+        """Wait for the retrieval; return whether it brings another archive than the one on record."""
         archives, key = self._context.catalog.archives, self._context.key
         record = await archives.get(key, asked.retrieval.archive_id)
         assert record is not None  # noqa: S101  # its files were planned by it
         return not await asked.content.wait_for(record.archive)
 
     async def _doubt(self, archive_id: ArchiveId) -> None:
-        """Let an archive count no more, until it is seen again; its paths need another plan."""
+        """Mark an archive as suspect until an inventory lists it; its paths need another plan."""
         await self._context.catalog.archives.doubt(self._context.key, archive_id)
         self.has_lost = True
 
@@ -217,7 +217,7 @@ class Fetcher:
         await self._doubt(retrieval.archive_id)
 
     async def _renew(self, asked: _Asked, placer: Placer) -> None:
-        """Ask again for the rest of an output that has expired, or that a job failed to bring."""
+        """Start another job for the rest of an output that has expired, or whose job failed."""
         old = asked.retrieval
         self._retriever.forget(old.archive_id, old.byte_range)  # or it would be used again
         needed = [needed_of(stored) async for page in self._missing(old, placer) for stored in page]
@@ -229,7 +229,7 @@ class Fetcher:
             await self._fetch_patiently(again, placer)
 
     async def _fail_all(self, retrieval: Retrieval, error: GlacierError, placer: Placer) -> None:
-        """Report everything that does not come now, and is not in its place."""
+        """Report every path that is neither fetched now nor in its place."""
         async for page in self._missing(retrieval, placer):
             for stored in page:
                 self._progress.failures.add(self._version.paths_of(stored.entry)[0], error)
@@ -251,7 +251,7 @@ class Fetcher:
 
 
 class _Ahead:
-    """Bytes asked for and not fetched yet, up to a limit; one job may always be ahead."""
+    """The bytes that jobs retrieve and that are not fetched yet, up to a limit; one job is always allowed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""One folder as of one ``sync``, and the paths of it that a restore is for."""
+"""One folder as of one ``sync``, and the paths that a restore selects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FolderVersion:
 
     @classmethod
     async def find(cls, context: RecordedPlace, options: RestoreOptions) -> FolderVersion:
-        """Return the folder that is asked for.
+        """Return the requested folder.
 
         Raises:
             ConfigurationError: There is none, or there are several.
@@ -58,7 +58,7 @@ class FolderVersion:
         return cls(context, tree, run, Selection(options.selection))
 
     async def look_through(self) -> None:
-        """Try the selection on every path, and find what hard links need and what is lost.
+        """Apply the selection to every path; find the files that hard links need, and lost paths.
 
         Raises:
             ConfigurationError: A pattern matches no path.
@@ -123,7 +123,7 @@ class FolderVersion:
     # --- what is stored
 
     def paths_of(self, entry: Entry) -> list[bytes]:
-        """Return where the content of a file is to go: the first is written, others become hard links."""
+        """Return the paths of the content of a file: the first is written, the others become hard links."""
         own = [entry.path] if self.selection.selects(entry) else []
         return own or self.aliases.get(entry.path, [])
 

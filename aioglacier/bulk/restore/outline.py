@@ -1,4 +1,4 @@
-"""The paths of a folder that have no content of their own: folders, links, empty files.
+"""Make the paths of a folder that have no content of their own: folders, links, empty files.
 
 Folders, symbolic links and empty files are made first, hard links after the contents, and folders get their
 permissions and times at last.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Outline:
-    """Makes what has no content of its own."""
+    """Makes the paths that have no content of their own."""
 
     def __init__(self, version: FolderVersion, placer: Placer, progress: RestoreProgress) -> None:
         self._version = version

@@ -1,4 +1,4 @@
-"""Restored files are put into their places: verified, on disk, and only then under their names.
+"""Put restored files into their places: verify them, put them on disk, and then give them their names.
 
 A file is written under a name of its own beside its place, one that only depends on its path, so that what a
 kill leaves there is used up by the next run. Some thousand are written, the file system puts them on disk
@@ -155,7 +155,7 @@ class Placer:
 
     @property
     def is_landing_due(self) -> bool:
-        """Whether enough was written to put it on disk."""
+        """Return whether enough was written to put it on disk."""
         return bool(self._written) and (
             len(self._written) >= _FILES_AT_ONCE
             or self._written_size >= _BYTES_AT_ONCE
@@ -328,7 +328,7 @@ class Placer:
         self._name(entry.path, temporary)
 
     def make_hardlink(self, target: bytes, path: bytes) -> None:
-        """Make a further name of a file that is in its place."""
+        """Make another name of a file that is in its place."""
         fd, name = self._beneath.parent(target)
         from_fd = os.dup(fd)
         try:
@@ -347,7 +347,7 @@ class Placer:
         return fd, temporary
 
     def free_space(self) -> int:
-        """Bytes that this user may still write there."""
+        """Return the bytes that this user may still write there."""
         status = os.fstatvfs(self._beneath.fd)
         return status.f_bavail * status.f_frsize
 
@@ -377,12 +377,12 @@ def _open_up(name: bytes, fd: int | None, mode: int) -> None:
 
 
 def temporary_name(path: bytes) -> bytes:
-    """The name that a file has beside its place until it is complete."""
+    """Return the name that a file has beside its place until it is complete."""
     return b".aioglacier-%b.part" % hashlib.sha256(path).hexdigest()[:24].encode()
 
 
 def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:
-    """Return an error of ours for a path that could not be written."""
+    """Return a ``GlacierError`` for a path that could not be written."""
     if isinstance(error, GlacierError):
         return error
     shown = os.fsdecode(path)
@@ -406,7 +406,7 @@ def _write_sparse(file: int, content: bytes | memoryview) -> None:
 
 
 def _dig_holes(file: int, size: int) -> None:
-    """Give the blocks of zeros of a file back to the file system, where it can take them."""
+    """Give the blocks of zeros of a file back to the file system if it can take them."""
     fallocate = find_function("fallocate")
     if fallocate is None:
         return

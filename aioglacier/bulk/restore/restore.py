@@ -1,14 +1,15 @@
-"""A folder back from a vault.
+"""Restore a folder from a vault or a bucket.
 
-First come the paths without content of their own: folders, links, empty files. Then the contents, archive by
-archive: ranges are planned, jobs are started ahead, and files are put into their places. Hard links follow.
-Folders get their times last, because each file that comes into one changes them.
+``FolderRestore`` first makes the paths without content of their own: folders, links, empty files. Then it
+restores the contents, archive by archive: it plans ranges, starts jobs ahead, and puts files into their
+places. It makes hard links next. Folders get their times last, because each file that comes into one changes
+them.
 
-If an archive turns out to be gone, the catalog has it in doubt from then on, and its paths are planned again:
-they come back as the newest version that is left, or are reported by name.
+If the service does not have an archive, the catalog marks it as suspect, and the restore plans its paths
+again: each comes back as the newest version that is left, or is reported by name.
 
 A restore has no record of its own. The files in their places show what is left to do, and the service's list
-of jobs shows what was asked for. So it may be stopped at any moment.
+of jobs shows what was requested. So it may be stopped at any moment.
 """
 
 from __future__ import annotations
@@ -101,11 +102,11 @@ class FolderRestore:
 
     @property
     def notices(self) -> list[str]:
-        """Sentences about what was restored otherwise than it was archived."""
+        """Return sentences about paths that differ from what was archived."""
         return list(self._progress.notices())
 
     def snapshot(self) -> RestoreSnapshot:
-        """The counters now."""
+        """Return the counters now."""
         plan, progress = self._plan, self._progress
         return RestoreSnapshot(
             files=plan.files if plan else 0,
@@ -123,7 +124,7 @@ class FolderRestore:
         )
 
     async def plan(self) -> RestorePlan:
-        """Return what ``run`` would ask for without any job; nothing is asked for or written."""
+        """Return the plan of ``run``. It requests and writes nothing."""
         await self._retriever.learn()
         version = await FolderVersion.find(self._context, self._options)
         is_there = await anyio.Path(self._root).is_dir()

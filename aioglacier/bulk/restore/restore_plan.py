@@ -1,4 +1,4 @@
-"""The plan of a restore: which files are to come back, and which jobs they need."""
+"""The plan of a restore: the files to restore, and the jobs that they need."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def _find_strangers(
 
 
 class _Looked:
-    """Looks which files are in their places, and adds up those that are not."""
+    """Finds the files that are not in their places, and adds up their sizes."""
 
     def __init__(self, version: FolderVersion, placer: Placer | None) -> None:
         self.files = self.size = self.there = 0

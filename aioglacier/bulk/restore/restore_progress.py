@@ -49,7 +49,7 @@ class RestoreProgress:
         self.restored_size += size
 
     def note_placed(self, placed: Iterable[Placed]) -> None:
-        """Count files that are in their places, and those that could not be put there."""
+        """Count files that are in their places, and files that could not be put there."""
         for path, size, error in placed:
             if error is not None:
                 self.failures.add(path, error)
@@ -57,7 +57,7 @@ class RestoreProgress:
                 self.done(size)
 
     def notices(self) -> Iterable[str]:
-        """Yield sentences about what was restored otherwise than it was archived."""
+        """Yield sentences about paths that differ from what was archived."""
         for kind, why in self.refused.items():
             yield f"the {kind} of some paths could not be set: {why}"
         for path in self.older[:_NAMED]:

@@ -1,4 +1,4 @@
-"""The ranges of archives that a restore asks for.
+"""The ranges of archives that a restore retrieves.
 
 Members that are near each other come in one range: a gap is fetched as long as that costs less than another
 job. Ranges begin and end at whole MiB, as the service requires, so two ranges may share one MiB. Each
@@ -72,7 +72,7 @@ def plan_retrievals(
     asked: Mapping[ArchiveId, Sequence[ByteRange]] | None = None,
     whole: Container[ArchiveId] = (),
 ) -> Iterator[Retrieval]:
-    """Yield the ranges that cover what is needed, in its order.
+    """Yield the ranges that cover the needed bytes, in their order.
 
     Args:
         needed: In the order of uploads, and of positions in each.
@@ -105,7 +105,7 @@ class _Jobs:
         self._passed = 0
 
     def covering(self, needed: Needed) -> ByteRange | None:
-        """Return the first job that has all of it. So a later member is never in an earlier job."""
+        """Return the first job that has all of the bytes. So a later member is never in an earlier job."""
         ranges = self._asked.get(needed.archive_id)
         if not ranges:
             return None
@@ -133,7 +133,7 @@ class _Run:
         self._members = 1
 
     def takes(self, each: Needed, there: ByteRange | None, gap: int, largest: int) -> bool:
-        """Add a member, if it may come from the same job."""
+        """Add a member if it may come from the same job; return whether it was added."""
         if each.upload != self._first.upload or there != self._there:
             return False
         if there is None:
@@ -147,7 +147,7 @@ class _Run:
         return True
 
     def retrieval(self) -> Retrieval:
-        """Return the retrieval to ask for."""
+        """Return the retrieval to request."""
         first = self._first
         is_all = self._start == 0 and self._stop == first.archive_size
         return Retrieval(

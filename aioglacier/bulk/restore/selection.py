@@ -62,12 +62,12 @@ class Selection:
 
     @property
     def bounds(self) -> tuple[bytes, bytes] | None:
-        """A path before all that is selected, and one after it; ``None`` where it may be anywhere."""
+        """Return a path before all selected paths and one after them; ``None`` for no bound."""
         return self._patterns.bounds if self._patterns is not None else None
 
     @property
     def has_patterns(self) -> bool:
-        """Whether paths are chosen by their names."""
+        """Return whether paths are chosen by their names."""
         return self._patterns is not None
 
     def selects(self, entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""Big files that were encrypted: each was fetched whole, and is decrypted beside itself."""
+"""Decrypt big files that were fetched whole, beside their places."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Streams longer than one archive, there and back."""
+"""Archive and restore streams that are longer than one archive."""

@@ -1,4 +1,4 @@
-"""A stream of several archives, read back as one: each piece is retrieved, verified, and given in order.
+"""Read a stream of several archives as one: retrieve each piece, verify it, and pass it on in order.
 
 The manifest has the size and tree hash of each piece. They are compared before its retrieval is used, and
 again with the bytes that were read. Retrievals start ahead, so that the next piece is ready when this one is
@@ -101,7 +101,7 @@ class StreamDownload:
         return TransferSnapshot(self._manifest.size, self._done, self._moved, self._done, 0, 0)
 
     async def run(self, write: Callable[[bytes], Awaitable[object]]) -> None:
-        """Give the whole stream to a function, in order; each block is verified first.
+        """Pass the whole stream to a function, in order; each block is verified first.
 
         Raises:
             IntegrityError: A piece differs from the manifest.
@@ -191,7 +191,7 @@ class StreamDownload:
             raise _mismatch(piece, actual)
 
     async def _ask_ahead(self, index: int) -> None:
-        """Get a retrieval of this piece, and of those after it that are worth requesting now."""
+        """Request this piece, and the pieces after it that are worth requesting now."""
         ahead = 0
         for number, piece in enumerate(self._manifest.pieces[index:], index):
             if number > index + 1 and ahead + piece.size > self._ahead:  # the next one always
@@ -209,7 +209,7 @@ def _open_hidden(target: str, *, overwrite: bool) -> int:
 
 
 def _keep(fd: int, start: int, piece: Piece) -> tuple[int, TreeHash]:
-    """Keep what a former run fetched of a piece, and go behind it; return the bytes and their hash."""
+    """Keep the bytes of a piece that a former run fetched; return their number and their hash."""
     hasher = TreeHash()
     there = max(0, min(os.fstat(fd).st_size - start, piece.size))
     if there < piece.size:

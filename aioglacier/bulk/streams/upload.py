@@ -1,4 +1,4 @@
-"""Streams without a ceiling: where one archive has all the parts it can have, the next one begins.
+"""Archive a stream of any length: when an archive has all the parts it can have, the next one begins.
 
 Each piece is an upload in parts, on record before the service hears of it, whose description names the stream
 and the piece. So at whatever moment a process dies, the next run finds each piece made, open or not begun, in
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class StreamUpload:
-    """One stream to as many archives as it takes, to be run once; ``snapshot`` shows its progress.
+    """Archives one stream in as many archives as it takes. Run it once; ``snapshot`` shows its progress.
 
     It takes the memory of one writer, and needs a catalog.
     """
@@ -66,7 +66,7 @@ class StreamUpload:
         stream: str | None = None,
         position: int | None = None,
     ) -> None:
-        """Prepare; nothing is sent or recorded.
+        """Prepare the upload; send and record nothing.
 
         Args:
             place: The vault, or the bucket with the class of the pieces.
@@ -127,7 +127,7 @@ class StreamUpload:
             self._writer.drain(seconds)
 
     async def begin(self) -> StreamRecord:
-        """Wait for the first byte and record the stream, so that it has a name; ``run`` does so otherwise.
+        """Wait for the first byte and record the stream, so that it has a name. ``run`` does so, too.
 
         Raises:
             EmptyArchiveError: The stream has no bytes.
@@ -238,7 +238,7 @@ class StreamUpload:
                 )
 
     async def _continue_piece(self, kept: _KeptStream, opened: Open, position: int) -> None:
-        """Continue an open piece from where the service has all of it."""
+        """Continue an open piece behind the bytes that the service has."""
         async with self._place.resume_writer(opened.upload_id) as writer:
             self._check_position(kept.size + writer.position, position)
             kept.unfinished = None  # it is this piece now
@@ -252,7 +252,7 @@ class StreamUpload:
             )
 
     async def _write(self, kept: _KeptStream, writer: _Writer) -> None:
-        """Write as much as this archive takes, and make it."""
+        """Write as many bytes as this archive takes, and complete it."""
         limit = self._parts * writer.part_size  # an upload that goes on may have another part size
         self._writer = writer
         try:
@@ -300,7 +300,7 @@ class _KeptStream:
             await self.add(found.archive)
 
     async def settle(self, description: str) -> Made | Open | None:
-        """Return what became of the upload with this description."""
+        """Return the outcome of the upload with this description."""
         uploads = self.context.catalog.uploads
         record = await uploads.find_described(self.context.key, description)
         outcome = await find_outcome(self.context, record) if record is not None else None
