@@ -293,6 +293,7 @@ class Bundling:
                             await bundle.add(packed)
                             self._counters.archived += len(packed.entries)
                             self._counters.archived_size += packed.size
+                            packed = None  # its blocks go while the next ones are packed
                             packed = await _next(take)
                         await bundle.finish()
                         self._counters.archives += 1

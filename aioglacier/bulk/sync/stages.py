@@ -8,6 +8,7 @@ big files go by themselves, several at once.
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ from aioglacier.bulk.sync.packing import Packer
 from aioglacier.bulk.sync.plan import SyncSnapshot
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stored_contents import StoredContents, touch
+from aioglacier.core.limits import MIB
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 _PACKERS: Final = 2
 _BIG_FILES_AT_ONCE: Final = 3
+
+#: Members from this size on are read one at a time: two packers would hold 16 MiB each for no gain.
+_LARGE: Final = 4 * MIB
 
 
 class Stages:
@@ -56,6 +61,7 @@ class Stages:
         self._root = root
         self._stored = StoredContents(context, options.recipients, least=options.largest_member)
         self._stoppable = anyio.CancelScope()
+        self._large = anyio.Lock()
         self.counters = SyncSnapshot()
         self.failures = PathFailures()
         self.gone: list[Known] = []
@@ -145,10 +151,13 @@ class Stages:
         try:
             async with take, give:
                 async for changes in take:
-                    packed = await run_in_thread(partial(packer.pack, changes))
-                    await self._record(packed)
-                    if packed.entries:
-                        await give.send(packed)
+                    is_large = any(found.size >= _LARGE for found, _, _ in changes if found is not None)
+                    async with self._large if is_large else nullcontext():
+                        packed = await run_in_thread(partial(packer.pack, changes))
+                        await self._record(packed)
+                        if packed.entries:
+                            await give.send(packed)
+                        del packed  # or it stays in memory until the next one is packed
         finally:
             packer.close()
 

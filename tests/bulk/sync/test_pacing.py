@@ -40,6 +40,14 @@ def test_large_files_and_a_slow_service_take_more_at_once() -> None:
     assert not sends(patience, 60.0, 0.1)
 
 
+def test_two_parts_are_enough_for_a_service_nearby() -> None:
+    """Until a wait for the first of them takes longer than a service nearby does; then there is no wait."""
+    patience = Patience()
+    assert all(patience.has_for_two(0.02 * step) for step in range(20))
+    assert [patience.has_for_two(seconds) for seconds in (0.6, 0.0)] == [False, False]
+    assert patience.is_far
+
+
 def test_a_service_that_is_hardly_slower_is_found_out_in_the_end() -> None:
     """Waits that take two thirds of the packing cost more than they may."""
     patience = Patience()
