@@ -6,10 +6,8 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -28,15 +26,15 @@ from aioglacier.server.requests.faults import Fault, FaultKind
 # Fixtures that give both databases in turn.
 from tests.catalog.conftest import emptied_database, location, path, server  # noqa: F401
 from tests.cli.conftest import MIB
+from tests.forking import forks
 
 if TYPE_CHECKING:
     import aioglacier
     from aioglacier.client.job import Job
+    from tests.forking import Fork
     from tests.recorded.conftest import House
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
 
 #: Asks for what its arguments name, once there is a line to read: "inventory", or "ARCHIVE:START:STOP".
 BUYER = """
@@ -64,17 +62,11 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def buyer(house: House, *wanted: str, crash_at: str = "") -> subprocess.Popen[str]:
+def buyer(house: House, *wanted: str, crash_at: str = "") -> Fork:
     """Start a process that buys."""
-    command = [sys.executable, "-c", BUYER, house.server.url, house.location, *wanted]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "AIOGLACIER_CRASH_AT": crash_at},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    environment = {**os.environ, "AIOGLACIER_CRASH_AT": crash_at}
+    words = ["-c", BUYER, house.server.url, house.location, *wanted]
+    return forks().start(words, cwd=house.file.parent, env=environment, stdin=subprocess.PIPE)
 
 
 async def jobs(house: House) -> list[aioglacier.JobDescription]:
@@ -94,9 +86,10 @@ async def test_two_processes_buy_nothing_twice(house: House) -> None:
         buyers = [stack.enter_context(buyer(house, *wanted)) for _ in range(2)]
         for process in buyers:
             assert process.stdout
-            assert await anyio.to_thread.run_sync(process.stdout.readline) == "ready\n"
+            assert await anyio.to_thread.run_sync(process.stdout.readline) == b"ready\n"
         bought = [
-            (await anyio.to_thread.run_sync(process.communicate, "\n"))[0].split() for process in buyers
+            (await anyio.to_thread.run_sync(process.communicate, b"\n"))[0].decode().split()
+            for process in buyers
         ]
     assert bought[0] == bought[1]
     assert {job.id for job in await jobs(house)} == set(bought[0])
@@ -108,7 +101,7 @@ async def test_a_killed_process_leaves_a_job_that_is_found(house: House, point: 
     """After a kill between the intent and the answer there is one job, and it is on record."""
     archive = await house.vault.upload(b"small")
     with buyer(house, archive.id, crash_at=point) as process:
-        await anyio.to_thread.run_sync(process.communicate, "\n")
+        await anyio.to_thread.run_sync(process.communicate, b"\n")
     assert process.returncode == -signal.SIGKILL
     job = await house.vault.retrieve(archive.id)
     assert [each.id for each in await jobs(house)] == [job.id]

@@ -6,12 +6,11 @@ import hashlib
 import http.client
 import json
 import logging
+import os
 import subprocess
-import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,10 +22,14 @@ from botocore.exceptions import ClientError
 
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
+from tests.forking import forks
 
 if TYPE_CHECKING:
     import io
     from collections.abc import AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+    from tests.forking import Fork
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -185,6 +188,7 @@ def hashes(data: bytes) -> dict[str, str]:
 _SERVE = """
 import sys, anyio
 from aioglacier.server import LocalGlacier
+from tests.forking import forks
 
 async def main():
     arguments = dict(job_delay=0, inventory_lag=0)
@@ -199,18 +203,17 @@ anyio.run(main)
 
 
 @contextmanager
-def serving(directory: Path, faults: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(directory: Path, faults: Path | None = None) -> Iterator[tuple[Fork, str]]:
     """Run a server in a process of its own, to be killed; yield the process and the URL."""
-    arguments = [sys.executable, "-c", _SERVE, str(directory)]
+    arguments = ["-c", _SERVE, str(directory)]
     if faults is not None:
         arguments.append(str(faults))
-    with subprocess.Popen(
-        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    ) as process:
+    streams = {"stdin": subprocess.PIPE, "stderr": 2}
+    with forks().start(arguments, cwd=directory.parent, env=os.environ, **streams) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield process, process.stdout.readline().strip()
+            yield process, process.stdout.readline().decode().strip()
         finally:
             process.stdin.close()
 

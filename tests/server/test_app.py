@@ -104,7 +104,8 @@ async def test_a_thousand_idle_connections_disturb_nobody(tmp_path: Path) -> Non
         pytest.skip("a process here may not open 2,000 descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
     streams: list[anyio.abc.SocketStream] = []
-    with serving(tmp_path) as (_, url):
+    with serving(tmp_path) as (process, url):
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
         port = int(url.rpartition(":")[2])
 
         async def connect() -> None:
