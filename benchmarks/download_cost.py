@@ -40,7 +40,7 @@ def main() -> None:
     if options.quick:
         options.size, options.rounds = 16 * MIB, 1
         options.clients = ["floor-download", "aioglacier-download+threads", "aioglacier-download+reader"]
-        options.clients += ["aioglacier-download-cli", "boto3-download"]
+        options.clients += ["aioglacier-download-cli"]
     with turns.opened(Sink(), tls=options.tls) as place:
         task = replace(
             place.task,

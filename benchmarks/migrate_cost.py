@@ -25,6 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.size, options.part_size, options.rounds = 16 * MIB, 8 * MIB, 1
+        options.clients = ["floor-move", "aioglacier-move"]
     with turns.opened(Sink()) as place:
         task = replace(
             place.task,

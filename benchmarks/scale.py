@@ -38,7 +38,7 @@ def unit_costs(results: Results, *, tls: bool) -> Costs:
     return Costs(hashing / GIB, send / GIB, float(part))
 
 
-def big_archives(results: Results) -> list[dict[str, Any]]:
+def big_archives(results: Results, *, most: int | None = None) -> list[dict[str, Any]]:
     """Return machines and lines, each with its speed and its scarce resource."""
     tls = unit_costs(results, tls=True)
     cases: list[tuple[str, float, Place]] = [
@@ -60,7 +60,7 @@ def big_archives(results: Results) -> list[dict[str, Any]]:
         ),
     ]
     found = []
-    for name, part_size, place in cases:
+    for name, part_size, place in cases[:most]:
         speed = rate(part_size, tls, place)
         what, gain = scarce(part_size, tls, place)
         parts = place.parts_held(part_size)
@@ -122,7 +122,7 @@ def many_files(results: Results) -> list[dict[str, Any]]:
 def main() -> None:
     """Compute and print."""
     parser = turns.parser("scale", __doc__, rounds=1)
-    parser.parse_args()
+    options = parser.parse_args()
     results = Results()
     figures = {
         "unit_costs": {
@@ -136,7 +136,7 @@ def main() -> None:
                 ("tls", unit_costs(results, tls=True)),
             )
         },
-        "big_archives": big_archives(results),
+        "big_archives": big_archives(results, most=2 if options.quick else None),
         "many_files": many_files(results),
     }
     measure.publish("scale", figures)

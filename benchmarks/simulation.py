@@ -11,6 +11,7 @@ import heapq
 import math
 from collections import deque
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 _SLICES: Final = 8
@@ -120,6 +121,7 @@ class _Run:
             heapq.heappush(self._events, (free + self._place.round_trip, _ANSWERED, part, 0, 0.0))
 
 
+@cache
 def rate(part_size: float, costs: Costs, place: Place) -> float:
     """Return bytes a second in the steady state: over the middle half of the parts."""
     parts = 12 * (place.connections + place.workers + 1)

@@ -50,6 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.sizes, options.count, options.rounds = [4], 50, 1
+        options.clients = ["aiohttp-small", "aioglacier-small"]
     points = []
     with turns.opened(Sink()) as place:
         for size in (kib * KIB for kib in options.sizes):

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -75,7 +76,26 @@ def load_aws() -> Callable[[], int]:
     return run
 
 
-PROGRAMS = {"aioglacier": load_aioglacier, "aws": load_aws}
+def load_benchmarks() -> Callable[[], int]:
+    """``python -m benchmarks`` of one that is named, in its quick form."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.argv = ["benchmarks", "--quick"]  # one module looks when it is loaded
+    for name in (
+        "aioglacier.client.glacier",
+        "aioglacier.server",
+        "benchmarks.local_glacier",
+        "benchmarks.turns",
+    ):
+        importlib.import_module(name)
+
+    def run() -> int:
+        runpy.run_module(f"benchmarks.{sys.argv.pop(1)}", run_name="__main__", alter_sys=True)
+        return 0
+
+    return run
+
+
+PROGRAMS = {"aioglacier": load_aioglacier, "aws": load_aws, "benchmarks": load_benchmarks}
 
 
 def serve(name: str, control: socket.socket) -> None:
@@ -149,6 +169,8 @@ def leave(program: Callable[[], int]) -> NoReturn:
         code = program()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        if isinstance(leaving.code, str):
+            print(leaving.code, file=sys.stderr)  # noqa: T201  # as the interpreter does
     except BaseException:  # noqa: BLE001  # told as the interpreter would
         traceback.print_exc()
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.forking import forks
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +41,9 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m benchmarks`` with arguments."""
-    command = [sys.executable, "-m", "benchmarks", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=170)
+    """Run ``python -m benchmarks`` with arguments, as a fork, because to load it takes seconds."""
+    code, out, err = forks("benchmarks").run(words, cwd=ROOT, env=os.environ)
+    return subprocess.CompletedProcess(words, code, out.decode(), err.decode())
 
 
 def test_there_are_benchmarks() -> None:
@@ -77,6 +80,24 @@ def test_the_other_clients_still_work_as_they_are_used() -> None:
     costs = figures["clients"]
     assert {"boto3", "boto3+sequential", "aiobotocore", "glacier_upload", "aws-cli"} <= costs.keys()
     assert all(cost["process_cpu_s_per_gib"][0] > 0 for cost in costs.values())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("s3_upload", ["--size=33554432"]),
+        ("download_cost", ["--size=16777216"]),
+        ("migrate_cost", ["--size=33554432"]),
+        ("small_archives", ["--sizes=4", "--count=50"]),
+        ("start_up", ["--size=1048576"]),
+    ],
+)
+def test_the_other_clients_still_work_beside_ours(name: str, options: list[str]) -> None:
+    """The quick forms leave out other clients; a short run of the whole form has all that are installed."""
+    done = run(name, "--rounds=1", *options)
+    assert done.returncode == 0, done.stderr
+    assert "boto3" in done.stdout
 
 
 def test_output_replaces_what_the_same_command_wrote_before(
