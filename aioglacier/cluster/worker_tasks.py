@@ -19,7 +19,7 @@ from distributed import get_worker
 from distributed.worker import thread_state
 
 from aioglacier.core.errors import ClusterError, GlacierError, NotSharedError, WorkerDiedError
-from aioglacier.core.s3.objects import BucketRef, ChecksumAlgorithm, ObjectSettings
+from aioglacier.core.s3.objects import AUTO, BucketRef, ChecksumAlgorithm, ObjectSettings
 from aioglacier.gateway.retried import open_retrying_gateway, open_retrying_s3_gateway
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.download.range_run import perform_ranges
@@ -164,9 +164,10 @@ async def _open_store(
         yield GlacierStore(gateway, name, None)
         return
     async with open_retrying_s3_gateway(_s3_options(site), gateway) as s3:
-        checksum = ChecksumAlgorithm(algorithm)
-        bucket, size = _bucket(task.destination), task.part_size
-        yield ObjectStore(s3, bucket, key, ObjectSettings(), algorithm=checksum, part_size=size)
+        is_auto = algorithm == AUTO
+        checksum = ChecksumAlgorithm.SHA256 if is_auto else ChecksumAlgorithm(algorithm)
+        bucket, size, settings = _bucket(task.destination), task.part_size, ObjectSettings()
+        yield ObjectStore(s3, bucket, key, settings, algorithm=checksum, falls_back=is_auto, part_size=size)
 
 
 async def _watch(is_wanted: Callable[[], bool], scope: anyio.CancelScope) -> None:

@@ -9,15 +9,20 @@ What an answer that was lost has done is settled by the object's head. An object
 since another program may have written it: each upload has a random token in its metadata, and the token, the
 checksum and the size decide. An upload that was begun elsewhere has a token that is not known here; then the
 checksum and the size decide.
+
+A store that ``falls_back`` goes on with the MD5 of each body where the service refuses S3's checksum headers,
+or acknowledges none. The proof is the entity tag then: the MD5 of a body, or of those of the parts.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.core.crc import IS_COMPILED, combine_crc64nvme
 from aioglacier.core.errors import (
@@ -35,6 +40,7 @@ from aioglacier.core.limits import S3
 from aioglacier.core.models import ArchiveId
 from aioglacier.core.place import Place
 from aioglacier.core.s3.objects import (
+    AUTO,
     DESCRIPTION_NAME,
     TREE_HASH_NAME,
     UPLOAD_NAME,
@@ -45,11 +51,13 @@ from aioglacier.core.s3.objects import (
     UploadedObjectPart,
 )
 from aioglacier.gateway.contract.paging import follow
+from aioglacier.gateway.s3.documents import md5_of_etag
+from aioglacier.transfer.content_md5 import joined, md5_of, refuses_checksums
 from aioglacier.transfer.hashing.part_job import CRC, CRC_OF_SENT, PAYLOAD
 from aioglacier.transfer.store import Destination, StoreRules
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from aioglacier.core.models import Page, UploadId
     from aioglacier.core.s3.objects import BucketRef, ObjectHead, ObjectSettings
@@ -57,6 +65,10 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.transfer.store import PartDone
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+R = TypeVar("R")
 
 #: S3 keeps an unfinished upload until a rule or a request removes it.
 RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
@@ -89,6 +101,7 @@ class ObjectStore:
         settings: ObjectSettings,
         *,
         algorithm: ChecksumAlgorithm = ChecksumAlgorithm.SHA256,
+        falls_back: bool = False,
         overwrite: bool = False,
         prefix: str = "",
         part_size: int = 0,
@@ -100,6 +113,8 @@ class ObjectStore:
         self._key = key
         self._settings = settings
         self._algorithm = algorithm
+        self._falls_back = falls_back
+        self._has_only_md5 = False
         self._overwrite = overwrite
         self._prefix = prefix
         self._part_size = part_size
@@ -109,7 +124,8 @@ class ObjectStore:
     def destination(self) -> Destination:
         """See ``SharedStore``."""
         bucket = self._bucket
-        return Destination(bucket.name, self._key, self._algorithm, bucket.owner, bucket.is_requester_pays)
+        algorithm = AUTO if self._falls_back else self._algorithm
+        return Destination(bucket.name, self._key, algorithm, bucket.owner, bucket.is_requester_pays)
 
     async def note_parts(self, parts: Sequence[PartDone]) -> None:
         """See ``SharedStore``; nothing is recorded here."""
@@ -121,17 +137,32 @@ class ObjectStore:
         proof = self.rules.proof(hashes)
         checksum = ObjectChecksum(self._algorithm, proof) if proof else None  # or the answer tells it
         settings = self._with_token({TREE_HASH_NAME: hashes.tree_hash.hex()} if hashes.tree_hash else {})
-        try:
-            stored = await self._gateway.put_object(
+
+        async def put(md5: bytes | None) -> StoredObject:
+            return await self._gateway.put_object(
                 self._bucket,
                 self._key,
                 body,
                 hashes=hashes,
                 settings=settings,
+                md5=md5,
                 overwrite=self._overwrite,
                 progress=progress,
                 before_last=before_last,
             )
+
+        try:
+            stored = await self._put(body, put)
+            checksum = stored.checksum or checksum
+        except IntegrityError as error:
+            if error.actual or not self._falls_back:
+                raise
+            # It is stored, and only the checksum was ignored.
+            md5 = ObjectChecksum(ChecksumAlgorithm.MD5, await md5_of(body))
+            head = await self._look(error)
+            if head is None or not self._is_ours(head, body.nbytes, None) or md5_of_etag(head.etag) != md5:
+                raise
+            return self.from_head(head, hashes.tree_hash, md5)
         except ObjectExistsError as error:
             raise self._exists(error) from error
         except OutcomeUnknownError as error:
@@ -147,9 +178,15 @@ class ObjectStore:
         """CreateMultipartUpload. A key that is taken is refused before a part is sent."""
         self._part_size = part_size
         await self.check_free()
-        return await self._gateway.create_multipart_upload(
-            self._bucket, self._key, settings=self._with_token({}), algorithm=self._algorithm
+        begin = partial(
+            self._gateway.create_multipart_upload, self._bucket, self._key, settings=self._with_token({})
         )
+        if not self._has_only_md5:
+            try:
+                return await begin(algorithm=self._algorithm)
+            except GlacierError as error:
+                self._fall_back(error)
+        return await begin(algorithm=None)
 
     async def check_free(self) -> None:
         """Refuse a key that is taken, unless the object may be replaced."""
@@ -162,7 +199,8 @@ class ObjectStore:
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> UploadedObjectPart:
         """UploadPart; the receipt names the part's bytes at the completion."""
-        try:
+
+        async def put(md5: bytes | None) -> UploadedObjectPart:
             return await self._gateway.upload_part(
                 self._bucket,
                 self._key,
@@ -170,8 +208,12 @@ class ObjectStore:
                 body,
                 number=start // self._part_size + 1,
                 hashes=hashes,
+                md5=md5,
                 progress=progress,
             )
+
+        try:
+            return await self._put(body, put, repeats_ignored=True)
         except UploadNotFoundError as error:
             raise self._gone(upload_id, "it was completed, aborted or removed by a lifecycle rule") from error
 
@@ -184,6 +226,7 @@ class ObjectStore:
         except UploadNotFoundError as error:
             return await self._settle(upload_id, error, size, tree_hash, None)
         checksum = self._checksum_of(parts)
+        sent = None if checksum.algorithm is ChecksumAlgorithm.MD5 else checksum
         try:
             stored = await self._gateway.complete_multipart_upload(
                 self._bucket,
@@ -191,7 +234,7 @@ class ObjectStore:
                 upload_id,
                 parts=parts,
                 size=size,
-                checksum=checksum,
+                checksum=sent,
                 overwrite=self._overwrite,
             )
         except ObjectExistsError as error:
@@ -279,7 +322,8 @@ class ObjectStore:
 
     def _check(self, head: ObjectHead, size: int, checksum: ObjectChecksum) -> None:
         """Compare a finished object with what was sent."""
-        found = head.checksum
+        is_md5 = checksum.algorithm is ChecksumAlgorithm.MD5
+        found = md5_of_etag(head.etag) if is_md5 else head.checksum
         if head.size == size and found in {None, checksum}:
             return
         raise IntegrityError(
@@ -291,6 +335,28 @@ class ObjectStore:
 
     # --- how
 
+    async def _put(
+        self, body: Body, put: Callable[[bytes | None], Awaitable[R]], *, repeats_ignored: bool = False
+    ) -> R:
+        """Send a body by its checksum, or by its MD5 where the service has no other."""
+        if not self._has_only_md5:
+            try:
+                return await put(None)
+            except GlacierError as error:
+                if isinstance(error, IntegrityError) and not repeats_ignored:
+                    raise
+                self._fall_back(error)
+        return await put(await md5_of(body))
+
+    def _fall_back(self, error: GlacierError) -> None:
+        """Do without additional checksums if the service refused or ignored them; else raise the error."""
+        is_ignored = isinstance(error, IntegrityError) and not error.actual
+        if not self._falls_back or not (is_ignored or refuses_checksums(error)):
+            raise error
+        if not self._has_only_md5:  # else another part has learned it
+            _log.warning("the store of s3://%s takes no SHA-256; sending MD5 instead", self._bucket.name)
+        self._has_only_md5 = True
+
     def _with_token(self, more: Mapping[str, str]) -> ObjectSettings:
         self._token = self._token or secrets.token_hex(8)
         metadata = {**self._settings.metadata, UPLOAD_NAME: self._token, **more}
@@ -299,6 +365,9 @@ class ObjectStore:
     def _checksum_of(self, parts: Sequence[UploadedObjectPart]) -> ObjectChecksum:
         """Return the checksum that the whole must have."""
         values = [(part.checksum or b"", part.size) for part in parts]
+        if self._has_only_md5:
+            whole = joined([found.value for part in parts if (found := md5_of_etag(part.etag))])
+            return ObjectChecksum(ChecksumAlgorithm.MD5, whole, len(parts))
         if self._algorithm is ChecksumAlgorithm.SHA256:
             whole = sha256(b"".join(value for value, _ in values)).digest()
             return ObjectChecksum(self._algorithm, whole, len(parts))

@@ -8,9 +8,18 @@ import anyio
 import pytest
 
 import aioglacier
-from aioglacier import ObjectExistsError, ResumeMismatchError, UploadExpiredError, tree_hash
+from aioglacier import (
+    IntegrityError,
+    InvalidParameterError,
+    ObjectExistsError,
+    ResumeMismatchError,
+    UploadExpiredError,
+    tree_hash,
+)
+from aioglacier.catalog import Catalog
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
+from tests.plain_store import plain_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -228,3 +237,37 @@ async def test_an_object_may_have_no_bytes(stand: Stand, path: Path, tmp_path: P
             assert await reader.read() == b""
         await restore.download(tmp_path / key)
         assert (tmp_path / key).stat().st_size == 0  # as above
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_a_store_without_checksums_gets_md5_where_auto_allows(
+    tmp_path: Path, path: Path, refuses: bool
+) -> None:
+    """Refused or ignored headers give way to MD5 and the entity tag; SHA256 alone stays an error."""
+    async with (
+        LocalGlacier(tmp_path / "glacier", job_delay=0, is_durable=False) as server,
+        plain_store(server.url, refuses=refuses) as url,
+        Catalog.open(tmp_path / "catalog.db") as catalog,
+        aioglacier.connect(
+            region_name="us-east-1",
+            endpoint_url=server.url,
+            s3_endpoint_url=url,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+            hash_in="threads",
+            catalog=catalog,
+            timeouts=aioglacier.Timeouts(give_up=10.0),
+        ) as glacier,
+    ):
+        stand = Stand(server, await glacier.create_bucket("museum", "GLACIER_IR"))
+        with pytest.raises(InvalidParameterError if refuses else IntegrityError):
+            await stand.bucket.upload(path, key="a", part_size=PART_SIZE)
+        for key, source in (("film", path), ("stream", stream()), ("small", b"once")):
+            stored = await stand.bucket.upload(source, key=key, part_size=PART_SIZE, checksum="auto")
+            assert (stored.checksum.algorithm, stored.checksum.parts) == (
+                "MD5",
+                None if key == "small" else 2,
+            )
+            target = tmp_path / key
+            await (await stand.bucket.retrieve(key)).download(target)  # verified by the tree hash
+            assert target.read_bytes() == (b"once" if key == "small" else DATA)

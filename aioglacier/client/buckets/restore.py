@@ -13,7 +13,7 @@ from aioglacier.client.buckets.bucket_context import find_head
 from aioglacier.client.notices import POLL_BESIDE_NOTICES_SECONDS
 from aioglacier.client.retrieval import wait_until_done
 from aioglacier.core.errors import InvalidRangeError, NotRetrievedError, RestoreInProgressError
-from aioglacier.core.models import Tier
+from aioglacier.core.models import ArchiveId, Tier
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass, object_url
 from aioglacier.gateway.contract.paging import follow
@@ -237,7 +237,18 @@ class Restore:
                     return page
 
                 parts = [part async for part in follow("GetObjectAttributes", fetch)]
-            return head, ObjectProofs.of(head, parts)
+            return head, ObjectProofs.of(head, parts, await self._tree_hash_on_record(head))
+
+    async def _tree_hash_on_record(self, head: ObjectHead) -> bytes:
+        """Return the tree hash of an object of whose checksum the service tells nothing, if it is known."""
+        records = self._context.records
+        if head.checksum is not None or records is None:
+            return b""
+        archives, archive_id = records.catalog.archives, ArchiveId(self.key)
+        facts = await archives.object_facts(records.key, archive_id)
+        found = await archives.get(records.key, archive_id)
+        is_it = facts is not None and facts.etag == head.etag
+        return found.archive.tree_hash if found is not None and is_it else b""
 
     async def _output(
         self, head: ObjectHead, known: ObjectProofs, *, part: ByteRange | None = None, allows_unverified: bool

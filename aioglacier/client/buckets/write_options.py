@@ -27,7 +27,8 @@ class WriteOptions(TypedDict, total=False):
             sent.
         checksum: "SHA256", the default, proves every part and the whole, and is what the signature covers.
             "CRC64NVME" takes a tenth of the CPU and finds damage, but no forgery: bodies are not signed and
-            need TLS, and the object has no tree hash.
+            need TLS, and the object has no tree hash. "auto" is SHA256, and MD5 at a store that refuses or
+            ignores the headers of S3's additional checksums, which AWS never does.
         settings: Content type, encryption and Object Lock; its class, metadata and tags do not count.
     """
 

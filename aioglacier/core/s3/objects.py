@@ -73,13 +73,18 @@ CLASS_TERMS: Final[Mapping[StorageClass, ClassTerms]] = {
 
 
 class ChecksumAlgorithm(StrEnum):
-    """The algorithms of S3's additional checksums."""
+    """The algorithms of S3's additional checksums, and MD5, which every store has."""
 
+    MD5 = "MD5"
     CRC32 = "CRC32"
     CRC32C = "CRC32C"
     CRC64NVME = "CRC64NVME"
     SHA1 = "SHA1"
     SHA256 = "SHA256"
+
+
+#: The choice of SHA256, or of MD5 where a store refuses or ignores the headers of S3's additional checksums.
+AUTO: Final = "auto"
 
 
 class ObjectChecksum(NamedTuple):

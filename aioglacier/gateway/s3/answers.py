@@ -44,6 +44,8 @@ def checksum_of(arguments: Arguments) -> ObjectChecksum:
     framed: TrailedBody | None = arguments.get("framed")
     if framed is not None:
         return ObjectChecksum(ChecksumAlgorithm.CRC64NVME, framed.checksum)
+    if arguments.get("md5"):
+        return ObjectChecksum(ChecksumAlgorithm.MD5, arguments["md5"])
     hashes: PartHashes = arguments["hashes"]
     if hashes.crc64nvme:
         return ObjectChecksum(ChecksumAlgorithm.CRC64NVME, hashes.crc64nvme)
@@ -52,6 +54,8 @@ def checksum_of(arguments: Arguments) -> ObjectChecksum:
 
 def checksum_header(algorithm: ChecksumAlgorithm) -> str:
     """Return the name of the header that carries a checksum."""
+    if algorithm is ChecksumAlgorithm.MD5:
+        return "Content-MD5"
     return f"x-amz-checksum-{algorithm.lower()}"
 
 
@@ -136,8 +140,11 @@ def completed(answer: Answer, arguments: Arguments) -> StoredObject:
 
 def _acknowledged(answer: Answer, arguments: Arguments, what: str) -> ObjectChecksum:
     ours = checksum_of(arguments)
-    text = answer.headers.get(checksum_header(ours.algorithm))
-    theirs = documents.read_checksum(ours.algorithm, text) if text else None
+    if ours.algorithm is ChecksumAlgorithm.MD5:
+        theirs = documents.md5_of_etag(documents.read_etag(answer.headers["ETag"]))
+    else:
+        text = answer.headers.get(checksum_header(ours.algorithm))
+        theirs = documents.read_checksum(ours.algorithm, text) if text else None
     if theirs != ours:
         raise _differs(f"the service acknowledged {what}", ours, theirs, is_stored="number" not in arguments)
     return ours

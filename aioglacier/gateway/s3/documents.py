@@ -7,6 +7,7 @@ entity is ever declared and none can grow; the wire limits a document's length.
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qs, unquote_plus, urlencode
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
@@ -108,6 +109,15 @@ def find_checksum(element: Element) -> ObjectChecksum | None:
 def read_etag(text: str) -> str:
     """Return an entity tag without its quotation marks."""
     return text.strip('"')
+
+
+def md5_of_etag(etag: str) -> ObjectChecksum | None:
+    """Return the MD5 that an entity tag is, with the count of parts; ``None`` if it is something else."""
+    found = re.fullmatch(r"([0-9a-f]{32})(?:-(\d+))?", etag)
+    if found is None:
+        return None
+    parts = int(found[2]) if found[2] else None
+    return ObjectChecksum(ChecksumAlgorithm.MD5, bytes.fromhex(found[1]), parts)
 
 
 # --- buckets

@@ -188,6 +188,7 @@ class S3Gateway(Performer):
         *,
         hashes: PartHashes,
         settings: ObjectSettings,
+        md5: bytes | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
         before_last: BeforeLast | None = None,
@@ -196,7 +197,8 @@ class S3Gateway(Performer):
 
         The service checks the payload hash in ``hashes`` as a SHA-256 checksum. Without a payload hash it
         checks ``crc64nvme``, and the body is not signed: over TLS, or to this machine, only. Without either,
-        the CRC-64/NVME is computed while the body is sent, and follows it.
+        the CRC-64/NVME is computed while the body is sent, and follows it. ``md5`` takes the place of all
+        three, for a store without additional checksums: its entity tag must be the same.
 
         Raises:
             ObjectExistsError: There is an object under this key, and ``overwrite`` is not set.
@@ -366,9 +368,9 @@ class S3Gateway(Performer):
         charge=lambda _: Charge(parts=1, archives=1),
     )
     async def create_multipart_upload(
-        self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm
+        self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm | None
     ) -> UploadId:
-        """Begin an upload, whose parts carry checksums in ``algorithm``.
+        """Begin an upload, whose parts carry checksums in ``algorithm``, or only their MD5.
 
         A gateway that retries takes the upload that a lost answer left behind; see ``retry.lost_uploads``.
         """
@@ -392,6 +394,7 @@ class S3Gateway(Performer):
         *,
         number: int,
         hashes: PartHashes,
+        md5: bytes | None = None,
         progress: Progress | None = None,
     ) -> UploadedObjectPart:
         """Send part ``number``, counted from 1; see ``put_object`` for its hashes.

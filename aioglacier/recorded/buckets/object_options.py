@@ -11,7 +11,7 @@ from aioglacier.core.errors import InvalidPlanError, ResumeMismatchError, naming
 from aioglacier.core.models import ObjectTarget
 from aioglacier.core.place import Place
 from aioglacier.core.s3.object_checks import check_key, check_settings
-from aioglacier.core.s3.objects import DESCRIPTION_NAME, ChecksumAlgorithm, ObjectSettings, StorageClass
+from aioglacier.core.s3.objects import AUTO, DESCRIPTION_NAME, ChecksumAlgorithm, ObjectSettings, StorageClass
 from aioglacier.transfer.object_store import RULES
 from aioglacier.transfer.upload.writer import UploadOptions
 
@@ -28,6 +28,7 @@ class ObjectOptions(UploadOptions):
     Attributes:
         key: The key below the prefix.
         algorithm: Of the checksums: SHA256 or CRC64NVME.
+        falls_back: Whether MD5 takes its place at a store that has no additional checksums.
         overwrite: Whether an object under the key may be replaced.
         token: The random word in the object's metadata by which a lost answer is settled; ``None`` for an
             upload that another machine has begun.
@@ -41,6 +42,7 @@ class ObjectOptions(UploadOptions):
     key: str
     settings: ObjectSettings
     algorithm: ChecksumAlgorithm = ChecksumAlgorithm.SHA256
+    falls_back: bool = False
     overwrite: bool = False
     token: str | None = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -49,7 +51,8 @@ class ObjectOptions(UploadOptions):
         check_key(self.whole_key)
         check_settings(self.settings)
         if self.algorithm not in RULES:
-            raise InvalidPlanError(f"objects are written with {' or '.join(RULES)}, not {self.algorithm}")
+            names = f"{AUTO}, {' or '.join(RULES)}"
+            raise InvalidPlanError(f"objects are written with {names}, not {self.algorithm}")
 
     @property
     def whole_key(self) -> str:
@@ -64,7 +67,8 @@ class ObjectOptions(UploadOptions):
     @property
     def target(self) -> ObjectTarget | None:
         """See ``UploadOptions``."""
-        return ObjectTarget(self.key, self.settings.storage_class, self.algorithm, self.token, self.overwrite)
+        algorithm = AUTO if self.falls_back else self.algorithm
+        return ObjectTarget(self.key, self.settings.storage_class, algorithm, self.token, self.overwrite)
 
     def as_begun(self, part_size: int, target: ObjectTarget | None) -> ObjectOptions:
         """See ``UploadOptions``."""
@@ -72,7 +76,7 @@ class ObjectOptions(UploadOptions):
             return replace(self, part_size=part_size, token=None)
         for what, begun, wanted in (
             ("class", target.storage_class, self.settings.storage_class),
-            ("checksum", target.algorithm, self.algorithm),
+            ("checksum", target.algorithm, AUTO if self.falls_back else self.algorithm),
         ):
             if begun != wanted:
                 raise ResumeMismatchError(
@@ -120,7 +124,7 @@ def object_options(
     Raises:
         InvalidPlanError: No class is named, or S3 would refuse the key or a setting.
     """
-    given = settings or ObjectSettings()
+    given, is_auto = settings or ObjectSettings(), algorithm == AUTO
     metadata = {**given.metadata, DESCRIPTION_NAME: description} if description else given.metadata
     return ObjectOptions(
         str(Place(ref.name, prefix)),
@@ -132,6 +136,9 @@ def object_options(
         prefix=prefix,
         key=key,
         settings=replace(given, storage_class=check_class(storage_class), metadata=metadata),
-        algorithm=check_choice("checksum", ChecksumAlgorithm, algorithm),
+        algorithm=ChecksumAlgorithm.SHA256
+        if is_auto
+        else check_choice("checksum", ChecksumAlgorithm, algorithm),
+        falls_back=is_auto,
         overwrite=overwrite,
     )

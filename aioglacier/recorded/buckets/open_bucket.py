@@ -20,7 +20,7 @@ from aioglacier.core.limits import S3
 from aioglacier.core.models import Archive, ArchiveId, UploadDescription
 from aioglacier.core.place import Place, parse_place
 from aioglacier.core.planning import check_part_size, choose_part_size
-from aioglacier.core.s3.objects import CLASS_TERMS, ChecksumAlgorithm, StorageClass
+from aioglacier.core.s3.objects import AUTO, CLASS_TERMS, ChecksumAlgorithm, StorageClass
 from aioglacier.core.spending import budgets, deleting
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.recorded.buckets.object_options import ObjectOptions, object_options
@@ -214,6 +214,7 @@ class OpenBucket(PlaceContext):
             options.whole_key,
             options.settings,
             algorithm=options.algorithm,
+            falls_back=options.falls_back,
             overwrite=options.overwrite,
             prefix=self.prefix,
             part_size=options.part_size or 0,
@@ -269,7 +270,7 @@ class OpenBucket(PlaceContext):
             name=key,
             storage_class=upload.storage_class,
             keep_unfinished=True,
-            algorithm=upload.algorithm or ChecksumAlgorithm.SHA256,
+            algorithm=upload.algorithm or (target.algorithm if target is not None else AUTO),
             overwrite=overwrite or (target is not None and target.overwrites),
         )
         token = target.token if target is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -10,7 +11,7 @@ from aioglacier.core.errors import IntegrityError, NotRetrievedError, naming
 from aioglacier.core.limits import S3
 from aioglacier.core.planning import count_parts, part_ranges
 from aioglacier.core.ranges import ByteRange, whole_range
-from aioglacier.core.s3.objects import UPLOAD_NAME, ChecksumAlgorithm
+from aioglacier.core.s3.objects import TREE_HASH_NAME, UPLOAD_NAME, ChecksumAlgorithm
 from aioglacier.transfer.download.proofs import (
     TREE_PROOFS,
     CompositeProofs,
@@ -41,13 +42,19 @@ class ObjectProofs(NamedTuple):
     whole: bytes | None = None
 
     @classmethod
-    def of(cls, head: ObjectHead, parts: Sequence[UploadedObjectPart]) -> ObjectProofs:
+    def of(
+        cls, head: ObjectHead, parts: Sequence[UploadedObjectPart], tree_hash: bytes = b""
+    ) -> ObjectProofs:
         """Choose the proofs of an object: none for algorithms that are not computed here.
+
+        Without a checksum of the service, the tree hash on record counts, or that in the object's metadata.
 
         Raises:
             IntegrityError: The parts do not make the object.
         """
         checksum = head.checksum
+        if checksum is None and head.size:
+            return cls(whole=tree_hash or _tree_hash_in(head))
         if checksum is None or not head.size:
             return cls()
         if checksum.parts is None:
@@ -175,6 +182,12 @@ def _planned_parts(head: ObjectHead, count: int) -> list[ByteRange]:
     while part_size < S3.max_part_size and count_parts(head.size, part_size) > count:
         part_size *= 2
     return list(part_ranges(head.size, part_size)) if count_parts(head.size, part_size) == count else []
+
+
+def _tree_hash_in(head: ObjectHead) -> bytes | None:
+    """Return the tree hash in the metadata of an object that was sent in one request."""
+    text = head.metadata.get(TREE_HASH_NAME, "")
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]{64}", text) else None
 
 
 def _moved(byte_range: ByteRange, by: int) -> ByteRange:

@@ -95,9 +95,9 @@ _AT_ONCE: Final = 8
 @flag("--overwrite", "In a bucket: replace an object that has the key.")
 @click.option(
     "--checksum",
-    type=AnyCase(["SHA256", "CRC64NVME"]),
+    type=AnyCase(["SHA256", "CRC64NVME", "auto"]),
     help="In a bucket: SHA256 proves each byte, and is the default. CRC64NVME takes less CPU, needs TLS, and "
-    "finds damage but no forgery.",
+    "finds damage but no forgery. auto is SHA256, and MD5 at a store that knows no other checksum.",
 )
 @RECIPIENTS
 @flag("--roll-over", "Standard input may be of any length: where one archive is full, the next begins.")
