@@ -1,4 +1,4 @@
-"""Clients of S3, unchanged, against the local server: ``aws s3``, s5cmd, rclone, obstore and awscrt."""
+"""Clients of S3, unchanged, against the local server: those of AWS, and five others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from tests.forking import forks
 
@@ -179,3 +181,72 @@ def test_awscrts_client_uploads_in_parts(
     head = client.head_object(Bucket="museum", Key="k", ChecksumMode="ENABLED")
     assert (head["ContentLength"], head["StorageClass"]) == (len(DATA), "GLACIER")
     assert f"Checksum{algorithm}" in head
+
+
+def test_boto3s_resource_archives_and_restores(
+    source: Path, local_glacier: ServedGlacier, client: Any
+) -> None:
+    """Its transfers send and fetch parts; an object that is not restored is refused, and reads after."""
+    bucket = boto3.resource("s3", **local_glacier.client_arguments).Bucket("museum")
+    transfer = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    bucket.upload_file(str(source), "film", ExtraArgs={"StorageClass": "GLACIER"}, Config=transfer)
+    assert [(each.key, each.storage_class) for each in bucket.objects.all()] == [("film", "GLACIER")]
+    back = source.with_name("back")
+    with pytest.raises(ClientError, match="InvalidObjectState"):
+        bucket.Object("film").get()
+    bucket.Object("film").restore_object(
+        RestoreRequest={"Days": 1, "GlacierJobParameters": {"Tier": "Expedited"}}
+    )
+    local_glacier.advance(600)
+    bucket.download_file("film", str(back), Config=transfer)
+    assert back.read_bytes() == DATA
+    upload = client.create_multipart_upload(Bucket="museum", Key="tape")
+    assert [each.id for each in bucket.multipart_uploads.all()] == [upload["UploadId"]]
+    bucket.objects.all().delete()
+    assert list(bucket.objects.all()) == []
+
+
+def test_pyarrows_file_system_writes_and_reads(client: Any, local_glacier: ServedGlacier) -> None:
+    """A stream goes up in parts; what is not restored is an error, and reads after."""
+    fs = pytest.importorskip("pyarrow.fs")
+    files = fs.S3FileSystem(
+        access_key=local_glacier.access_key_id,
+        secret_key=local_glacier.secret_access_key,
+        region=local_glacier.region,
+        endpoint_override=local_glacier.url.removeprefix("http://"),
+        scheme="http",
+    )
+    with files.open_output_stream("museum/a/k") as stream:
+        stream.write(DATA)
+    assert [each.path for each in files.get_file_info(fs.FileSelector("museum/a"))] == ["museum/a/k"]
+    assert files.open_input_file("museum/a/k").read() == DATA
+    client.put_object(Bucket="museum", Key="deep", Body=b"film", StorageClass="DEEP_ARCHIVE")
+    with pytest.raises(OSError, match="GetObject"):  # it has no room for the service's own words
+        files.open_input_file("museum/deep").read()
+    client.restore_object(Bucket="museum", Key="deep", RestoreRequest={"Days": 1})
+    local_glacier.advance(13 * 3600)
+    assert files.open_input_file("museum/deep").read() == b"film"
+    files.delete_file("museum/a/k")
+
+
+def test_minios_client_archives(client: Any, source: Path, local_glacier: ServedGlacier) -> None:
+    """It sends a file in parts, lists and reads it; one that is not restored is refused, and reads after."""
+    minio = pytest.importorskip("minio", reason="minio is not installed")
+    store = minio.Minio(
+        local_glacier.url.removeprefix("http://"),
+        access_key=local_glacier.access_key_id,
+        secret_key=local_glacier.secret_access_key,
+        region=local_glacier.region,
+        secure=False,
+    )
+    headers = {"x-amz-storage-class": "GLACIER"}
+    store.fput_object("museum", "film", str(source), part_size=5 * MIB, metadata=headers)
+    assert [each.object_name for each in store.list_objects("museum")] == ["film"]
+    back = source.with_name("back")
+    with pytest.raises(minio.S3Error, match="InvalidObjectState"):
+        store.fget_object("museum", "film", str(back))
+    client.restore_object(Bucket="museum", Key="film", RestoreRequest={"Days": 1})
+    local_glacier.advance(5 * 3600)
+    store.fget_object("museum", "film", str(back))
+    assert back.read_bytes() == DATA
+    store.remove_object("museum", "film")
