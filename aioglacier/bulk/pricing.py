@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.models import Tier
 from aioglacier.core.prices import Prices
-from aioglacier.core.s3.objects import CLASS_TERMS, RESTORE_TIERS
+from aioglacier.core.s3.objects import CLASS_TERMS, RESTORE_TIERS, StorageClass
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-
-    from aioglacier.core.s3.objects import StorageClass
 
 _BUILT_IN: Final = Path(__file__).with_name("prices.json")
 
@@ -83,8 +81,10 @@ def _read_class(vaults: Prices, region: Mapping[str, Any], storage_class: Storag
     # Parts, and the beginning of an upload, are billed as in STANDARD until such a class has the object.
     is_restored = "retrieval" in values
     getting = standard.get("read", {}) if tiers is not None else read
+    is_standard = storage_class is StorageClass.STANDARD
     return replace(
         vaults,
+        standard=None if is_standard else _read_class(vaults, region, StorageClass.STANDARD),
         part_1000=_price(standard, "upload_1000") if is_restored else None,
         get_1000=_price(getting, "request_1000") if getting else 0.0,
         storage_gib_month=_price(values, "storage_gib_month"),

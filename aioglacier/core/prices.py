@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.limits import GIB, MIB, VAULT
-from aioglacier.core.s3.objects import ClassTerms
+from aioglacier.core.s3.objects import ClassTerms, StorageClass
 
 if TYPE_CHECKING:
     from aioglacier.core.models import Tier
@@ -40,6 +40,7 @@ class Prices:
         capacity_month: A unit of Expedited capacity for a month.
         storage_class: The class; ``None`` for vaults.
         terms: The terms of storage.
+        standard: The prices of STANDARD, in which small objects that are read before others are kept.
     """
 
     region: str
@@ -56,11 +57,16 @@ class Prices:
     part_1000: float | None = None
     get_1000: float = 0.0
     terms: ClassTerms = ClassTerms(VAULT.minimum_storage_days, VAULT.archive_overhead)  # noqa: RUF009  # frozen
+    standard: Prices | None = None
 
     @property
     def name(self) -> str:
         """The region, and the class if there is one."""
         return f"{self.region} ({self.storage_class})" if self.storage_class else self.region
+
+    def of_class(self, storage_class: str | None) -> Prices:
+        """Return the prices of objects that a request puts into a class: STANDARD's where they are known."""
+        return self.standard or self if storage_class == StorageClass.STANDARD else self
 
     @property
     def missing(self) -> tuple[str, ...]:

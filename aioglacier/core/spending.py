@@ -36,6 +36,7 @@ class Charge(NamedTuple):
     archives: int = 0  # archives that it begins
     tier: Tier | None = None  # of the job that it starts; ``None`` for none
     retrieved: int | None = 0  # bytes that the job retrieves; ``None`` if they are not known
+    storage_class: str | None = None  # of the object that it makes or begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Budget:
         allowed = f" of {self.prices.show(self.limit)}" if self.limit is not None else ""
         return f"<Budget {self.prices.show(self.cost)}{allowed} spent>"
 
+    @property
+    def prices_now(self) -> Prices:
+        """The prices of the next request: those of the ``charging`` block around it, or its own."""
+        return _PRICES.get() or self.prices
+
     def check(self, cost: float, what: str, needs: tuple[str, ...] | None = None) -> None:
         """Refuse a cost that would exceed the limit, or a cost that is unknown where there is a limit.
 
@@ -119,7 +125,7 @@ class Budget:
         Raises:
             CostLimitError: It would exceed the limit. It is not counted, and must not be sent.
         """
-        prices = _PRICES.get() or self.prices
+        prices = self.prices_now.of_class(charge.storage_class)
         requests, held = charge.uploads + charge.parts, 0.0
         price = prices.uploads(requests, charge.uploads) if requests else 0.0
         if charge.tier is not None:
@@ -141,7 +147,7 @@ class Budget:
         """
         price = math.nan  # the size of an archive that is not on record is unknown
         if archive is not None:
-            price = self.prices.early_deletion(archive.size, (now - archive.created) / _DAY, 1)
+            price = self.prices_now.early_deletion(archive.size, (now - archive.created) / _DAY, 1)
         self.check(price, "the early deletion of an archive")
         self._spend("DeleteArchive", price, requests=1)
         return price

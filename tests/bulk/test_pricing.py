@@ -13,7 +13,7 @@ from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import GIB, KIB
 from aioglacier.core.models import Tier
 from aioglacier.core.s3.objects import StorageClass
-from aioglacier.core.spending import Budget
+from aioglacier.core.spending import Budget, Charge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +123,13 @@ def test_a_request_that_fetches_an_object_is_charged() -> None:
     budget = Budget(deep)
     budget.receive(0, "GetObject")
     assert [(each.operation, each.requests) for each in budget.take_expenses()] == [("GetObject", 1)]
+
+
+def test_an_object_in_standard_is_charged_as_such() -> None:
+    """A sidecar beside a bundle in another class costs what its own class costs."""
+    deep = load_prices("us-east-1", storage_class=StorageClass.DEEP_ARCHIVE)
+    standard = load_prices("us-east-1", storage_class=StorageClass.STANDARD)
+    budget = Budget(deep)
+    for storage_class in ("STANDARD", "DEEP_ARCHIVE"):
+        budget.charge("PutObject", Charge(uploads=1, stored=GIB, archives=1, storage_class=storage_class))
+    assert budget.cost == pytest.approx(standard.archive(GIB) + deep.archive(GIB))

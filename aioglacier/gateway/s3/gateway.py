@@ -178,7 +178,12 @@ class S3Gateway(Performer):
         missing=BucketNotFoundError,
         # A repetition that finds an object under the key cannot tell whose it is.
         rule=Rule(recovery=Recovery.SAY_UNKNOWN, passes=ObjectConflictError),
-        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes, archives=1),
+        charge=lambda arguments: Charge(
+            uploads=1,
+            stored=arguments["body"].nbytes,
+            archives=1,
+            storage_class=arguments["settings"].storage_class,
+        ),
     )
     async def put_object(
         self,
@@ -365,7 +370,9 @@ class S3Gateway(Performer):
         },
         missing=BucketNotFoundError,
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
-        charge=lambda _: Charge(parts=1, archives=1),
+        charge=lambda arguments: Charge(
+            parts=1, archives=1, storage_class=arguments["settings"].storage_class
+        ),
     )
     async def create_multipart_upload(
         self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm | None

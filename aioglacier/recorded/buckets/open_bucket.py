@@ -329,7 +329,7 @@ class OpenBucket(PlaceContext):
         if terms is not None and now - head.modified >= timedelta(terms.minimum_days):
             return nullcontext()
         archive = None  # which makes the charge unknown
-        if {budget.prices.storage_class for budget in budgets()} == {head.storage_class}:
+        if {budget.prices_now.storage_class for budget in budgets()} == {head.storage_class}:
             archive = Archive(ArchiveId(whole_key), self.name, head.size, b"", "", head.modified)
         return deleting(archive, now)
 

@@ -12,7 +12,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import CostLimitError
 from aioglacier.core.s3.objects import StorageClass
-from aioglacier.core.spending import Budget
+from aioglacier.core.spending import Budget, charging
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ async def test_an_early_deletion_is_charged_and_limited(tmp_path: Path) -> None:
             async with bucket.context.spending(budget):
                 with pytest.raises(CostLimitError):
                     await bucket.delete("film")
-        budget = Budget(deep)
+        budget = Budget(instant)
         async with bucket.context.spending(budget):
-            await bucket.delete("film")
+            with charging(deep):
+                await bucket.delete("film")
             await bucket.delete("film")  # which is gone, and costs nothing
     assert budget.cost == pytest.approx(deep.early_deletion(4, 0, 1), rel=1e-3)

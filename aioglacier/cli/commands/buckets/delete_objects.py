@@ -15,7 +15,7 @@ from aioglacier.core.errors import ObjectNotFoundError
 from aioglacier.core.models import ArchiveId
 from aioglacier.core.place import parse_place
 from aioglacier.core.s3.objects import CLASS_TERMS, StorageClass
-from aioglacier.core.spending import Budget
+from aioglacier.core.spending import Budget, charging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
+    from aioglacier.core.prices import Prices
 
 _DAY: Final = timedelta(days=1)
 
@@ -41,12 +42,10 @@ def delete_objects(
 
         bucket = glacier.bucket(found.name, prefix=found.prefix or "")
 
-        async def delete(key: str) -> None:
-            await bucket.delete(key)
-            await delete_sidecar(bucket, key)
-
         what = f"object {keys[0]}" if len(keys) == 1 else show_count(len(keys), "object")
-        cost, days, budget = await _price(glacier, bucket, keys, spending)
+        cost, days, by_key = await _price(glacier, bucket, keys, spending)
+        standard = spending.prices_of(glacier.region, StorageClass.STANDARD)
+        budget = Budget(next(iter(by_key.values()), standard), spending.max_cost)
         record: Record = cost_record(budget.prices, cost)
         note = f"less than {days} days of storage are charged as {days}: {cost_text(record)}" if days else ""
         if dry_run:
@@ -61,7 +60,14 @@ def delete_objects(
                 await refuse_to_lose_files(session, owner, below, lose_files=lose_files)
         confirm(session, f"delete {what} from {found} for good", yes=spending.yes, note=note)
         session.resume = session.same_command(yes=True)  # the answer was given
-        return await change_each(session, "key", str(found), keys, "deleted", delete)
+
+        async def delete(key: str) -> None:
+            with charging(by_key.get(key, budget.prices)):  # each object by the prices of its own class
+                await bucket.delete(key)
+            await delete_sidecar(bucket, key)
+
+        async with bucket.context.spending(budget):
+            return await change_each(session, "key", str(found), keys, "deleted", delete)
 
     return work
 
@@ -72,10 +78,10 @@ def _whole(bucket: Bucket, keys: Sequence[str]) -> list[str]:
 
 async def _price(
     glacier: Glacier, bucket: Bucket, keys: Sequence[str], spending: Spending
-) -> tuple[float, int, Budget]:
-    """Return the charge for deleting objects now, the longest minimum duration, and a budget."""
+) -> tuple[float, int, dict[str, Prices]]:
+    """Return the charge for deleting objects now, the longest minimum duration, and the prices by key."""
     cost, days, now = 0.0, 0, datetime.now(UTC)
-    prices = spending.prices_of(glacier.region, StorageClass.STANDARD)
+    by_key: dict[str, Prices] = {}
     for key in keys:
         try:
             head = await bucket.head(key)
@@ -89,6 +95,6 @@ async def _price(
         age = (now - head.modified) / _DAY
         if terms.minimum_days > age:
             days = max(days, terms.minimum_days)
-            prices = spending.prices_of(glacier.region, storage_class)
-            cost += prices.early_deletion(head.size, age, 1)
-    return cost, days, Budget(prices, spending.max_cost)
+            by_key[key] = spending.prices_of(glacier.region, storage_class)
+            cost += by_key[key].early_deletion(head.size, age, 1)
+    return cost, days, by_key
