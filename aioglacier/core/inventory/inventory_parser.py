@@ -290,7 +290,7 @@ class JsonInventoryReader(InventoryReader):
             self.vault_arn, self.vault = self._vault_arn(value_at, value)
         elif value is not None and key == "InventoryDate":
             self.inventoried = self._date(value_at, "InventoryDate", value)
-        elif value is not None and key == "ArchiveList":
+        elif key == "ArchiveList":  # null is no empty list: each archive on record would be missed
             raise self._error("the ArchiveList is no list", value_at)
         return behind, "after member"
 

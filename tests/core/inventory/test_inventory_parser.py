@@ -134,9 +134,9 @@ def test_any_layout_of_json_is_read(listed: list[Archive], data: st.DataObject) 
 
 
 def test_nulls_are_absent_values() -> None:
-    """A description of null is empty; a date, a list and an ARN of null are as good as not there."""
+    """A description of null is empty; a date and an ARN of null are as good as not there."""
     reader = JsonInventoryReader(vault="given")
-    assert read(reader, b'{"VaultARN":null,"InventoryDate":null,"ArchiveList":null}') == []
+    assert read(reader, b'{"VaultARN":null,"InventoryDate":null,"ArchiveList":[]}') == []
     assert (reader.vault, reader.vault_arn, reader.inventoried) == ("given", None, None)
     document = one().replace('"ArchiveDescription": ""', '"ArchiveDescription": null')
     assert read_json(document) == [make_archive()]
@@ -245,6 +245,7 @@ def test_fields_that_no_archive_has_are_refused(fields: dict[str, object], reaso
         ('{"VaultARN":"arn:aws:glacier:us-east-1:0:vaults/../x"}', 12),
         ('{"InventoryDate":"soon"}', 17),
         ('{"ArchiveList":{}}', 15),
+        ('{"ArchiveList":null}', 15),
         ('{"ArchiveList":[', 16),
         ('{"ArchiveList":[]', 17),
         ('{"ArchiveList":[1]}', 16),
