@@ -12,7 +12,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import retrieval_plan as retrieval
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import ArchiveState
-from aioglacier.core.errors import CostLimitError, NotStoredError
+from aioglacier.core.errors import CostLimitError, JobNotFoundError, NotStoredError
 from aioglacier.core.spending import Budget
 from aioglacier.server.requests.faults import Fault, FaultKind
 from tests.bulk.conftest import MIB, picture
@@ -76,6 +76,20 @@ async def test_an_expired_output_is_asked_for_again_within_the_limit(
     assert summary.jobs_started > 4
     assert summary.jobs_waited_for == 0
     assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_an_output_that_is_always_gone_is_given_up(tmp_path: Path) -> None:
+    """Three more jobs are paid for, not one after the other without end, and each path fails by name."""
+    tree = make_files(tmp_path / "tree", 2, 1000)
+    gone = Fault("GetJobOutput", status=404, code="ResourceNotFoundException", count=None)
+    async with serving(tmp_path) as (server, vault):
+        await FolderSync(vault, tree).run()
+        server.faults.add(gone)
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")))
+        with anyio.fail_after(30):
+            done = await restore.run()
+    assert (done.jobs_started, done.failed) == (4, 2)
+    assert {type(each.error) for each in restore.failures} == {JobNotFoundError}
 
 
 async def test_an_archive_that_is_gone_gives_way_to_older_versions(place: Place, tmp_path: Path) -> None:
