@@ -2,11 +2,11 @@
 
 One process merges an inventory into a new catalog, merges it again and lists it. Then it records the
 files of a folder and reads them as a comparison with the disk does; it records archives in 200 tasks,
-each of which waits for its record to be on disk, intents of uploads in the same way, archives together,
-500 in a transaction, and parts one by one. Memory is sampled while listing: "grown" is the growth during
-the listing. "stall" is the longest time that the event loop served no other task. Python's garbage
-collection, which stops everything, is timed beside it; as in the command line, loaded modules are
-frozen, so that the collector skips them.
+each of which waits for its record to be on disk, and in the same way intents and parts of uploads and the
+steps of moves; then parts one by one. Memory is sampled while listing: "grown" is the growth meanwhile.
+"stall" is the longest time that the event loop served no other task. Python's garbage collection, which
+stops everything, is timed beside it; as in the command line, loaded modules are frozen, so that the
+collector skips them.
 """
 
 from __future__ import annotations
@@ -15,22 +15,29 @@ import argparse
 import asyncio
 import gc
 import hashlib
+import itertools
 import os
 import tempfile
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.catalog import Catalog, PartRecord, VaultKey
 from aioglacier.catalog.folders.entry_records import Entry
+from aioglacier.catalog.moves.moves import Named
+from aioglacier.catalog.records import MovedPart, MoveState
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from benchmarks import measure
 from benchmarks.measure import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.catalog.records import MovedRecord
 
 KEY = VaultKey("benchmark", "eu-west-1")
 BY_TASKS = VaultKey("benchmark", "eu-west-2")
@@ -223,6 +230,51 @@ async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
     return {"ms": measure.median(times), "ms_spread": measure.spread(times)}
 
 
+async def parts_by_tasks(catalog: Catalog, count: int) -> dict[str, Any]:
+    """Record parts of 200 uploads, each part as soon as the one before it is on disk."""
+    uploads = []
+    for number in range(200):
+        upload = await catalog.uploads.record_intent(KEY, part_size=MIB, source=f"/{number}.mkv")
+        uploads.append(await catalog.uploads.record_initiated(upload, UploadId(f"of {number}")))
+    turns = itertools.count()
+
+    async def record(_archive: Archive) -> None:
+        index, number = divmod(next(turns), len(uploads))
+        await catalog.uploads.record_parts(uploads[number], [PartRecord(index, MIB, bytes(32), bytes(32))])
+
+    return await by_tasks(count, record)
+
+
+async def moves(catalog: Catalog, count: int) -> dict[str, Any]:
+    """Plan the archives that tasks have recorded, and take each through the states of a move."""
+    move = await catalog.moves.open(BY_TASKS, "s3://museum/", {})
+    figures: dict[str, Any] = {}
+    started = time.perf_counter()
+    page: list[ArchiveRecord] = []
+    async for record in catalog.archives.list_vault(BY_TASKS):
+        page.append(record)
+        if len(page) == 250:
+            await catalog.moves.plan(move, [Named(each, [each.archive.description]) for each in page])
+            page = []
+    await catalog.moves.plan(move, [Named(each, [each.archive.description]) for each in page])
+    figures["plan"] = {"records_per_s": round(count / (time.perf_counter() - started))}
+    planned = [moved async for moved in catalog.moves.list_moved(move)]
+    ways: dict[str, Callable[[MovedRecord], Awaitable[object]]] = {
+        "record": lambda moved: catalog.moves.record(moved, MoveState.REQUESTED, job_id="job"),
+        "part": lambda moved: catalog.moves.record_part(moved, MovedPart(0, bytes(32), bytes(32))),
+        "prove": lambda moved: catalog.moves.prove(move, moved, lambda number, _: f"line {number}"),
+    }
+    for name, way in ways.items():
+        figures[name] = await by_tasks(len(planned), partial(_take_turn, iter(planned), way))
+    return figures
+
+
+async def _take_turn(
+    turns: Iterator[MovedRecord], way: Callable[[MovedRecord], Awaitable[object]], _archive: Archive
+) -> None:
+    await way(next(turns))
+
+
 async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
     """Measure everything in one catalog."""
     count = options.archives
@@ -247,6 +299,8 @@ async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
             options.single,
             lambda archive: catalog.uploads.record_intent(BY_TASKS, part_size=MIB, source=archive.id),
         )
+        figures["parts_by_tasks"] = await parts_by_tasks(catalog, options.single)
+        figures["moves"] = await moves(catalog, options.single)
         figures["record_part"] = await record_parts(catalog, options.parts)
     return figures
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.catalog.checksums import checksum
@@ -107,30 +108,39 @@ _INSERTED: Final = ("place", "archive_id", *_FACTS, "state", "seen")
 _INSERT: Final = f"INSERT INTO archives ({', '.join(_INSERTED)}) VALUES ({marks(len(_INSERTED))})"  # noqa: S608
 
 
-def keep_row(
-    connection: Connection, key: int, archive: Archive, *, state: ArchiveState, more: Mapping[str, Any]
-) -> KeptArchive:
-    """Record an archive, or change its record.
+class Keeping(NamedTuple):
+    """An archive to record, or whose record is to be changed.
 
-    Args:
-        connection: Where to.
+    Attributes:
         key: The number of its vault.
         archive: The facts that never change.
         state: Its state.
         more: Of ``source``, ``upload`` and ``kind`` those that are known now.
     """
-    kind: ArchiveKind = more.get("kind", ArchiveKind.PLAIN)
-    row = (
-        key,
-        archive.id,
-        *_facts(archive),
-        state.value,
-        optional(escape_path, more.get("source")),
-        more.get("upload"),
-        kind.value,
-    )
-    ((number, source, upload, seen),) = connection.rows(_keeping(frozenset(more)), row)
-    return KeptArchive(number, optional(unescape_path, source), upload, optional(instant_of, seen))
+
+    key: int
+    archive: Archive
+    state: ArchiveState
+    more: Mapping[str, Any]
+
+    def row(self) -> tuple[object, ...]:
+        """Return the columns of its row."""
+        more = self.more
+        kind: ArchiveKind = more.get("kind", ArchiveKind.PLAIN)
+        source = optional(escape_path, more.get("source"))
+        facts = _facts(self.archive)
+        return self.key, self.archive.id, *facts, self.state.value, source, more.get("upload"), kind.value
+
+
+def keep_rows(connection: Connection, kept: Iterable[Keeping]) -> list[KeptArchive]:
+    """Record archives, or change their records."""
+    rows: list[tuple[Any, ...]] = []
+    for names, alike in groupby(kept, lambda each: frozenset(each.more)):
+        rows += connection.rows_of_each(_keeping(names), [each.row() for each in alike])
+    return [
+        KeptArchive(number, optional(unescape_path, source), upload, optional(instant_of, seen))
+        for number, source, upload, seen in rows
+    ]
 
 
 @cache

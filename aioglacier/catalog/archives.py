@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio.lowlevel
 
 from aioglacier.catalog.archive_rows import (
+    Keeping,
     KnownArchive,
     doubt_missing,
     find_known,
     insert_archives,
     is_sound,
-    keep_row,
+    keep_rows,
     known_archive,
     repair_row,
     see_archives,
@@ -94,9 +95,8 @@ class Archives(Records):
         source: str | None = None,
     ) -> ArchiveRecord:
         """Record an archive whose upload is not on record, or change its record."""
-        return await self._database.write(
-            lambda connection: keep_archive(connection, key, archive, state=state, source=source)
-        )
+        more = {} if source is None else {"source": source}
+        return await self._database.write_each(_keep_archives, (key, archive, state, more))
 
     async def record_state(self, key: VaultKey, archive_id: ArchiveId, state: ArchiveState) -> None:
         """Record the state of an archive that is on record; others are passed over."""
@@ -318,10 +318,20 @@ def keep_archive(
     """Record an archive inside the caller's transaction, or change its record."""
     more = {"source": source, "upload": upload, "kind": kind}
     known = {name: value for name, value in more.items() if value is not None}
-    kept = keep_row(connection, keep_vault(connection, key), archive, state=state, more=known)
-    if archive.vault != key.vault:
-        archive = replace(archive, vault=key.vault)
-    return ArchiveRecord(kept.number, key, archive, state, kept.source, kept.upload, kept.seen)
+    return _keep_archives(connection, [(key, archive, state, known)])[0]
+
+
+def _keep_archives(
+    connection: Connection, given: Sequence[tuple[VaultKey, Archive, ArchiveState, Mapping[str, Any]]]
+) -> list[ArchiveRecord]:
+    keeping = [
+        Keeping(keep_vault(connection, key), archive, state, more) for key, archive, state, more in given
+    ]
+    made = []
+    for (key, archive, state, _), kept in zip(given, keep_rows(connection, keeping), strict=True):
+        named = archive if archive.vault == key.vault else replace(archive, vault=key.vault)
+        made.append(ArchiveRecord(kept.number, key, named, state, kept.source, kept.upload, kept.seen))
+    return made
 
 
 async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> AsyncIterator[list[Archive]]:

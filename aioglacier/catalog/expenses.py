@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog.storage.columns import count_microseconds
@@ -37,6 +38,7 @@ class Expenses(Records):
 
 def add_expenses(connection: Connection, key: VaultKey, spent: Sequence[Expense], now: datetime) -> None:
     """Record requests and their price, one row for each day and operation."""
+    spent = add_up(spent) if len(spent) > 1 else spent
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     place = keep_vault(connection, key) if spent else 0
     for each in spent:
@@ -58,3 +60,21 @@ def add_expenses(connection: Connection, key: VaultKey, spent: Sequence[Expense]
             price=price,
             currency=each.currency,
         )
+
+
+def add_up(spent: Sequence[Expense]) -> list[Expense]:
+    """Return one expense for those of one operation, one currency, and a price or none."""
+    sums: dict[tuple[str, str | None, bool], Expense] = {}
+    for each in spent:
+        name = (each.operation, each.currency, each.price is None)
+        if (had := sums.get(name)) is None:
+            sums[name] = each
+            continue
+        sums[name] = replace(
+            had,
+            requests=had.requests + each.requests,
+            sent=had.sent + each.sent,
+            received=had.received + each.received,
+            price=None if had.price is None or each.price is None else had.price + each.price,
+        )
+    return list(sums.values())

@@ -30,7 +30,7 @@ from aioglacier.catalog.object_rows import keep_object_facts
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path, hash_of, hash_text
 from aioglacier.catalog.storage.database import Records
-from aioglacier.catalog.storage.tables import UPLOADS
+from aioglacier.catalog.storage.tables import UPLOADS, marks
 from aioglacier.catalog.vaults import VaultRows, find_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import ObjectTarget
@@ -118,28 +118,23 @@ class Uploads(Records):
             target: What an upload to a bucket becomes.
         """
         now = self._now()
-
-        def change(connection: Connection) -> UploadRecord:
-            return _ROWS.insert(
-                connection,
-                key,
-                nonce=secrets.token_hex(8),
-                # A single request is completed by being sent.
-                state=UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
-                part_size=part_size,
-                size=size,
-                tree_hash=tree_hash,
-                description=description,
-                source=source,
-                source_identity=identity,
-                object_key=target.key if target is not None else None,
-                object_facts=target[1:] if target is not None else None,
-                outcome="",
-                created=now,
-                active=now,
-            )
-
-        return await self._database.write(change)
+        values = {
+            "nonce": secrets.token_hex(8),
+            # A single request is completed by being sent.
+            "state": UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
+            "part_size": part_size,
+            "size": size,
+            "tree_hash": tree_hash,
+            "description": description,
+            "source": source,
+            "source_identity": identity,
+            "object_key": target.key if target is not None else None,
+            "object_facts": target[1:] if target is not None else None,
+            "outcome": "",
+            "created": now,
+            "active": now,
+        }
+        return await self._database.write_each(_ROWS.insert_each, (key, values))
 
     async def record_initiated(
         self, upload: UploadRecord, upload_id: UploadId, *, spent: Sequence[Expense] = ()
@@ -175,22 +170,29 @@ class Uploads(Records):
 
         Recording a part again replaces it.
         """
+        await self._database.write_each(self._keep_parts, (upload, parts, spent))
+
+    def _keep_parts(
+        self,
+        connection: Connection,
+        given: Sequence[tuple[UploadRecord, Sequence[PartRecord], Sequence[Expense]]],
+    ) -> list[None]:
         now = self._now()
-
-        def change(connection: Connection) -> None:
-            if (state := _ROWS.get(connection, upload.number).state) not in UNFINISHED:
-                raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
-            connection.each(
-                _KEEP_PART,
-                [
-                    (upload.number, part.index, part.size, hash_text(part.tree_hash), part.leaves)
-                    for part in parts
-                ],
-            )
-            _ROWS.update(connection, upload.number, active=now)
-            add_expenses(connection, upload.key, spent, now)
-
-        await self._database.write(change)
+        uploads = {upload.number: upload for upload, _, _ in given}
+        for number, state in _states(connection, list(uploads)).items():
+            if state not in UNFINISHED:
+                raise CatalogError(f"upload {_name(uploads[number])} is {state} and takes no more parts")
+        rows = [
+            (upload.number, part.index, part.size, hash_text(part.tree_hash), part.leaves)
+            for upload, parts, _ in given
+            for part in parts
+        ]
+        connection.each(_KEEP_PART, rows)
+        UPLOADS.update_each(connection, [(number, {"active": now}) for number in uploads])
+        for key in dict.fromkeys(upload.key for upload in uploads.values()):
+            of_key = [each for upload, _, spent in given if upload.key == key for each in spent]
+            add_expenses(connection, key, of_key, now)
+        return [None] * len(given)
 
     async def record_completing(self, upload: UploadRecord, *, size: int, tree_hash: bytes) -> UploadRecord:
         """Record that the archive is about to be made, by completing or by a single request."""
@@ -385,6 +387,16 @@ def _record(row: dict[str, Any]) -> UploadRecord:
 
 
 _ROWS: Final = VaultRows(UPLOADS, "upload", _record)
+
+
+def _states(connection: Connection, numbers: Sequence[UploadNumber]) -> dict[UploadNumber, UploadState]:
+    """Return the states of uploads; an unknown one is an error."""
+    # A server plans each length of the list once, so there are few of them.
+    length = 1 << (len(numbers) - 1).bit_length()
+    asked = [numbers[at % len(numbers)] for at in range(length)]
+    statement = f"SELECT number, state FROM uploads WHERE number IN ({marks(length)})"  # noqa: S608
+    found = {number: UploadState(state) for number, state in connection.rows(statement, asked)}
+    return found | {number: _ROWS.get(connection, number).state for number in numbers if number not in found}
 
 
 def _name(upload: UploadRecord) -> str:

@@ -14,7 +14,7 @@ from aioglacier.catalog.storage.columns import count_microseconds, escape, insta
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.storage.backend import Connection
@@ -83,6 +83,13 @@ class VaultRows(Generic[R]):
         """Make a record."""
         row = self._table.insert(connection, place=keep_vault(connection, key), **values)
         return self._read(connection, row)
+
+    def insert_each(
+        self, connection: Connection, made: Sequence[tuple[VaultKey, Mapping[str, object]]]
+    ) -> list[R]:
+        """Make records with values for the same columns."""
+        rows = [{"place": keep_vault(connection, key), **values} for key, values in made]
+        return [self._read(connection, row) for row in self._table.insert_each(connection, rows)]
 
     def update(self, connection: Connection, number: int, **values: object) -> R:
         """Change a record; return it as it is now."""

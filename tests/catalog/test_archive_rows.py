@@ -10,11 +10,12 @@ import pytest
 
 from aioglacier.catalog import ArchiveKind, ArchiveState
 from aioglacier.catalog.archive_rows import (
+    Keeping,
     doubt_missing,
     find_known,
     insert_archives,
     is_sound,
-    keep_row,
+    keep_rows,
     list_known,
     repair_row,
     see_archives,
@@ -104,9 +105,9 @@ def test_a_record_keeps_what_is_not_given_again(store: SqliteStore) -> None:
     def keep(**more: object) -> object:
         return write(
             store,
-            lambda connection: keep_row(
-                connection, place(connection), archive(9), state=ArchiveState.STORED, more=more
-            ),
+            lambda connection: keep_rows(
+                connection, [Keeping(place(connection), archive(9), ArchiveState.STORED, more)]
+            )[0],
         )
 
     made = keep(source="/film", kind=ArchiveKind.PLAIN)

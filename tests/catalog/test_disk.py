@@ -18,7 +18,7 @@ MOUNT = """
 import subprocess
 folder = Path(sys.argv[1]).parent
 folder.mkdir()
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", folder], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200K", "tmpfs", folder], check=True)
 """
 
 

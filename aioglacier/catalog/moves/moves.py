@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import ArchiveRecord, VaultKey
     from aioglacier.catalog.storage.backend import Connection
 
+#: Names asked for by one statement, whose values databases limit.
+_NAMES: Final = 500
+
 #: Rows read at a time.
 _PAGE: Final = 250
 
@@ -42,6 +45,7 @@ _COLUMNS: Final = (
     "a.number, a.archive_id, a.size, a.tree_hash, a.description, a.created, a.checksum"
 )
 _SELECT: Final = f"SELECT {_COLUMNS} FROM moved AS m JOIN archives AS a ON a.number = m.archive"  # noqa: S608  # names of ours
+_FORGET_PARTS: Final = "DELETE FROM moved_parts WHERE moved = ?"
 _HOUR: Final = 3600 * 1_000_000
 
 
@@ -131,24 +135,25 @@ class Moves(Records):
 
         def change(connection: Connection) -> list[str]:
             known = _known(connection, move, [named.archive for named in archives])
-            given: list[str] = []
-            for archive, names in archives:
-                if archive.number in known:
-                    continue
-                name = next(
-                    (each for each in names if _is_free(connection, move, each, has_folders)), names[-1]
+            new = [named for named in archives if named.archive.number not in known]
+            taken = _taken(connection, move, [name for named in new for name in named.names], has_folders)
+            rows, given = [], []
+            for archive, names in new:
+                free = (name for name in names if taken.isdisjoint(_ways(name, has_folders)))
+                given.append(next(free, names[-1]))
+                taken.add(escape(given[-1]))
+                rows.append(
+                    {
+                        "move": move.number,
+                        "archive": archive.number,
+                        "name": given[-1],
+                        "state": MoveState.PLANNED,
+                        "token": secrets.token_hex(8),
+                        "outcome": "",
+                        "changed": self._now(),
+                    }
                 )
-                MOVED.insert(
-                    connection,
-                    move=move.number,
-                    archive=archive.number,
-                    name=name,
-                    state=MoveState.PLANNED,
-                    token=secrets.token_hex(8),
-                    outcome="",
-                    changed=self._now(),
-                )
-                given.append(name)
+            MOVED.insert_each(connection, rows)
             return given
 
         return await self._database.write(change)
@@ -161,11 +166,8 @@ class Moves(Records):
 
     async def record(self, moved: MovedRecord, state: MoveState, **values: object) -> None:
         """Record the state of an archive, and whatever else has changed."""
-
-        def change(connection: Connection) -> None:
-            MOVED.update(connection, moved.number, state=state, changed=self._now(), **values)
-
-        await self._database.write(change)
+        changes = {"state": state, "changed": self._now(), **values}
+        await self._database.write_each(_update_moved, (moved.number, changes))
 
     async def get(self, move: MoveRecord, number: int) -> MovedRecord:
         """Return an archive of a move by its number."""
@@ -255,15 +257,8 @@ class Moves(Records):
 
     async def record_part(self, moved: MovedRecord, part: MovedPart) -> None:
         """Record a part that the bucket has acknowledged."""
-        values = (moved.number, part.number, part.tree_hash.hex(), part.checksum.hex(), escape(part.etag))
-
-        def change(connection: Connection) -> None:
-            connection.rows(
-                "DELETE FROM moved_parts WHERE moved = ? AND part_index = ?", (moved.number, part.number)
-            )
-            connection.rows("INSERT INTO moved_parts VALUES (?, ?, ?, ?, ?)", values)
-
-        await self._database.write(change)
+        hashes = part.tree_hash.hex(), part.checksum.hex()
+        await self._database.write_each(_keep_parts, (moved.number, part.number, *hashes, escape(part.etag)))
 
     async def list_parts(self, moved: MovedRecord) -> dict[int, MovedPart]:
         """Return the recorded parts by their indexes."""
@@ -282,9 +277,7 @@ class Moves(Records):
 
     async def forget_parts(self, moved: MovedRecord) -> None:
         """Remove the parts of an upload that is over."""
-        await self._database.write(
-            lambda connection: connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
-        )
+        await self._database.write(lambda connection: connection.rows(_FORGET_PARTS, (moved.number,)))
 
     # --- objects that hold several archives
 
@@ -331,7 +324,7 @@ class Moves(Records):
 
         ``write_line`` gets the number of the line and the line before it.
         """
-        await self._database.write(lambda connection: self._prove(connection, move, moved, write_line))
+        await self._database.write_each(self._prove_each, (move, moved, write_line))
 
     async def prove_bundle(
         self, move: MoveRecord, bundle: MovedBundle, write_line: Callable[[MovedRecord, int, str | None], str]
@@ -341,32 +334,39 @@ class Moves(Records):
         def change(connection: Connection) -> list[MovedRecord]:
             condition = "m.bundle = ? AND m.line_number IS NULL ORDER BY m.position"
             found = _select(connection, move, condition, bundle.number)
-            for moved in found:
-                self._prove(connection, move, moved, partial(write_line, moved))
+            self._prove_each(connection, [(move, moved, partial(write_line, moved)) for moved in found])
             return found
 
         return await self._database.write(change)
 
-    def _prove(
+    def _prove_each(
         self,
         connection: Connection,
-        move: MoveRecord,
-        moved: MovedRecord,
-        write_line: Callable[[int, str | None], str],
-    ) -> None:
-        last = _select(connection, move, "m.line_number IS NOT NULL ORDER BY m.line_number DESC LIMIT 1")
-        number = (last[0].line_number or 0) + 1 if last else 1
-        MOVED.update(
-            connection,
-            moved.number,
-            state=MoveState.PROVEN,
-            upload_id=None,
-            outcome="",
-            line_number=number,
-            line=write_line(number, last[0].line if last else None),
-            changed=self._now(),
-        )
-        connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
+        given: Sequence[tuple[MoveRecord, MovedRecord, Callable[[int, str | None], str]]],
+    ) -> list[None]:
+        changes = []
+        lasts: dict[int, tuple[int, str | None]] = {}  # the number and the text of each move's last line
+        for move, moved, write_line in given:
+            if move.number not in lasts:
+                found = _select(
+                    connection, move, "m.line_number IS NOT NULL ORDER BY m.line_number DESC LIMIT 1"
+                )
+                lasts[move.number] = (found[0].line_number or 0, found[0].line) if found else (0, None)
+            number, before = lasts[move.number]
+            number, line = number + 1, write_line(number + 1, before)
+            lasts[move.number] = number, line
+            values = {
+                "state": MoveState.PROVEN,
+                "upload_id": None,
+                "outcome": "",
+                "line_number": number,
+                "line": line,
+                "changed": self._now(),
+            }
+            changes.append((moved.number, values))
+        MOVED.update_each(connection, changes)
+        connection.each(_FORGET_PARTS, [(moved.number,) for _, moved, _ in given])
+        return [None] * len(given)
 
     async def last_line_number(self, move: MoveRecord) -> int:
         """Return the number of the last line of the manifest, 0 without one."""
@@ -389,6 +389,17 @@ class Moves(Records):
             yield record
 
 
+def _update_moved(connection: Connection, changes: Sequence[tuple[int, Mapping[str, object]]]) -> list[None]:
+    MOVED.update_each(connection, changes)
+    return [None] * len(changes)
+
+
+def _keep_parts(connection: Connection, rows: Sequence[tuple[int, int, str, str, str]]) -> list[None]:
+    connection.each("DELETE FROM moved_parts WHERE moved = ? AND part_index = ?", [row[:2] for row in rows])
+    connection.each("INSERT INTO moved_parts VALUES (?, ?, ?, ?, ?)", rows)
+    return [None] * len(rows)
+
+
 def _move(row: dict[str, Any], key: VaultKey) -> MoveRecord:
     return MoveRecord(row["number"], key, row["target"], row["settings"], row["started"])
 
@@ -408,12 +419,21 @@ def _known(
     return {number: MoveState(state) for number, state in rows}
 
 
-def _is_free(connection: Connection, move: MoveRecord, name: str, has_folders: bool) -> bool:
-    """Return whether no other archive has this name, or that of a folder on the way."""
+def _taken(connection: Connection, move: MoveRecord, names: Sequence[str], has_folders: bool) -> set[str]:
+    """Return which of these names, and of those of folders on their ways, other archives have."""
+    asked = list(dict.fromkeys(way for name in names for way in _ways(name, has_folders)))
+    taken: set[str] = set()
+    for at in range(0, len(asked), _NAMES):
+        some = asked[at : at + _NAMES]
+        statement = f"SELECT name FROM moved WHERE move = ? AND name IN ({marks(len(some))})"  # noqa: S608
+        taken.update(name for (name,) in connection.rows(statement, (move.number, *some)))
+    return taken
+
+
+def _ways(name: str, has_folders: bool) -> list[str]:
+    """Return a name and those of the folders on its way, as they are kept."""
     ends = [at for at, character in enumerate(name) if character == "/"] if has_folders else []
-    names = [escape(name[:end]) for end in (*ends, len(name))]
-    statement = f"SELECT 1 FROM moved WHERE move = ? AND name IN ({marks(len(names))}) LIMIT 1"  # noqa: S608
-    return not connection.rows(statement, (move.number, *names))
+    return [escape(name[:end]) for end in (*ends, len(name))]
 
 
 def _select(connection: Connection, move: MoveRecord, condition: str, *values: object) -> list[MovedRecord]:

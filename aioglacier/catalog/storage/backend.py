@@ -48,6 +48,10 @@ class Connection(Protocol):
         """Run a statement without a result for each of these."""
         ...
 
+    def rows_of_each(self, statement: str, values: Iterable[Sequence[object]]) -> list[tuple[Any, ...]]:
+        """Run a statement for each of these; return the rows of all, in order."""
+        ...
+
 
 class Store(Protocol):
     """One open database."""

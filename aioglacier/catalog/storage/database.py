@@ -18,6 +18,7 @@ import time
 from collections import deque
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import anyio
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.backend import Connection, Store
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 #: Transactions that read at a time; a store has a connection for each, and one that writes.
 READERS: Final = 3
@@ -110,8 +112,18 @@ class Database:
             CatalogBusyError: Another process kept the catalog to itself for too long; nothing was changed.
             CatalogError: The change could not be made, or the file is no longer there; nothing was changed.
         """
+        return await self._take_turn(_Turn(change))
+
+    async def write_each(self, change: Callable[[Connection, Sequence[V]], Sequence[T]], value: V) -> T:
+        """Change the records as ``write`` does, by a function that takes the values of all who wait for it.
+
+        It returns a result for each value. A server needs as long for the answers to one statement as to a
+        hundred that are sent together.
+        """
+        return await self._take_turn(_Turn(change, value))
+
+    async def _take_turn(self, turn: _Turn[T]) -> T:
         self._check_open()
-        turn = _Turn(change)
         self._waiting.append(turn)
         if not self._is_writing:
             self._is_writing = True
@@ -213,8 +225,9 @@ class Records:
 class _Turn(Generic[T]):
     """A transaction that waits for its turn, and its result."""
 
-    def __init__(self, transaction: Callable[[Connection], T]) -> None:
-        self.transaction = transaction
+    def __init__(self, change: Callable[..., Any], *value: Any) -> None:
+        self.change = change
+        self.value = value  # none for a change that takes no value
         self.started = time.monotonic()  # anyio looks for its loop first: 5 us a record
         self.ended = anyio.Event()
         self._results: list[T] = []
@@ -236,7 +249,13 @@ class _Turn(Generic[T]):
 
 
 def _change_all(turns: Iterable[_Turn[Any]], connection: Connection) -> list[Any]:
-    return [turn.transaction(connection) for turn in turns]
+    results: list[Any] = []
+    for (change, takes_values), alike in groupby(turns, lambda turn: (turn.change, bool(turn.value))):
+        if takes_values:
+            results += change(connection, [turn.value[0] for turn in alike])
+        else:
+            results += [change(connection) for _ in alike]
+    return results
 
 
 def busy(location: str, waited_seconds: float) -> CatalogBusyError:

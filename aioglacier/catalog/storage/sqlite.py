@@ -63,6 +63,10 @@ class SqliteConnection:
         """See ``Connection``."""
         self._connection.executemany(statement, values)
 
+    def rows_of_each(self, statement: str, values: Iterable[Sequence[object]]) -> list[tuple[Any, ...]]:
+        """See ``Connection``."""
+        return [row for each in values for row in self.rows(statement, each)]
+
     def begin(self, *, is_write: bool) -> None:
         """Begin a transaction."""
         # A reader that becomes a writer could not wait for another writer, so a writer begins as one.

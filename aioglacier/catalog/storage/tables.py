@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -28,7 +29,7 @@ from aioglacier.catalog.storage.columns import (
 from aioglacier.core.models import InventoryFormat, JobAction, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from enum import StrEnum
 
     from aioglacier.catalog.storage.backend import Connection
@@ -77,9 +78,27 @@ class Table:
         (row,) = connection.rows(statement, self._kept(values))
         return self._read(row)
 
+    def insert_each(
+        self, connection: Connection, rows: Sequence[Mapping[str, object]]
+    ) -> list[dict[str, Any]]:
+        """Make rows with values for the same columns; return them as they are in the table."""
+        if not rows:
+            return []
+        statement = _inserting(self.name, tuple(rows[0]), self._names)
+        made = connection.rows_of_each(statement, [self._kept(values) for values in rows])
+        return [self._read(row) for row in made]
+
+    def update_each(
+        self, connection: Connection, changes: Iterable[tuple[int, Mapping[str, object]]]
+    ) -> None:
+        """Change rows, each by its number and its new values."""
+        for names, alike in groupby(changes, lambda change: tuple(change[1])):
+            statement = _updating(self.name, names)
+            connection.each(statement, [[*self._kept(values), number] for number, values in alike])
+
     def update(self, connection: Connection, number: int, **values: object) -> dict[str, Any]:
         """Change the row with this number; return it as it is now."""
-        statement = _updating(self.name, tuple(values), self._names)
+        statement = f"{_updating(self.name, tuple(values))} RETURNING {self._names}"
         (row,) = connection.rows(statement, [*self._kept(values), number])
         return self._read(row)
 
@@ -88,7 +107,7 @@ class Table:
         rows = connection.rows(f"SELECT {self._names} FROM {self.name} WHERE {condition}", values)  # noqa: S608
         return [self._read(row) for row in rows]
 
-    def _kept(self, values: dict[str, Any]) -> list[object]:
+    def _kept(self, values: Mapping[str, Any]) -> list[object]:
         return [optional(self.columns[name].keep, value) for name, value in values.items()]
 
     def _read(self, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -110,9 +129,9 @@ def _inserting(table: str, names: tuple[str, ...], returned: str) -> str:
 
 
 @cache
-def _updating(table: str, names: tuple[str, ...], returned: str) -> str:
+def _updating(table: str, names: tuple[str, ...]) -> str:
     changes = ", ".join(f"{name} = ?" for name in names)
-    return f"UPDATE {table} SET {changes} WHERE number = ? RETURNING {returned}"  # noqa: S608
+    return f"UPDATE {table} SET {changes} WHERE number = ?"  # noqa: S608
 
 
 UPLOADS: Final = Table(

@@ -14,12 +14,14 @@ import anyio
 import pytest
 
 from aioglacier.catalog import Catalog, PartRecord, UploadState
-from aioglacier.core.errors import CatalogBusyError
+from aioglacier.core.errors import CatalogBusyError, CatalogError
 from aioglacier.core.models import UploadId
-from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive
+from tests.catalog.conftest import NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aioglacier.catalog import ArchiveRecord
 
 
 async def test_the_loop_runs_on_while_the_catalog_waits(path: Path) -> None:
@@ -73,6 +75,48 @@ async def test_many_tasks_share_one_catalog(catalog: Catalog) -> None:
 def workers() -> list[threading.Thread]:
     """Return the threads that the event loop keeps, which end with it."""
     return [thread for thread in threading.enumerate() if "AnyIO worker" in thread.name]
+
+
+async def test_a_change_that_fails_harms_no_other_that_was_made_with_it(catalog: Catalog) -> None:
+    """Changes that wait are made together; one that is refused is refused alone."""
+    uploads = []
+    for number in range(6):
+        upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source=f"/{number}")
+        uploads.append(await catalog.uploads.record_initiated(upload, UploadId(f"upload {number}")))
+    await catalog.uploads.record_aborted(uploads[3])
+    refused: list[int] = []
+
+    async def work(number: int) -> None:
+        try:
+            await catalog.uploads.record_parts(
+                uploads[number], [PartRecord(0, 1, TREE_HASH, hash_) for hash_ in (OTHER_HASH, TREE_HASH)]
+            )
+        except CatalogError:
+            refused.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(6):
+            tasks.start_soon(work, number)
+    assert refused == [3]
+    for number in (0, 1, 2, 4, 5):
+        (part,) = [each async for each in catalog.uploads.list_parts(uploads[number].number)]
+        assert part.leaves == TREE_HASH
+
+
+async def test_records_made_together_are_those_made_alone(catalog: Catalog) -> None:
+    """Each task gets its own record back, also for an archive that two tasks record."""
+    made: dict[int, list[ArchiveRecord]] = {}
+
+    async def work(number: int) -> None:
+        made.setdefault(number, []).append(await catalog.archives.record(PHOTOS, archive(number)))
+
+    async with anyio.create_task_group() as tasks:
+        for number in (*range(40), 7):
+            tasks.start_soon(work, number)
+    for number, records in made.items():
+        for record in records:
+            assert record.archive == archive(number)
+            assert record == await catalog.archives.get(PHOTOS, archive(number).id)
 
 
 async def test_cancelled_at_any_moment(catalog: Catalog) -> None:
