@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from aioglacier import (
@@ -21,7 +22,7 @@ from aioglacier import (
     tree_hash,
 )
 from aioglacier.core.errors import ResumeMismatchError
-from aioglacier.core.s3.objects import UploadedObjectPart
+from aioglacier.core.s3.objects import ChecksumAlgorithm, UploadedObjectPart
 from aioglacier.recorded.buckets.open_bucket import choose_resumed_part_size
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
@@ -66,6 +67,29 @@ async def test_an_object_is_not_replaced_unless_asked_for(bucket: Bucket) -> Non
         await bucket.upload(b"two", key="a")
     assert (caught.value.bucket, caught.value.key) == ("museum", "a")
     assert (await bucket.upload(b"two", key="a", overwrite=True)).size == 3
+
+
+@pytest.mark.long
+async def test_uploads_by_the_thousand_are_listed_and_aborted(bucket: Bucket) -> None:
+    """More than a page of them: each is listed once, in order, and none is left when all were aborted."""
+    place, settings = bucket.context, ObjectSettings(storage_class=StorageClass.GLACIER_IR)
+    keys = [f"scans/{number:04}" for number in range(2100)]  # three pages
+
+    async def begin(some: list[str]) -> None:
+        for key in some:
+            await place.gateway.create_multipart_upload(
+                place.ref, key, settings=settings, algorithm=ChecksumAlgorithm.SHA256
+            )
+
+    async with anyio.create_task_group() as tasks:
+        for first in range(8):
+            tasks.start_soon(begin, keys[first::8])
+    uploads = [upload async for upload in bucket.uploads()]
+    assert [upload.key for upload in uploads] == keys
+    assert await place.find_upload_key(uploads[2050].id) == keys[2050]
+    for upload in uploads:
+        await upload.abort()
+    assert [upload async for upload in bucket.uploads()] == []
 
 
 async def test_the_prefix_begins_every_key(local: Glacier, bucket: Bucket) -> None:
