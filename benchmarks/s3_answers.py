@@ -15,6 +15,7 @@ BUCKET: Final = "bucket"
 _COMMON: Final = f"x-amz-request-id: {'R' * 16}\r\nDate: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
 _ETAG: Final = "5d41402abc4b2a76b9719d911017c592"  # of no body that comes; no client minds
 _CHECKSUM: Final = "x-amz-checksum-"
+_LONGEST_TRAILER: Final = 256
 
 
 def is_for_s3(request: Request) -> bool:
@@ -22,13 +23,23 @@ def is_for_s3(request: Request) -> bool:
     return request.path.startswith(f"/{BUCKET}")
 
 
+def kept_of(request: Request, size: int) -> int:
+    """Return how many bytes at the end of a body are needed: of a document all, of others the trailer."""
+    if not is_for_s3(request):
+        return 0
+    trailer = _LONGEST_TRAILER if "x-amz-trailer" in request.headers else 0
+    return size if request.method == "POST" else min(size, trailer)
+
+
 def answer(request: Request, document: bytes) -> bytes:
     """Return the answer to a request, with the checksum that it names."""
     method, path = request.method, request.path
     if method == "PUT":
+        trailers = re.findall(rb"\r\n(x-amz-checksum-\w+):([\w+/=]+)\r\n", document[-_LONGEST_TRAILER:])
+        sent = request.headers | {name.decode(): value.decode() for name, value in trailers}
         checksums = "".join(
             f"{name}: {value}\r\n"
-            for name, value in request.headers.items()
+            for name, value in sent.items()
             if name.startswith(_CHECKSUM) and name != f"{_CHECKSUM}algorithm"
         )
         return _answer("200 OK", f'ETag: "{_ETAG}"\r\n{checksums}')

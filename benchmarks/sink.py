@@ -124,11 +124,11 @@ class _Connection:
             left = int(request.headers.get("content-length", 0))
             taken = min(left, len(buffered))
             document, buffered = buffered[:taken], buffered[taken:]
-            if request.method == "POST" and s3_answers.is_for_s3(request):
-                while len(document) < left:
-                    document += self._socket.recv(left - len(document))
-            elif not self._throw_away(left - taken):
+            kept = s3_answers.kept_of(request, left)
+            if not self._throw_away(max(0, left - taken - kept)):
                 return
+            while len(document) < min(left, taken + kept):
+                document += self._socket.recv(left - len(document))
             self._line.turn_around()
             if request.is_for_output:
                 start, count, answer = self._output.answer(request)
