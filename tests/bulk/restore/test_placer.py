@@ -185,6 +185,26 @@ def test_a_landing_is_due_at_each_limit(tmp_path: Path, monkeypatch: pytest.Monk
     assert due == [False, False, True, False]
 
 
+def test_one_sync_serves_the_names_of_some_files_and_the_bytes_of_the_next(tmp_path: Path) -> None:
+    """A file is reported after the sync that follows its name, and three batches take four."""
+    writer = Placer(os.fsencode(tmp_path), overwrite=False)
+    namer = writer.twin()
+    assert writer.is_empty()
+    syncs: list[list[str]] = []
+    namer.sync = lambda: syncs.append(sorted(path.name for path in tmp_path.iterdir()))  # type: ignore[method-assign]
+    settled = []
+    for name in (b"a", b"b", b"c"):
+        writer.write_file(file_entry(name, name), name, name)
+        settled.append([placed.path for placed in namer.name_all(writer.take_written())])
+    settled += [[placed.path for placed in namer.settle()] for _ in range(2)]
+    assert settled == [[], [b"a"], [b"b"], [b"c"], []]
+    hidden = [os.fsdecode(placing.temporary_name(name)) for name in (b"a", b"b", b"c")]
+    assert syncs == [[hidden[0]], [hidden[1], "a"], [hidden[2], "a", "b"], ["a", "b", "c"]]
+    assert not writer.is_empty()
+    writer.close()
+    namer.close()
+
+
 def test_a_file_that_appears_before_the_rename_is_kept(tmp_path: Path) -> None:
     """Without ``overwrite`` the rename itself replaces nothing, whatever was seen before."""
     placer = Placer(os.fsencode(tmp_path), overwrite=False)

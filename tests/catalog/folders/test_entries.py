@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.catalog import ArchiveState
+from aioglacier.catalog.folders import entry_rows
 from tests.catalog.conftest import FILMS, OTHER_HASH, PHOTOS, TREE_HASH
 from tests.catalog.folders.conftest import Folder, version
 
@@ -45,6 +46,21 @@ async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
     assert [entry.path for page in members for entry in page] == paths
     following = await entries.current_page(folder.tree, paths[4999])
     assert [row[0] for row in following] == paths[5000:]
+
+
+async def test_the_paths_of_an_archive_that_is_one_file_are_found(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several paths may have its content, in several pages; no part of it begins later."""
+    monkeypatch.setattr(entry_rows, "PAGE", 2)
+    run, upload = await folder.run(), await folder.upload()
+    paths = [b"a", b"b", b"c"]
+    of_file = {"position": None, "stored": None}
+    await folder.catalog.entries.add([version(folder.tree, run, path, upload, **of_file) for path in paths])
+    await folder.complete(upload)
+    pages = [page async for page in folder.catalog.entries.stored_in(folder.tree, upload.number, stop=5)]
+    assert [[one.entry.path for one in page] for page in pages] == [[b"a", b"b"], [b"c"]]
+    assert not [page async for page in folder.catalog.entries.stored_in(folder.tree, upload.number, start=1)]
 
 
 async def test_an_outline_leaves_out_files_with_content(folder: Folder) -> None:
