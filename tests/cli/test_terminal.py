@@ -99,7 +99,7 @@ def test_an_upload_shows_its_progress(tmp_path: Path) -> None:
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
         with on_terminal(cli, "upload", "v", "big", "--part-size", "1MiB") as terminal:
             wait_for(
-                lambda: terminal.shows(r"of 12\.0 MiB .* MB/s .* left 1 in flight"),
+                lambda: terminal.shows(r"of 12\.0 MiB, .* MB/s, .* left, 1 in flight"),
                 otherwise=lambda: terminal.text[-2000:],
             )
             assert terminal.shows("big")

@@ -207,7 +207,7 @@ def fit(width: int, label: str, *facts: str) -> Line:
     wide = cell_len(label)
 
     def room() -> int:
-        return width - sum(len(fact) + 1 for fact in kept)
+        return width - len(", ".join(kept)) - 1
 
     while len(kept) > 1 and room() < min(wide, _LABEL_WIDTHS[min(len(kept), len(_LABEL_WIDTHS)) - 1]):
         kept.pop()
@@ -236,9 +236,7 @@ def _display(output: Output) -> Iterator[Progress]:
                 full = min(bar, int(bar * task.completed / task.total))
                 piece = "-" if console.options.ascii_only else "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
                 line.append(" ").append(piece * full, "bar.complete").append(piece * (bar - full), "bar.back")
-            for fact in facts:
-                line.append(f" {fact}")
-            return line
+            return line.append(f" {', '.join(facts)}" if facts else "")
 
     column = Whole(table_column=Column(no_wrap=True))
     display = Progress(column, console=console, transient=True, refresh_per_second=10)

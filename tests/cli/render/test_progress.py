@@ -45,11 +45,11 @@ async def test_without_a_terminal_a_line_is_printed_now_and_then(
 @pytest.mark.parametrize(
     ("width", "label", "bar", "facts"),
     [
-        (80, "film.mkv", 17, 4),
-        (60, "film.mkv", 9, 3),
-        (50, "film.mkv", 0, 3),
+        (80, "film.mkv", 14, 4),
+        (60, "film.mkv", 0, 3),
+        (50, "film.mkv", 12, 2),
         (40, "film.mkv", 0, 2),
-        (35, "film.m\N{HORIZONTAL ELLIPSIS}", 0, 2),
+        (35, "film.\N{HORIZONTAL ELLIPSIS}", 0, 2),
         (28, "film.mkv", 0, 1),
         (22, "f\N{HORIZONTAL ELLIPSIS}", 0, 1),
     ],

@@ -249,12 +249,12 @@ def _safe(sync: FolderSync) -> str:
 def _state(sync: FolderSync, speed: Speed | None) -> State:
     now = sync.snapshot()
     total = None if now.is_looking else now.changed_size
-    label = now.current[0] if now.current else "looking" if now.is_looking else "archiving"
+    label = now.current[0] if now.current else "scanning" if now.is_looking else "archiving"
     facts = (
         f"{now.archived:,} of {show_count(now.changed, 'path')}",
         *moving(speed, now.sent, total),
         f"{now.failed:,} failed" if now.failed else "",
-        f"{now.looked_at:,} looked at",
+        f"{now.looked_at:,} scanned",
     )
     return State(label, min(now.sent, total) if total else now.sent, total, facts)
 
