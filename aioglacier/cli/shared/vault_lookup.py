@@ -38,7 +38,7 @@ async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKe
         what, fetching = f"vault {vault}", f"'aioglacier inventory {vault}' fetches its list"
         if vault.startswith("s3://"):
             what, fetching = vault, f"'aioglacier catalog recover {vault}' reads what 'sync' took there"
-        hint = near(vault, {known.vault for known in await catalog.archives.vault_keys()})
+        hint = near(vault, {known.vault for known in await catalog.archives.vault_keys()} - {vault})
         raise CommandError(f"nothing is on record of {what}; {fetching}{hint}", Exit.OTHER)
     return key
 

@@ -70,7 +70,7 @@ def _hash(path: str) -> tuple[int, bytes]:
     try:
         status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(21, "Is a directory")
+            raise IsADirectoryError(21, "Is a directory", path)
         # Threads pay for large files only.
         if path == "-" or not stat.S_ISREG(status.st_mode) or status.st_size <= _SMALL:
             return _hash_stream(fd)
