@@ -21,5 +21,11 @@ def test_twenty_older_versions_are_named_and_the_rest_counted() -> None:
     progress = RestoreProgress(refused={"owners": "not permitted"}, older=[b"%d" % n for n in range(25)])
     notices = [*progress.notices()]
     assert notices[0] == "the owners of some paths could not be set: not permitted"
+    assert notices[1] == "'0' is an older version: the archive of the newest one is not proven"
     assert len(notices) == 22
     assert notices[-1] == "so are 5 more"
+
+
+def test_twenty_older_versions_are_all_that_there_are() -> None:
+    """No count follows where none is left."""
+    assert len([*RestoreProgress(older=[b"a"] * 20).notices()]) == 20
