@@ -34,9 +34,11 @@ def test_a_plan_says_whether_a_restore_is_paid_for(museum: Cli) -> None:
     museum("download", "s3://museum", "DEEP_ARCHIVE", "x", "--tier", "Expedited", code=2)
 
 
-@pytest.mark.parametrize("words", [(), ("a", "b", "c"), ("a", "--job-id", "job"), ("a", "b", "--manifest")])
+@pytest.mark.parametrize(
+    "words", [(), ("a", "b", "c"), ("a", "--job-id", "job"), ("a", "b", "--manifest", "--no-wait")]
+)
 def test_words_that_mean_no_object_are_refused(museum: Cli, words: tuple[str, ...]) -> None:
-    """A restore has no id, and an object is no manifest."""
+    """A restore has no id, and a manifest means the whole stream."""
     museum("download", "s3://museum", *words, code=2)
 
 
