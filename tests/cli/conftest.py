@@ -266,6 +266,12 @@ def ask(url: str, method: str, path: str) -> Any:
         return json.loads(answer.read() or b"{}")
 
 
+def struck(cli: Cli) -> int:
+    """Return how often the faults of the service have struck."""
+    with urllib.request.urlopen(f"{cli.arguments[1]}/_local/status") as answer:  # noqa: S310  # our own
+        return sum(fault["struck"] for fault in json.load(answer)["faults"])
+
+
 def hang(operation: str, where: str = "", **more: Any) -> dict[str, Any]:
     """A fault: the first such request waits for a minute."""
     return {"operation": operation, "kind": "delay", "where": where, "seconds": 60, **more}

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from aioglacier.core.treehash import tree_hash
-from tests.cli.conftest import MIB, Cli, data, faulty, hang, sent, wait_for
+from tests.cli.conftest import MIB, Cli, data, faulty, hang, sent, struck, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,8 @@ def test_a_signal_during_a_download(tmp_path: Path) -> None:
     with faulty(tmp_path, truncated) as cli:
         archive_id = cli("--json", "upload", "v", "big").record["archive_id"]
         with cli.started("download", "v", f"--archive-id={archive_id}", "back") as process:
-            wait_for((tmp_path / ".back.aioglacier.journal").exists)
+            # A fault that had not struck yet would wait for the second run.
+            wait_for(lambda: struck(cli) == 1 and (tmp_path / ".back.aioglacier.journal").exists())
             stopped = cli.stop(process, signal.SIGINT, code=130)
         assert not (tmp_path / "back").exists()
         go_on(cli, stopped.err)
