@@ -180,7 +180,16 @@ class ColdBucketPromise(BucketPromise):
 
 
 @pytest.mark.parametrize(
-    ("promise", "examples"), [(VaultPromise, "30"), (BucketPromise, "4"), (ColdBucketPromise, "4")]
+    ("promise", "examples"),
+    [
+        (VaultPromise, "10"),
+        (BucketPromise, "4"),
+        (ColdBucketPromise, "4"),
+        *(
+            pytest.param(promise, "60", marks=[pytest.mark.long, pytest.mark.timeout(1800)])
+            for promise in (VaultPromise, BucketPromise, ColdBucketPromise)
+        ),
+    ],
 )
 def test_what_is_said_of_a_folder_is_true(promise: type[FolderPromise], examples: str) -> None:
     """Nothing that is said to be stored is missing, old or another's, after any sequence of events."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from aioglacier.client.buckets.bucket import Bucket
 
+_BUCKET_POINTS = {"upload id recorded", "part sent", "completing recorded:2", "completed", "archive recorded"}
 CLASSES = ["GLACIER_IR", "DEEP_ARCHIVE"]
 
 
@@ -268,7 +269,15 @@ async def test_an_upload_on_no_record_is_said(place: Place, tree: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [point for point in POINTS if point != "part sent:3"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        # The other points, which a vault is killed at too, in the long tests.
+        pytest.param(point, marks=[] if point in _BUCKET_POINTS else pytest.mark.long)
+        for point in POINTS
+        if point != "part sent:3"
+    ],
+)
 async def test_a_sync_killed_at_any_point_is_made_good_by_the_next(tmp_path: Path, point: str) -> None:
     """One bundle and one file with their sidecars are there in the end, no upload is open."""
     place = Place(tmp_path, "GLACIER_IR")

@@ -227,16 +227,36 @@ asyncio.run(main())
 """
 
 
+#: Points of which uploads, parts and pieces a run is killed at; the long tests have the same of others.
+KILLS = {
+    "upload intent recorded": (1, 5),
+    "upload initiated": (3,),
+    "upload id recorded": (2,),
+    "part sent": (1, 4),
+    "completing recorded": (3,),
+    "completed": (1, 5),
+    "archive recorded": (4, 5),
+}
+MORE_KILLS = {
+    "upload intent recorded": (2,),
+    "upload initiated": (1, 5),
+    "upload id recorded": (5,),
+    "part sent": (3, 9),
+    "completing recorded": (1, 5),
+    "completed": (4,),
+    "archive recorded": (1,),
+}
+
+
 @pytest.mark.parametrize(
     "point",
     [
-        *(f"upload intent recorded:{n}" for n in (1, 2, 5)),
-        *(f"upload initiated:{n}" for n in (1, 3, 5)),
-        *(f"upload id recorded:{n}" for n in (2, 5)),
-        *(f"part sent:{n}" for n in (1, 3, 4, 9)),
-        *(f"completing recorded:{n}" for n in (1, 3, 5)),
-        *(f"completed:{n}" for n in (1, 4, 5)),
-        *(f"archive recorded:{n}" for n in (1, 4, 5)),
+        *(f"{point}:{n}" for point, numbers in KILLS.items() for n in numbers),
+        *(
+            pytest.param(f"{point}:{n}", marks=pytest.mark.long)
+            for point, numbers in MORE_KILLS.items()
+            for n in numbers
+        ),
     ],
 )
 async def test_a_stream_killed_at_any_point_is_made_good_by_the_next_run(
