@@ -44,7 +44,7 @@ def seaweedfs() -> Iterator[str]:
     _HOME.mkdir(exist_ok=True)
     with _state() as state:
         if not _is_alive(state):
-            state.clear()
+            _stop(state)  # it was killed, and its files are still there
             state.update(_start(weed), users=0)
         state["users"] += 1
     try:
@@ -90,7 +90,8 @@ def _start(weed: str) -> dict[str, Any]:
     (_HOME / "keys.json").write_text(json.dumps({"identities": [{**keys, "actions": ["Admin"]}]}))
     master, volume, filer, s3 = _free_ports(4)
     command = (
-        f"timeout --foreground {_LONGEST_SECONDS} {weed} server -dir={data} -ip=127.0.0.1 -ip.bind=127.0.0.1 "
+        f"timeout --foreground {_LONGEST_SECONDS} {weed} -logdir={data} server -dir={data} "
+        "-ip=127.0.0.1 -ip.bind=127.0.0.1 "
         f"-master.port={master} -volume.port={volume} -filer -filer.port={filer} -s3 -s3.port={s3} "
         f"-s3.ip.bind=127.0.0.1 -s3.config={_HOME / 'keys.json'} -s3.iam=false "
         "-master.volumeSizeLimitMB=1024 -volume.max=40"
@@ -101,11 +102,11 @@ def _start(weed: str) -> dict[str, Any]:
     end = time.monotonic() + _START_SECONDS
     while not _answers(s3):
         if not _is_running(group) or time.monotonic() > end:
-            _stop({"group": group})
+            _stop({"group": group, "ports": [master, volume, filer, s3]})
             last = (_HOME / "log").read_text(errors="replace")[-300:]
             pytest.skip(f"SeaweedFS does not start here: {last}")
         time.sleep(0.1)
-    return {"group": group, "port": s3}
+    return {"group": group, "port": s3, "ports": [master, volume, filer, s3]}
 
 
 def _is_running(group: int) -> bool:
@@ -119,6 +120,10 @@ def _is_running(group: int) -> bool:
 def _stop(state: dict[str, Any]) -> None:
     with suppress(ProcessLookupError, KeyError):
         os.killpg(state["group"], signal.SIGKILL)
+    for port in state.get("ports", ()):
+        for number in (port, port + 10_000, port - 10_000):
+            for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108  # its own choice
+                left.unlink(missing_ok=True)
     state.clear()
     shutil.rmtree(_HOME / "data", ignore_errors=True)
 

@@ -34,6 +34,20 @@ autovacuum = off
 """
 
 
+#: Waits until the process that runs tests has ended, even by a kill; ends the server and removes its folder.
+_OWNER = """
+cat
+if read -r pid <"$0/data/postmaster.pid"; then
+    kill -QUIT "$pid"
+    for _ in $(seq 100); do
+        [ -e "$0/data/postmaster.pid" ] || break
+        sleep 0.05
+    done
+fi
+rm -rf "$0"
+"""
+
+
 def programs() -> Path | None:
     """Return the folder of the newest PostgreSQL on this machine, of Debian or on the path."""
     found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
@@ -75,10 +89,10 @@ class Server:
 def running(bin_: Path) -> Iterator[Server]:
     """Run a server in a folder of its own."""
     # Not in pytest's folders: those above it are closed to the user of the server.
-    with ExitStack() as kept:
-        # A TemporaryDirectory would also be removed by a fork that ends.
-        folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-        kept.callback(shutil.rmtree, folder)
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+    command = ["sh", "-c", _OWNER, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **silent):
         owner = _user()
         if owner is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
@@ -94,10 +108,7 @@ def running(bin_: Path) -> Iterator[Server]:
         url = f"postgresql://tester:{password}@127.0.0.1:{port}"
         server = Server(url, bin_ / "pg_ctl", folder, owner)
         server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+        yield server
 
 
 @cache
