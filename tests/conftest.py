@@ -29,6 +29,18 @@ settings.register_profile("long", deadline=None, max_examples=1000)
 settings.load_profile("suite")
 
 
+#: Fixtures that start the command line, or take whole folders to a service.
+_WHOLE = {"cli", "bare", "program", "place"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with one of these fixtures as slow, before the deselection."""
+    for item in items:
+        if not _WHOLE.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from what was loaded and collected: every search through it takes 0.3 s."""

@@ -8,8 +8,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from aioglacier.gateway.s3.gateway import S3Gateway
 from tests.forking import forks
+
+pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parents[1] / "docs" / "buckets.md").read_text()
 

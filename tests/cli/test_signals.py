@@ -18,6 +18,7 @@ from tests.cli.conftest import MIB, Cli, data, faulty, hang, sent, struck, wait_
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
 
 PARTS = 12
 SIZE = PARTS * MIB - 5

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.forking import Fork
 
 
+pytestmark = pytest.mark.slow
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
