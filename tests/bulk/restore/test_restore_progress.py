@@ -11,8 +11,8 @@ def test_placed_files_and_failures_are_counted_apart() -> None:
     """A file in its place adds its bytes, one that is not is a failure."""
     progress = RestoreProgress()
     error = TargetError("it is there", path="b")
-    progress.note_placed([Placed(b"a", 5, None), Placed(b"b", 7, error)])
-    assert (progress.restored, progress.restored_size) == (1, 5)
+    progress.note_placed([Placed(b"a", 5, None), Placed(b"b", 7, error), Placed(b"c", 6, None)])
+    assert (progress.restored, progress.restored_size) == (2, 11)
     assert progress.failures.kept == [(b"b", error)]
 
 
