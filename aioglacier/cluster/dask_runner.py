@@ -241,7 +241,7 @@ async def open_runner(
     Raises:
         ClusterError: Dask is not installed, there is no scheduler, or a worker differs from this process.
     """
-    site = Site.of(options, limits, s3_endpoint or None, is_local=is_local)
+    site = Site.of(options, limits, s3_endpoint or None, is_local=is_local, is_here=address is None)
     worker = await _load_worker()
     runner = DaskRunner(worker, site, address, limits.processes or 1, smallest)
     try:

@@ -32,6 +32,8 @@ class Site(NamedTuple):
         memory: Bytes of the buffers of one task.
         concurrency: Bodies at once of all workers together.
         bandwidth: Bytes a second of all workers together.
+        shares_bandwidth: Whether workers share the rate among themselves, which those of one machine can;
+            otherwise each task has an equal part, also while others send nothing.
     """
 
     version: str
@@ -46,10 +48,19 @@ class Site(NamedTuple):
     memory: int | None
     concurrency: int | None
     bandwidth: int | None
+    shares_bandwidth: bool = False
 
     @classmethod
-    def of(cls, options: GatewayOptions, limits: Limits, s3_endpoint: str | None, *, is_local: bool) -> Site:
-        """Return the facts of a connection.
+    def of(
+        cls,
+        options: GatewayOptions,
+        limits: Limits,
+        s3_endpoint: str | None,
+        *,
+        is_local: bool,
+        is_here: bool = False,
+    ) -> Site:
+        """Return the facts of a connection; ``is_here`` says that all workers run on this machine.
 
         Raises:
             ClusterError: It has something that cannot be handed on.
@@ -77,6 +88,7 @@ class Site(NamedTuple):
             limits.memory,
             limits.concurrency,
             _constant(limits.bandwidth),
+            is_here and limits.shares_bandwidth,
         )
 
     def options(self, slots: int) -> GatewayOptions:
@@ -94,14 +106,17 @@ class Site(NamedTuple):
             allow_insecure=self.allow_insecure,
             timeouts=Timeouts(*self.timeouts),
             bandwidth=limits.bandwidth,
+            shares_bandwidth=limits.shares_bandwidth,
         )
 
     def limits(self, slots: int) -> Limits:
         """Return the share of the limits that one of so many tasks has."""
+        parts = 1 if self.shares_bandwidth else slots
         return Limits(
             memory=self.memory,
             concurrency=max(1, self.concurrency // slots) if self.concurrency else None,
-            bandwidth=max(1024, self.bandwidth // slots) if self.bandwidth else None,
+            bandwidth=max(1024, self.bandwidth // parts) if self.bandwidth else None,
+            shares_bandwidth=self.shares_bandwidth,
             hash_workers=1,
         )
 

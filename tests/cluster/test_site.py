@@ -86,6 +86,15 @@ def test_a_worker_opens_the_same_connection_with_its_share() -> None:
     assert options.aws_access_key_id is None
 
 
+def test_workers_of_one_machine_share_one_rate() -> None:
+    """Each may use all of it while the others send nothing; on other machines each has its part."""
+    limits = Limits(bandwidth=10_000, shares_bandwidth=True)
+    here = Site.of(OPTIONS, limits, None, is_local=False, is_here=True).options(4)
+    assert (here.bandwidth, here.shares_bandwidth) == (10_000, True)
+    away = Site.of(OPTIONS, limits, None, is_local=False).options(4)
+    assert (away.bandwidth, away.shares_bandwidth) == (2500, False)
+
+
 def test_a_share_is_never_nothing() -> None:
     """With more tasks than connections, each has one."""
     limits = Site.of(OPTIONS, Limits(concurrency=2, bandwidth=2000), None, is_local=False).limits(64)
