@@ -186,7 +186,7 @@ def test_progress_fits_one_line(tmp_path: Path, columns: int, source: str) -> No
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-", count=None)) as cli:
         # Of the part that hangs the kernel takes all or nearly all.
         size = r"1[12]\.\d MiB of 12\.0 MiB" if source == "big" else r"1[12]\.\d MiB"
-        for rate in (r" +\d+(\.\d)? MB/s", ""):  # a resume has nothing to send but what hangs
+        for rate in (r", +\d+(\.\d)? MB/s", ""):  # a resume has nothing to send but what hangs
             with (
                 subprocess.Popen(["cat", "big"], cwd=tmp_path, stdout=subprocess.PIPE) as cat,
                 on_terminal(
