@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.errors import AccessDeniedError, IntegrityError, ResourceNotFoundError
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    IntegrityError,
+    ResourceNotFoundError,
+)
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectSettings
 from aioglacier.core.treehash import hash_part
 
@@ -33,11 +38,30 @@ async def look_at_bucket(bucket: Bucket, target: BucketTarget) -> list[str]:
         BucketNotFoundError: There is no such bucket.
         AccessDeniedError: Another account owns it, or it may not be used.
     """
+    await check_bucket(target)
     with target.naming():
-        await target.gateway.head_bucket(target.ref)
         found = _rule_notices(target, await bucket.lifecycle_rules())
         found += await _version_notices(target)
         return found + await _lock_notices(target)
+
+
+async def check_bucket(target: BucketTarget) -> None:
+    """See that the bucket is there and belongs to its owner.
+
+    Raises:
+        BucketNotFoundError: There is no such bucket.
+        AccessDeniedError: Another account owns it, or it may not be used.
+    """
+    name, owner = target.ref.name, target.ref.owner
+    with target.naming():
+        try:
+            await target.gateway.head_bucket(target.ref)
+        except BucketNotFoundError as error:
+            error.add_note(f"there is no bucket {name}: make it first, in the region that is named")
+            raise
+        except AccessDeniedError as error:  # the answer to a HEAD gives no reason
+            error.add_note(f"or {name} belongs to another account than {owner}")
+            raise
 
 
 def _rule_notices(target: BucketTarget, rules: list[LifecycleRule] | None) -> list[str]:

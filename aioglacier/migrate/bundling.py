@@ -138,7 +138,7 @@ class Bundling:
         Raises:
             IntegrityError: The bytes came damaged each time.
         """
-        storage_class, full = self._work.classes.choose(moved.archive.size), None
+        storage_class = self._work.classes.choose(moved.archive.size)
         fetched = await self._buffers.acquire(-(-moved.archive.size // MIB) * MIB)
         try:
             content = fetched.view[: moved.archive.size]
@@ -146,15 +146,24 @@ class Bundling:
             async with self._lock:
                 draft = self._drafts.get(storage_class)
                 if draft is None or not draft.add(moved, content):
-                    buffer = await self._buffers.acquire(bundle_capacity(self._buffers.limit))
-                    buffer.holder = None  # whichever task meets a full bundle stores it
-                    full = self._drafts.get(storage_class)
-                    self._drafts[storage_class] = draft = _Draft(buffer, storage_class)
+                    draft = await self._begin(storage_class)
                     draft.add(moved, content)
         finally:
             self._buffers.release(fetched)
-        if full is not None:
-            await self._store(full)
+
+    async def _begin(self, storage_class: StorageClass) -> _Draft:
+        """Return an empty bundle; store the full one of its class, or the oldest if there is no room."""
+        if storage_class in self._drafts:
+            await self._store(self._drafts.pop(storage_class))
+        capacity = bundle_capacity(self._buffers.limit)
+        # Bundles that wait for archives take a fourth of the memory and those archives another, or an archive
+        # with large parts would wait for them, and they for it.
+        if len(self._drafts) >= max(1, self._buffers.limit // 4 // capacity):
+            await self._store(self._drafts.pop(next(iter(self._drafts))))
+        buffer = await self._buffers.acquire(capacity)
+        buffer.holder = None  # whichever task meets a full bundle stores it
+        draft = self._drafts[storage_class] = _Draft(buffer, storage_class)
+        return draft
 
     async def _fetch(self, moved: MovedRecord, output: GlacierOutput, content: memoryview) -> None:
         archive, source = moved.archive, JobBytes(output, self._work.target.resources)
@@ -177,13 +186,10 @@ class Bundling:
             await self._store_all(anyio.current_time() - _OLDEST_SECONDS)
 
     async def _store_all(self, until: float = float("inf")) -> None:
-        for storage_class, draft in list(self._drafts.items()):
-            async with self._lock:  # a task that waits for a buffer may replace it
-                is_due = self._drafts.get(storage_class) is draft and draft.since <= until
-                if is_due:
-                    del self._drafts[storage_class]
-            if is_due:
-                await self._store(draft)
+        async with self._lock:  # or a task could still add to one
+            for storage_class, draft in list(self._drafts.items()):
+                if draft.since <= until:
+                    await self._store(self._drafts.pop(storage_class))
 
     async def _store(self, draft: _Draft) -> None:
         """Store a bundle and prove its members; if it cannot be stored, they failed."""

@@ -22,10 +22,11 @@ from aioglacier.bulk.archives.safe_names import names_of
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.checks import check_choice
 from aioglacier.core.errors import GlacierError, InvalidPlanError
+from aioglacier.core.limits import MIB
 from aioglacier.core.s3.object_checks import check_owner, check_settings
 from aioglacier.core.s3.objects import ObjectSettings, StorageClass
 from aioglacier.migrate.bucket_carrier import BucketCarrier
-from aioglacier.migrate.bucket_checks import look_at_bucket, rehearse
+from aioglacier.migrate.bucket_checks import check_bucket, look_at_bucket, rehearse
 from aioglacier.migrate.bucket_target import BucketMove, BucketTarget
 from aioglacier.migrate.bundling import Bundling
 from aioglacier.migrate.move_costs import Classes, CostMeter, bundle_capacity
@@ -117,10 +118,13 @@ class Migration:
         up_to, capacity = self._options.bundle_up_to, bundle_capacity(self._memory)
         if up_to and self._options.names == "aws":
             raise InvalidPlanError("AWS's own tool makes no bundles; bundle archives under other names")
+        if up_to and self._memory < 4 * capacity:
+            raise InvalidPlanError(f"bundles need a memory limit of {4 * capacity // MIB} MiB at least")
         if up_to * 4 > capacity:
             raise InvalidPlanError(
-                f"bundles have {capacity} bytes with this memory, and take archives of at most a fourth of "
-                f"that, {capacity // 4}, not {up_to}"
+                f"bundles have {capacity // MIB} MiB with this memory limit, and take archives of at most a "
+                f"fourth of that, not of {up_to} bytes; bundle up to {capacity // 4 // MIB} MiB, or allow "
+                "more memory"
             )
 
     @property
@@ -188,8 +192,7 @@ class Migration:
         manifest, options = BucketManifest(target, self._vault.name), self._options
         tags = await self._vault.tags.get() if options.takes_tags else {}
         settings = check_settings(ObjectSettings(storage_class=self._classes.default, tags=tags))
-        with target.naming():
-            await target.gateway.head_bucket(target.ref)
+        await check_bucket(target)
         # Before any job is paid for: otherwise a missing right shows hours later, when outputs arrive.
         await rehearse(target, manifest.folder, tags)
         async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:

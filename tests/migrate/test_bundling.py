@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.bulk import FolderRecovery, FolderRestore, RecoveryOptions, RestoreOptions, load_prices
+from aioglacier.bulk.archives.size_rules import parse_class_rule
 from aioglacier.catalog.records import MoveState
 from aioglacier.core.errors import InvalidPlanError, ObjectExistsError
 from aioglacier.core.s3.objects import StorageClass
@@ -130,6 +131,22 @@ async def test_another_object_in_place_of_a_bundle_keeps_all_its_archives(old_va
         await bucket.upload(b"other", key=name, storage_class="STANDARD", overwrite=True)
         assert (await check_report(vault, bucket)).count == 12
         assert (await ProvenDeletion(vault, bucket, budget()).run()).deleted == 0
+
+
+async def test_bundles_of_several_classes_share_the_least_memory(old_vault: OldVault) -> None:
+    """Four tasks that fetch never wait for memory that only they can free."""
+    sizes = [1 + number * 100 * KIB for number in range(20)]
+    await old_vault.fill({f"a{size}": b"1" * size for size in sizes} | {"large": b"2" * (17 << 20)})
+    rules = tuple(map(parse_class_rule, ("size<600KiB:GLACIER_IR", "size<1200KiB:STANDARD")))
+    options = MigrationOptions(pace=FAST, rules=rules, bundle_up_to=2048 * KIB)
+    async with old_vault.connected(memory=32 << 20) as glacier:
+        migration = await migration_of(glacier, options)
+        assert ((await migration.run()).restored, migration.failures) == (21, [])
+        found = [entry async for entry in (await bucket_of(glacier)).objects("bundles/")]
+        assert len({entry.storage_class for entry in found}) == 3
+    async with old_vault.connected(memory=16 << 20) as glacier:
+        with pytest.raises(InvalidPlanError, match="32 MiB"):
+            await migration_of(glacier, options)
 
 
 async def test_a_damaged_member_is_fetched_again(old_vault: OldVault) -> None:

@@ -23,7 +23,7 @@ from aioglacier.catalog.storage.columns import count_microseconds, escape, insta
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import MOVED, MOVED_BUNDLES, MOVES, marks
 from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
-from aioglacier.core.models import Archive, ArchiveId
+from aioglacier.core.models import Archive, ArchiveId, Tier
 from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ _COLUMNS: Final = (
 )
 _SELECT: Final = f"SELECT {_COLUMNS} FROM moved AS m JOIN archives AS a ON a.number = m.archive"  # noqa: S608  # names of ours
 _FORGET_PARTS: Final = "DELETE FROM moved_parts WHERE moved = ?"
+_LAST_JOB: Final = (
+    "SELECT m.requested, j.tier FROM moved AS m LEFT JOIN jobs AS j ON j.job_id = m.job_id "
+    "WHERE m.move = ? AND m.state = 'requested' ORDER BY m.requested DESC LIMIT 1"
+)
 _HOUR: Final = 3600 * 1_000_000
 
 
@@ -61,6 +65,22 @@ class MoveTotals(NamedTuple):
 
     archives: int
     size: int
+
+
+class MoveWaiting(NamedTuple):
+    """The jobs of a move that are under way.
+
+    Attributes:
+        since: When the first of them was asked for.
+        last: When the last that is not known to be done was asked for.
+        tier: The tier of that one, if it is on record.
+        ready_until: When the first output may expire.
+    """
+
+    since: datetime | None
+    last: datetime | None
+    tier: Tier | None
+    ready_until: datetime | None
 
 
 class Moves(Records):
@@ -221,16 +241,24 @@ class Moves(Records):
         rows = await self._sums(move, "m.state", "")
         return {MoveState(state): MoveTotals(count, size) for state, count, size in rows}
 
-    async def waiting(self, move: MoveRecord) -> tuple[datetime | None, datetime | None]:
-        """Return when the oldest job under way was asked for, and when the first output may expire."""
-        rows = await self._database.read(
-            lambda connection: connection.rows(
+    async def waiting(self, move: MoveRecord) -> MoveWaiting:
+        """Return what is known of the jobs under way."""
+
+        def question(connection: Connection) -> MoveWaiting:
+            ((since, until),) = connection.rows(
                 "SELECT min(requested), min(ready_until) FROM moved "
                 "WHERE move = ? AND state IN ('requested', 'ready', 'open', 'completing')",
                 (move.number,),
             )
-        )
-        return optional(instant_of, rows[0][0]), optional(instant_of, rows[0][1])
+            last = connection.rows(_LAST_JOB, (move.number,)) or [(None, None)]
+            return MoveWaiting(
+                optional(instant_of, since),
+                optional(instant_of, last[0][0]),
+                optional(Tier, last[0][1]),
+                optional(instant_of, until),
+            )
+
+        return await self._database.read(question)
 
     async def failures(self, move: MoveRecord) -> dict[str, MoveTotals]:
         """Count the archives that failed, by cause: the part of the outcome before the first colon."""

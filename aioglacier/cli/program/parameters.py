@@ -154,6 +154,11 @@ class AnyCase(_OfChoice):
         del ctx
         return f"{value!r} is not one of {', '.join(self.choices)}"
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """See ``click.Choice.get_missing_message``, which takes a line for each choice."""
+        del param, ctx
+        return f"Choose one of {', '.join(self.choices)}"
+
 
 class _Whole(click.IntRange):
     name = "whole number"

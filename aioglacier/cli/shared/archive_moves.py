@@ -119,6 +119,7 @@ async def run_move(
     """Print the plan of a move, or run it; ``facts`` are in each record, ``more`` is in the plan's."""
     if is_dry_run or (Tier.EXPEDITED in pace.tiers and not spending.yes):
         plan = await move.plan()
+        plan.check()  # as the run would
         if is_dry_run:
             record = {**_plan_record(plan, pace, budget.prices, facts), **more()}
             session.output.record(record, _plan_text)

@@ -55,6 +55,11 @@ async def test_states_and_facts_come_back(tmp_path: Path) -> None:
         assert (await catalog.moves.totals(move))[MoveState.READY] == (1, 5)
         assert await catalog.moves.failures(move) == {"TargetError": (1, 5)}
         assert await catalog.moves.asked_by_hour(move, NOON - timedelta(days=1)) == [(NOON, 5)]
+        waiting = await catalog.moves.waiting(move)
+        assert waiting == (NOON, None, None, until)  # no job is on record as not done
+        await catalog.moves.record(three, MoveState.REQUESTED, job_id="k", requested=NOON)
+        assert (await catalog.moves.waiting(move)).last == NOON
+        await catalog.moves.record(three, MoveState.PLANNED)
         await catalog.moves.plan_failed(move)
         assert await catalog.moves.failures(move) == {}
         assert len(await listed(catalog, move, MoveState.PLANNED)) == 2

@@ -19,6 +19,7 @@ from aioglacier.cli.shared.consent import DRY_RUN, YES
 from aioglacier.cli.shared.money import RETRIEVING, SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.vault_lookup import require_key
 from aioglacier.core.errors import BucketNotFoundError
+from aioglacier.core.models import Tier
 from aioglacier.core.place import parse_place
 
 if TYPE_CHECKING:
@@ -47,6 +48,25 @@ _TARGET = folding(
     click.option("--to-endpoint-url", metavar="URL", help="An S3 other than AWS's own."),
     click.option("--to-owner", metavar="ACCOUNT", help="The bucket's account. Default: the vault's."),
 )
+
+
+#: The usual longest time of a job (Glacier developer guide, "Archive retrieval options").
+_LONGEST = {
+    Tier.EXPEDITED: timedelta(minutes=5),
+    Tier.STANDARD: timedelta(hours=5),
+    Tier.BULK: timedelta(hours=12),
+}
+
+#: The states of archives in words, in the order of a move.
+_STATES = {
+    "done": ("proven", "deleting", "deleted"),
+    "not asked for yet": ("planned",),
+    "at the service": ("requested",),
+    "ready to fetch": ("ready",),
+    "being stored": ("open", "completing"),
+    "failed": ("failed",),
+    "deleted in the vault": ("deleted",),
+}
 
 
 class _Group(CommandGroup):
@@ -188,10 +208,10 @@ async def _run(
         try:
             for sentence in await migration.look_at_bucket():
                 session.output.warn(sentence)
-        except BucketNotFoundError as error:
+        except BucketNotFoundError:
             if not dry_run:
                 raise
-            session.output.warn(f"{error.message}; make the bucket before you move anything")
+            session.output.warn(f"there is no bucket {bucket.name}; make it before you move anything")
         return await run_move(
             session,
             migration,
@@ -239,6 +259,7 @@ async def _status_record(catalog: Catalog, move: MoveRecord) -> Record:
     spent = (await catalog.reports.vault(move.key)).spent
     prices = [each.price for each in spent]
     waiting = await catalog.moves.waiting(move)
+    done_by = waiting.last + _LONGEST[waiting.tier] if waiting.last and waiting.tier else None
     return {
         "vault": move.key.vault,
         "target": move.target,
@@ -247,26 +268,44 @@ async def _status_record(catalog: Catalog, move: MoveRecord) -> Record:
             state.value: {"archives": sums.archives, "size": sums.size} for state, sums in totals.items()
         },
         "failed_by": {cause: sums.archives for cause, sums in (await catalog.moves.failures(move)).items()},
-        "asked_since": plain(waiting[0]),
-        "ready_until": plain(waiting[1]),
-        "spent": None if None in prices else round(sum(price or 0.0 for price in prices), 6),
+        "asked_since": plain(waiting.since),
+        "tier": plain(waiting.tier),
+        "done_by": plain(done_by),
+        "ready_until": plain(waiting.ready_until),
+        "spent": None if None in prices else sum(price or 0 for price in prices) / 1e6,
         "currency": next((each.currency for each in spent if each.currency), None),
     }
 
 
 def _status_text(record: Mapping[str, Any]) -> str:
-    states = {
-        state: f"{show_count(sums['archives'], 'archive')}, {show_size(sums['size'])}"
-        for state, sums in record["states"].items()
-    }
-    shown = {
-        **states,
-        "failed by": ", ".join(f"{cause} {count:,}" for cause, count in record["failed_by"].items()) or None,
-        "first job asked for": record["asked_since"],
-        "first output ready until": record["ready_until"],
-        "spent on this vault": f"{record['spent']} {record['currency']}" if record["spent"] else None,
-    }
-    return as_text(f"{record['vault']} to {record['target']}, since {record['started']}", shown)
+    from aioglacier.core.prices import show_amount  # noqa: PLC0415  # not needed for help
+
+    states, shown = record["states"], {}
+    total = sum(sums["archives"] for sums in states.values())
+    size = sum(sums["size"] for sums in states.values())
+    for label, names in _STATES.items():
+        found = [states[name] for name in names if name in states]
+        archives, part = sum(sums["archives"] for sums in found), sum(sums["size"] for sums in found)
+        if label == "done":
+            shown[label] = f"{archives:,} of {show_count(total, 'archive')}, "
+            shown[label] += f"{show_size(part)} of {show_size(size)}"
+        elif found:
+            shown[label] = f"{show_count(archives, 'archive')}, {show_size(part)}"
+    if "at the service" in shown:
+        shown["at the service"] += f", since {_minute(record['asked_since'])}"
+    if record["done_by"]:
+        shown["all of them by"] = f"{_minute(record['done_by'])}, as {record['tier']} jobs usually are"
+    if record["ready_until"]:
+        shown["fetch before"] = f"{_minute(record['ready_until'])}, or a job must be paid again"
+    if record["failed_by"]:
+        shown["failed by"] = ", ".join(f"{cause} {count:,}" for cause, count in record["failed_by"].items())
+    if record["spent"]:
+        shown["spent on this vault"] = f"about {show_amount(record['spent'], record['currency'])}"
+    return as_text(f"{record['vault']} to {record['target']}, begun {_minute(record['started'])}", shown)
+
+
+def _minute(text: str) -> str:
+    return show_time(datetime.fromisoformat(text))
 
 
 @command.command("report")
@@ -400,8 +439,8 @@ def _confirm_by_name(session: Session, vault: str, text: str) -> None:
 
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError(
-            f"this would {text}. Nothing was done: there is no terminal to ask on. Use --yes to go ahead "
-            "without asking"
+            f"this would {'; '.join(text.splitlines())}. Nothing was done: there is no terminal to ask on. "
+            "Use --yes to go ahead without asking"
         )
     with session.stopper.asking():
         typed = click.prompt(f"This would {text}.\nType the name of the vault to go ahead", err=True)

@@ -39,7 +39,8 @@ def test_a_vault_moves_is_reported_and_deleted(program: Cli) -> None:
     assert "2 there before" in again.text
     status = program("migrate", "status", "photos", "--json").record
     assert status["states"] == {"proven": {"archives": 2, "size": 6}}
-    assert "2 archives" in program("migrate", "status").text
+    assert 0 < status["spent"] < 0.01
+    assert "2 of 2 archives, 6 bytes of 6 bytes" in program("migrate", "status").text
     report = program("migrate", "report", "photos", TARGET, "--json").record
     assert (report["lines"], report["proven"], report["findings"]) == (2, 2, 0)
     delete = ("migrate", "delete-proven", "photos", TARGET)
