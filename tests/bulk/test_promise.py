@@ -182,7 +182,7 @@ class ColdBucketPromise(BucketPromise):
 @pytest.mark.parametrize(
     ("promise", "examples"),
     [
-        (VaultPromise, "10"),
+        (VaultPromise, "30"),
         (BucketPromise, "4"),
         (ColdBucketPromise, "4"),
         *(
