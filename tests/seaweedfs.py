@@ -94,7 +94,7 @@ def _start(weed: str) -> dict[str, Any]:
         "-ip=127.0.0.1 -ip.bind=127.0.0.1 "
         f"-master.port={master} -volume.port={volume} -filer -filer.port={filer} -s3 -s3.port={s3} "
         f"-s3.ip.bind=127.0.0.1 -s3.config={_HOME / 'keys.json'} -s3.iam=false "
-        "-master.volumeSizeLimitMB=1024 -volume.max=40"
+        "-master.volumeSizeLimitMB=1024 -volume.max=2000"  # each bucket takes seven, which stay small
     )
     # It belongs to no process that runs tests: the first to use it may end before the last.
     shell = ["sh", "-c", f"{command} >{_HOME / 'log'} 2>&1 & echo $$"]
