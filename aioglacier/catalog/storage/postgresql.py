@@ -52,6 +52,10 @@ _BUSY_MILLISECONDS: Final = 250
 #: Any number, the same for all: the lock that is held while something is changed.
 _WRITER: Final = 0x61696F676C616369
 
+#: Characters of a statement that is planned once for all its values. Longer ones ask for hundreds of values;
+#: without statistics, which a new table lacks for a minute, the server's plan for any values read all rows.
+_LARGEST_KEPT_STATEMENT: Final = 1200
+
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE: Final = (
     f"BEGIN; SET LOCAL lock_timeout = {_BUSY_MILLISECONDS}; SELECT pg_advisory_xact_lock({_WRITER})"
@@ -371,6 +375,7 @@ async def open_postgresql(url: str, *, busy_timeout_seconds: float) -> AsyncIter
     parameters = {
         "dsn": url,
         "timeout": _CONNECT_SECONDS,
+        "max_cacheable_statement_size": _LARGEST_KEPT_STATEMENT,
         "server_settings": {
             "search_path": _SCHEMA,
             "application_name": f"{_SCHEMA} {os.getpid()} {socket.gethostname()}"[:63],
