@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.cli.conftest import MIB, faulty, hang, sent, wait_for
+from tests.cli.conftest import MIB, faulty, hang, sent, struck, wait_for
 from tests.cli.test_signals import PARTS, WORKED_PARTS, WORKED_SIZE, go_on
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_what_is_on_its_way_need_not_go_again(tmp_path: Path, number: signal.Sig
     with faulty(tmp_path, slow) as cli:
         command = ["--concurrency", "2", "upload", "v", "big", "--part-size", "1MiB"]
         with cli.started(*command) as process:
-            wait_for(lambda: sent(cli) >= 2)
+            wait_for(lambda: struck(cli) >= 4)  # two have arrived, and two more have begun
             before = sent(cli)
             stopped = cli.stop(process, number, code=CODES[number])
         after = sent(cli)
@@ -45,7 +45,7 @@ def test_a_second_signal_does_not_wait_for_what_is_on_its_way(tmp_path: Path) ->
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {32 * MIB}-"), size=WORKED_SIZE) as cli:
         command = ["upload", "v", "big", *WORKED_PARTS]
         with cli.started(*command) as process:
-            wait_for(lambda: sent(cli) == 1)
+            wait_for(lambda: sent(cli) == 1 and struck(cli) == 1)  # or the next run would meet the fault
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
             process.send_signal(signal.SIGINT)
