@@ -317,6 +317,10 @@ async def connect(
         ImportError: A package that "local:DIR" needs is not installed.
     """
     _require_asyncio()
+    if isinstance(catalog, (str, os.PathLike)):
+        raise ConfigurationError(
+            f"catalog is {os.fspath(catalog)!r}; it must be an open catalog: async with Catalog.open(...)"
+        )
     allowance = Allowance.of(limits, hash_in)  # before anything is opened
     own = _own_transport(ssl_context, connector, is_spread=(cluster or limits.processes or 1) != 1)
     endpoint = None

@@ -29,6 +29,7 @@ MIB = 1024 * 1024
     ("arguments", "told"),
     [
         ({"hash_in": "clouds"}, 'hash_in is \'clouds\'; it must be "auto", "processes" or "threads"'),
+        ({"catalog": "catalog.db"}, "catalog is 'catalog.db'; it must be an open catalog"),
         ({"endpoint_url": "local:"}, "needs a folder"),
         ({"endpoint_url": "http://example.com"}, "plain http"),
         ({"endpoint_url": "ftp://127.0.0.1"}, "https://"),
