@@ -125,19 +125,14 @@ def shard_lock(work: str, number: int) -> str:
 
 def _mismatch(work: str, recorded: int, given: int, number: int, error: UploadLockedError) -> Exception:
     who = "another process" if error.pid is None else f"process {error.pid} on {error.host}"
-    if recorded == given:
-        difference = "with other options"
+    if recorded == 1:
+        said = f"{work!r} is being done undivided by {who}; wait until it ends"
     else:
-        difference = (
-            f"in {recorded} shards, not {given}; use --shard I/{recorded}" if recorded > 1 else "whole"
+        how = "with other options" if recorded == given else f"in {recorded} shards, not {given}"
+        said = (
+            f"{work!r} is being done {how}: {who} does shard {number}. Give every shard the same number and "
+            "options, or wait until no shard is at work"
         )
     return ShardMismatchError(
-        f"{work!r} is being done {difference}: {who} does shard {number}. Give every shard the same number "
-        "and options, or wait until no shard is at work",
-        work=work,
-        recorded=recorded,
-        given=given,
-        number=number,
-        pid=error.pid,
-        host=error.host,
+        said, work=work, recorded=recorded, given=given, number=number, pid=error.pid, host=error.host
     )
