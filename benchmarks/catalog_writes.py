@@ -262,7 +262,7 @@ async def moves(catalog: Catalog, count: int) -> dict[str, Any]:
     ways: dict[str, Callable[[MovedRecord], Awaitable[object]]] = {
         "record": lambda moved: catalog.moves.record(moved, MoveState.REQUESTED, job_id="job"),
         "part": lambda moved: catalog.moves.record_part(moved, MovedPart(0, bytes(32), bytes(32))),
-        "prove": lambda moved: catalog.moves.prove(move, moved, lambda number, _: f"line {number}"),
+        "prove": lambda moved: catalog.manifest_lines.prove(move, moved, lambda number, _: f"line {number}"),
     }
     for name, way in ways.items():
         figures[name] = await by_tasks(len(planned), partial(_take_turn, iter(planned), way))

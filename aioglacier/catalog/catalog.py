@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.runs import Runs
     from aioglacier.catalog.folders.trees import Trees
     from aioglacier.catalog.jobs import Downloads, Jobs
+    from aioglacier.catalog.moves.manifest_lines import ManifestLines
     from aioglacier.catalog.moves.moves import Moves
     from aioglacier.catalog.moves.shards import Shards
     from aioglacier.catalog.records import VaultKey
@@ -56,6 +57,7 @@ _LATER: Final = {
     "reports": "reports.Reports",
     "shards": "moves.shards.Shards",
     "moves": "moves.moves.Moves",
+    "manifest_lines": "moves.manifest_lines.ManifestLines",
 }
 
 _scheme: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -82,6 +84,7 @@ class Catalog:
         bundles: The archives that folders are kept in.
         entries: The versions of the paths of folders.
         moves: Archives on their way out of vaults.
+        manifest_lines: The lines that prove where moved archives are.
         reports: Sums and checks over everything on record.
         shards: Works that several processes divide among themselves.
     """
@@ -94,6 +97,7 @@ class Catalog:
     bundles: Bundles
     entries: Entries
     moves: Moves
+    manifest_lines: ManifestLines
     reports: Reports
     shards: Shards
 

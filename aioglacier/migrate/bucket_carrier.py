@@ -245,7 +245,7 @@ class BucketCarrier:
     async def _prove(self, moved: MovedRecord, head: ObjectHead) -> None:
         now = datetime.now(UTC)
         bucket = self._target.ref.name
-        await self._moves.prove(
+        await self._work.context.catalog.manifest_lines.prove(
             self._work.move,
             moved,
             lambda number, previous: write_line(number, previous, moved, head, bucket, now),

@@ -258,7 +258,7 @@ class Bundling:
         def line(moved: MovedRecord, number: int, previous: str | None) -> str:
             return write_line(number, previous, moved, head, bucket, now, bundle)
 
-        for moved in await self._moves.prove_bundle(work.move, bundle, line):
+        for moved in await work.context.catalog.manifest_lines.prove_bundle(work.move, bundle, line):
             work.progress.add(moved.archive.size)
         self._there.add(bundle.number)
         passing("move proven")

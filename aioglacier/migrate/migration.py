@@ -248,7 +248,7 @@ class Migration:
         context = self._context
         # Two shards would write segments that overlap.
         async with context.catalog.lock_source(context.key, f"manifest in {move.target}", waits=True):
-            await manifest.write_new(context.catalog.moves, move, least=least)
+            await manifest.write_new(context.catalog.manifest_lines, move, least=least)
 
 
 def _ids(archive: Archive) -> Sequence[str]:

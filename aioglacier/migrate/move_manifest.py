@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from aioglacier.catalog.moves.moves import Moves
+    from aioglacier.catalog.moves.manifest_lines import ManifestLines
     from aioglacier.catalog.records import MovedBundle, MovedRecord, MoveRecord
     from aioglacier.core.s3.objects import ObjectHead
     from aioglacier.migrate.bucket_target import BucketTarget
@@ -152,16 +152,16 @@ class BucketManifest:
                     f"{segment.key} ends at line {number}, not {segment.last}", expected=b"", actual=b""
                 )
 
-    async def write_new(self, moves: Moves, move: MoveRecord, *, least: int = 1) -> None:
+    async def write_new(self, recorded: ManifestLines, move: MoveRecord, *, least: int = 1) -> None:
         """Write the lines of the catalog that the bucket lacks, if there are at least ``least``."""
         # The bucket is asked each time: a kill may leave a segment that the catalog does not know.
         segments = await self.segments()
         after = segments[-1].last if segments else 0
-        last = await moves.last_line_number(move)
+        last = await recorded.last_number(move)
         if last - after < least:
             return
         lines: list[str] = []
-        async for moved in moves.list_lines(move, after):
+        async for moved in recorded.list_all(move, after):
             lines.append(moved.line or "")
             if len(lines) == _LINES:
                 await self._write(after + 1, lines)

@@ -87,7 +87,7 @@ class ProvenDeletion:
         move = await self._context.catalog.moves.find(self._context.key, target.url)
         plan, now = DeletionPlan(), datetime.now(UTC)
         if move is not None:
-            async for moved in self._context.catalog.moves.list_lines(move):
+            async for moved in self._context.catalog.manifest_lines.list_all(move):
                 self._count(plan, moved, now)
         totals = await self._context.catalog.archives.totals(self._context.key)
         plan.others = max(0, totals.archives - plan.archives - plan.younger - plan.locked)

@@ -111,9 +111,9 @@ async def proven_lines(
 
     The chain is checked from its beginning, so each line that is yielded follows from all before it.
     """
-    moves = vault.context.recorded().catalog.moves
-    recorded = moves.list_lines(move) if move is not None else None
-    last = await moves.last_line_number(move) if move is not None else 0
+    lines = vault.context.recorded().catalog.manifest_lines
+    recorded = lines.list_all(move) if move is not None else None
+    last = await lines.last_number(move) if move is not None else 0
     try:
         async for number, line in BucketManifest(target, vault.name).lines():
             report.lines = number

@@ -1,4 +1,4 @@
-"""Records of moves: which archives go where, how far each is, and the lines that prove it.
+"""Records of moves: which archives go where, and how far each is.
 
 A plan is rows, so a million archives need no memory, and a name is taken once: the database refuses a second.
 Each step of an archive is recorded before it is taken, so a kill leaves the state before it.
@@ -7,27 +7,19 @@ Each step of an archive is recorded before it is taken, so a kill leaves the sta
 from __future__ import annotations
 
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aioglacier.catalog.archive_rows import is_sound, known_archive
-from aioglacier.catalog.records import (
-    ArchiveState,
-    MovedBundle,
-    MovedPart,
-    MovedRecord,
-    MoveRecord,
-    MoveState,
-)
+from aioglacier.catalog.moves.moved_rows import FORGET_PARTS, PAGE, select_moved
+from aioglacier.catalog.records import MovedBundle, MovedPart, MovedRecord, MoveRecord, MoveState
 from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import MOVED, MOVED_BUNDLES, MOVES, marks
 from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
-from aioglacier.core.models import Archive, ArchiveId, Tier
+from aioglacier.core.models import Tier
 from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.records import ArchiveRecord, VaultKey
@@ -36,16 +28,6 @@ if TYPE_CHECKING:
 #: Names asked for by one statement, whose values databases limit.
 _NAMES: Final = 500
 
-#: Rows read at a time.
-_PAGE: Final = 250
-
-_COLUMNS: Final = (
-    "m.number, m.name, m.state, m.job_id, m.requested, m.ready_until, m.token, m.upload_id, m.part_size, "
-    "m.outcome, m.line_number, m.line, m.bundle, m.position, a.state, "
-    "a.number, a.archive_id, a.size, a.tree_hash, a.description, a.created, a.checksum"
-)
-_SELECT: Final = f"SELECT {_COLUMNS} FROM moved AS m JOIN archives AS a ON a.number = m.archive"  # noqa: S608  # names of ours
-_FORGET_PARTS: Final = "DELETE FROM moved_parts WHERE moved = ?"
 _LAST_JOB: Final = (
     "SELECT m.requested, j.tier FROM moved AS m LEFT JOIN jobs AS j ON j.job_id = m.job_id "
     "WHERE m.move = ? AND m.state = 'requested' ORDER BY m.requested DESC LIMIT 1"
@@ -192,7 +174,9 @@ class Moves(Records):
     async def get(self, move: MoveRecord, number: int) -> MovedRecord:
         """Return an archive of a move by its number."""
         question = "m.number = ?"
-        (found,) = await self._database.read(lambda connection: _select(connection, move, question, number))
+        (found,) = await self._database.read(
+            lambda connection: select_moved(connection, move, question, number)
+        )
         return found
 
     async def list_moved(
@@ -205,11 +189,11 @@ class Moves(Records):
     ) -> AsyncIterator[MovedRecord]:
         """Yield the archives of a shard in these states in the order of the plan, in constant memory."""
         values = [state.value for state in states]
-        condition = f"m.state IN ({marks(len(values))}) AND m.number > ? ORDER BY m.number LIMIT {_PAGE}"
+        condition = f"m.state IN ({marks(len(values))}) AND m.number > ? ORDER BY m.number LIMIT {PAGE}"
 
         def page(last: MovedRecord | None, connection: Connection) -> list[MovedRecord]:
             first = last.number if last else after
-            return _select(connection, move, condition, *values, first)
+            return select_moved(connection, move, condition, *values, first)
 
         async for record in self._database.each(page):
             if shard.has(record.archive.id):
@@ -305,7 +289,7 @@ class Moves(Records):
 
     async def forget_parts(self, moved: MovedRecord) -> None:
         """Remove the parts of an upload that is over."""
-        await self._database.write(lambda connection: connection.rows(_FORGET_PARTS, (moved.number,)))
+        await self._database.write(lambda connection: connection.rows(FORGET_PARTS, (moved.number,)))
 
     # --- objects that hold several archives
 
@@ -342,79 +326,6 @@ class Moves(Records):
             connection.rows("DELETE FROM moved_bundles WHERE number = ?", (bundle.number,))
 
         await self._database.write(change)
-
-    # --- the manifest
-
-    async def prove(
-        self, move: MoveRecord, moved: MovedRecord, write_line: Callable[[int, str | None], str]
-    ) -> None:
-        """Record that an archive is at the target, with the next line of the manifest.
-
-        ``write_line`` gets the number of the line and the line before it.
-        """
-        await self._database.write_each(self._prove_each, (move, moved, write_line))
-
-    async def prove_bundle(
-        self, move: MoveRecord, bundle: MovedBundle, write_line: Callable[[MovedRecord, int, str | None], str]
-    ) -> list[MovedRecord]:
-        """Record that the members of a bundle are at the target; return those that have no line yet."""
-
-        def change(connection: Connection) -> list[MovedRecord]:
-            condition = "m.bundle = ? AND m.line_number IS NULL ORDER BY m.position"
-            found = _select(connection, move, condition, bundle.number)
-            self._prove_each(connection, [(move, moved, partial(write_line, moved)) for moved in found])
-            return found
-
-        return await self._database.write(change)
-
-    def _prove_each(
-        self,
-        connection: Connection,
-        given: Sequence[tuple[MoveRecord, MovedRecord, Callable[[int, str | None], str]]],
-    ) -> list[None]:
-        changes = []
-        lasts: dict[int, tuple[int, str | None]] = {}  # the number and the text of each move's last line
-        for move, moved, write_line in given:
-            if move.number not in lasts:
-                found = _select(
-                    connection, move, "m.line_number IS NOT NULL ORDER BY m.line_number DESC LIMIT 1"
-                )
-                lasts[move.number] = (found[0].line_number or 0, found[0].line) if found else (0, None)
-            number, before = lasts[move.number]
-            number, line = number + 1, write_line(number + 1, before)
-            lasts[move.number] = number, line
-            values = {
-                "state": MoveState.PROVEN,
-                "upload_id": None,
-                "outcome": "",
-                "line_number": number,
-                "line": line,
-                "changed": self._now(),
-            }
-            changes.append((moved.number, values))
-        MOVED.update_each(connection, changes)
-        connection.each(_FORGET_PARTS, [(moved.number,) for _, moved, _ in given])
-        return [None] * len(given)
-
-    async def last_line_number(self, move: MoveRecord) -> int:
-        """Return the number of the last line of the manifest, 0 without one."""
-        rows = await self._database.read(
-            lambda connection: connection.rows(
-                "SELECT coalesce(max(line_number), 0) FROM moved WHERE move = ?", (move.number,)
-            )
-        )
-        return int(rows[0][0])
-
-    async def list_lines(self, move: MoveRecord, after: int = 0) -> AsyncIterator[MovedRecord]:
-        """Yield the archives with lines in the manifest, in its order, in constant memory."""
-        condition = f"m.line_number > ? ORDER BY m.line_number LIMIT {_PAGE}"
-
-        def page(last: MovedRecord | None, connection: Connection) -> list[MovedRecord]:
-            first = last.line_number if last else after
-            return _select(connection, move, condition, first)
-
-        async for record in self._database.each(page):
-            yield record
 
 
 def _update_moved(connection: Connection, changes: Sequence[tuple[int, Mapping[str, object]]]) -> list[None]:
@@ -462,42 +373,3 @@ def _ways(name: str, has_folders: bool) -> list[str]:
     """Return a name and those of the folders on its way, as they are kept."""
     ends = [at for at, character in enumerate(name) if character == "/"] if has_folders else []
     return [escape(name[:end]) for end in (*ends, len(name))]
-
-
-def _select(connection: Connection, move: MoveRecord, condition: str, *values: object) -> list[MovedRecord]:
-    rows = connection.rows(f"{_SELECT} WHERE m.move = ? AND {condition}", (move.number, *values))
-    return [_moved(row, move.key.vault) for row in rows]
-
-
-def _moved(row: tuple[Any, ...], vault: str) -> MovedRecord:
-    (
-        number, name, state, job_id, requested, ready_until, token, upload_id, part_size, outcome,
-        line_number, line, bundle, position, archive_state, *facts,
-    ) = row  # fmt: skip
-    known = known_archive(*facts)
-    archive = Archive(
-        id=ArchiveId(known.archive_id),
-        vault=vault,
-        size=known.size,
-        tree_hash=known.tree_hash,
-        description=known.description,
-        created=known.created,
-    )
-    return MovedRecord(
-        number=number,
-        archive=archive,
-        archive_state=ArchiveState(archive_state) if is_sound(known) else ArchiveState.SUSPECT,
-        name=unescape(name),
-        state=MoveState(state),
-        job_id=job_id,
-        requested=optional(instant_of, requested),
-        ready_until=optional(instant_of, ready_until),
-        token=token,
-        upload_id=upload_id,
-        part_size=part_size,
-        outcome=unescape(outcome),
-        line_number=line_number,
-        line=optional(unescape, line),
-        bundle=bundle,
-        position=position,
-    )
