@@ -1,11 +1,13 @@
-"""Check arguments and write them into a request."""
+"""Check arguments, write them into a request, and charge for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from aioglacier.core.models import Tier
 from aioglacier.core.s3.object_checks import check_restore, check_settings
+from aioglacier.core.spending import Charge
 from aioglacier.gateway.contract.row_columns import write_date
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD, UNSIGNED_WITH_TRAILER
 from aioglacier.gateway.s3 import answers, documents
@@ -13,7 +15,7 @@ from aioglacier.gateway.s3 import answers, documents
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.core.s3.objects import ObjectChecksum
+    from aioglacier.core.s3.objects import ObjectChecksum, ObjectHead
     from aioglacier.gateway.contract.operation import Arguments, Writer
 
 
@@ -70,6 +72,39 @@ def write_restore_request(arguments: Arguments) -> bytes:
     tier, days = arguments.get("tier"), arguments["days"]
     check_restore(tier, days, arguments.get("storage_class"))
     return documents.write_restore(days, tier).encode()
+
+
+def write_checksum_type(algorithm: str) -> str:
+    """Say whether the value of the whole is of all bytes, or of the parts' values."""
+    # SHA-256 has no value of a whole whose parts were hashed one by one.
+    return "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE"
+
+
+def write_completion(arguments: Arguments) -> bytes:
+    """Write the document that names the parts of an object."""
+    return documents.write_completion(arguments["parts"], arguments.get("checksum")).encode()
+
+
+def pin_object(head: ObjectHead) -> Arguments:
+    """Let a request for the rest of an object meet the same bytes, or fail."""
+    pinned = {"part_number": None, "etag": head.etag}
+    return pinned | ({"version_id": head.version_id} if head.version_id else {})
+
+
+def charge_object(arguments: Arguments) -> Charge:
+    """Charge an object that is sent whole."""
+    size, storage_class = arguments["body"].nbytes, arguments["settings"].storage_class
+    return Charge(uploads=1, stored=size, archives=1, storage_class=storage_class)
+
+
+def charge_beginning(arguments: Arguments) -> Charge:
+    """Charge the beginning of an upload, whose parts charge their bytes."""
+    return Charge(parts=1, archives=1, storage_class=arguments["settings"].storage_class)
+
+
+def charge_restore(arguments: Arguments) -> Charge:
+    """Charge a restore, whose size only the caller knows."""
+    return Charge(tier=arguments.get("tier") or Tier.STANDARD, retrieved=arguments.get("size"))
 
 
 #: Headers of a new object. A writer that returns a mapping gives one header for each item, and the name of

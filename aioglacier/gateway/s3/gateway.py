@@ -24,7 +24,6 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
 )
 from aioglacier.core.limits import S3
-from aioglacier.core.models import Tier
 from aioglacier.core.spending import Charge
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Rule
 from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text
@@ -32,6 +31,12 @@ from aioglacier.gateway.s3 import answers, documents
 from aioglacier.gateway.s3.arguments import (
     BODY_CHECKSUM,
     SETTINGS,
+    charge_beginning,
+    charge_object,
+    charge_restore,
+    pin_object,
+    write_checksum_type,
+    write_completion,
     write_restore_request,
     write_switch,
     write_unless_overwriting,
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.core.models import Page, UploadId
+    from aioglacier.core.models import Page, Tier, UploadId
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.s3.objects import (
         BucketDescription,
@@ -64,16 +69,6 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Output, Progress
 
 
-def _charge_restore(arguments: Arguments) -> Charge:
-    return Charge(tier=arguments.get("tier") or Tier.STANDARD, retrieved=arguments.get("size"))
-
-
-def _pins(head: ObjectHead) -> Arguments:
-    """Let a request for the rest of an object meet the same bytes, or fail."""
-    pinned = {"part_number": None, "etag": head.etag}
-    return pinned | ({"version_id": head.version_id} if head.version_id else {})
-
-
 _LIMIT: Final = argument("limit")
 
 GET_OBJECT: Final = Operation(
@@ -88,7 +83,7 @@ GET_OBJECT: Final = Operation(
     },
     missing=ObjectNotFoundError,
     meanings={"PreconditionFailed": ObjectChangedError},
-    pins=_pins,
+    pins=pin_object,
     # The head of an answer is no progress yet; its bytes are.
     rule=Rule(is_progress=False),
 )
@@ -178,12 +173,7 @@ class S3Gateway(Performer):
         missing=BucketNotFoundError,
         # A repetition that finds an object under the key cannot tell whose it is.
         rule=Rule(recovery=Recovery.SAY_UNKNOWN, passes=ObjectConflictError),
-        charge=lambda arguments: Charge(
-            uploads=1,
-            stored=arguments["body"].nbytes,
-            archives=1,
-            storage_class=arguments["settings"].storage_class,
-        ),
+        charge=charge_object,
     )
     async def put_object(
         self,
@@ -326,7 +316,7 @@ class S3Gateway(Performer):
         document=write_restore_request,
         missing=ObjectNotFoundError,
         rule=Rule(shown_by=RestoreInProgressError),
-        charge=_charge_restore,
+        charge=charge_restore,
     )
     async def restore_object(
         self,
@@ -362,17 +352,11 @@ class S3Gateway(Performer):
         headers={
             **SETTINGS,
             "x-amz-checksum-algorithm": argument("algorithm"),
-            "x-amz-checksum-type": argument(
-                # SHA-256 has no value of a whole whose parts were hashed one by one.
-                "algorithm",
-                lambda algorithm: "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE",
-            ),
+            "x-amz-checksum-type": argument("algorithm", write_checksum_type),
         },
         missing=BucketNotFoundError,
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
-        charge=lambda arguments: Charge(
-            parts=1, archives=1, storage_class=arguments["settings"].storage_class
-        ),
+        charge=charge_beginning,
     )
     async def create_multipart_upload(
         self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm | None
@@ -420,9 +404,7 @@ class S3Gateway(Performer):
             "": write_whole_checksum,
             "If-None-Match": write_unless_overwriting,
         },
-        document=lambda arguments: documents.write_completion(
-            arguments["parts"], arguments.get("checksum")
-        ).encode(),
+        document=write_completion,
         missing=UploadNotFoundError,
         is_slow=True,
         # AWS answers a repetition with the same object for a while, other services with an error.
