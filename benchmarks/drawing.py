@@ -179,11 +179,3 @@ def bars(axes: Axes, rows: Sequence[tuple[str, float, float, float]], *, form: s
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=PALE, linewidth=0.8)
-
-
-def size_name(size: int) -> str:
-    """Return a size like "16 MiB"."""
-    for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= unit:
-            return f"{size / unit:g} {name}"
-    return f"{size} B"

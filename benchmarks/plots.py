@@ -8,8 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from benchmarks import drawing
-from benchmarks.drawing import ACCENT, GREY, INK, OURS, OURS_LIGHT, PALE, size_name
+from benchmarks.drawing import ACCENT, GREY, INK, OURS, OURS_LIGHT, PALE
 from benchmarks.measure import GIB, MIB
+from benchmarks.table_rows import size_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

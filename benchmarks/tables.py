@@ -5,21 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import scale
+from benchmarks import scale_tables
 from benchmarks.goals import GOALS, PEERS
-from benchmarks.many_workers import Site, simulate
 from benchmarks.measure import GIB, MIB
-from benchmarks.table_rows import CLIENTS, markdown
+from benchmarks.table_rows import CLIENTS, markdown, size_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.results import Results
-
-KIB: Final = 1024
-
-#: A task opens its connections each time, on a long line with some round trips of 50 ms.
-_OPENING_SECONDS: Final = 0.2
 
 
 def _made(*results: dict[str, Any]) -> str:
@@ -116,14 +110,6 @@ def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **
         return markdown(heads, rows) + _made(*results.find_all(benchmark, **settings))
 
     return table
-
-
-def size_name(size: int) -> str:
-    """Return a size like "16 MiB"."""
-    for unit, name in ((1 << 40, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
-        if size >= unit:
-            return f"{size / unit:g} {name}"
-    return f"{size} B"
 
 
 def small_archives(results: Results) -> str:
@@ -383,84 +369,6 @@ def readme(results: Results) -> str:
     return markdown(["1 GiB, 16 MiB parts", "plain: s", "CPU s", "TLS: s", "CPU s", "peak MiB"], rows)
 
 
-def scale_costs(results: Results) -> str:
-    """The unit costs of the simulation."""
-    rows = []
-    for way, tls in (("plain", False), ("TLS", True)):
-        costs = scale.unit_costs(results, tls=tls)
-        each = (costs.hash_byte * GIB, costs.send_byte * GIB, costs.request * 1000)
-        rows.append([way, *(f"{one:.2f}" for one in each)])
-    return markdown(
-        ["transport", "read and hash, CPU s/GiB", "send, CPU s/GiB of the loop", "a request, CPU ms"], rows
-    )
-
-
-def scale_archives(results: Results) -> str:
-    """Large archives."""
-    rows = [
-        [
-            one["case"],
-            f"{one['gb_per_s']:.3g} GB/s",
-            f"{one['hours_for_40_tb']:,.0f} h",
-            f"{one['cores_busy']:.2g}",
-            f"{one['buffers_gib']:.2f} GiB" if one["buffers_gib"] else "none",
-            f"{one['cache_gib']:.2f} GiB" if one["cache_gib"] else "none",
-            f"{one['scarce']} (doubled: {one['gain_if_doubled']:.2f}x)",
-        ]
-        for one in scale.big_archives(results)
-    ]
-    return markdown(
-        ["where", "speed", "40 TB take", "cores busy", "buffers", "page cache", "first to run out"], rows
-    )
-
-
-def scale_files(results: Results) -> str:
-    """A million files."""
-    rows = [
-        [
-            one["case"],
-            f"{one['requests']:,}",
-            f"${one['dollars']:,.2f}",
-            f"{one['minutes']:,.1f}",
-            one["scarce"],
-        ]
-        for one in scale.many_files(results)
-    ]
-    return markdown(["a million files of 16 KiB", "requests", "billed", "minutes", "first to run out"], rows)
-
-
-def scale_cluster(results: Results) -> str:
-    """The measured cost of other processes."""
-    found = results.find("cluster", size=GIB)
-    low, high = found["ratio"][1:]
-    rows = [
-        ["1 GiB, this process alone", f"{found['alone_cpu_s'][0]:.2f} CPU s"],
-        ["1 GiB, by one worker", f"{found['spread_cpu_s'][0]:.2f} CPU s"],
-        ["ratio (lowest and highest of the rounds)", f"{found['ratio'][0]:.2f} ({low:.2f} to {high:.2f})"],
-        ["start of scheduler and one worker", f"{found['start_cpu_s']:.1f} CPU s"],
-        ["a task, in the coordinator", f"{found['coordinator_cpu_ms_a_task']:.1f} CPU ms"],
-        ["a task of 1 MiB, in the worker", f"{found['worker_cpu_ms_a_task']:.0f} CPU ms"],
-    ]
-    return markdown(["measured", "cost"], rows)
-
-
-def scale_workers(results: Results) -> str:
-    """A simulation of many workers with the measured costs."""
-    found = results.find("cluster", size=GIB)
-    coordinator = found["coordinator_cpu_ms_a_task"] / 1000
-    rows = []
-    for workers in (1, 4, 16, 64, 256):
-        cells = [f"{workers}"]
-        for rate, parts in ((20e6, 120_000), (600e6, 3_600_000)):
-            site = Site(workers, rate, found["task_ms"] / 1000 + _OPENING_SECONDS, coordinator)
-            run = simulate(site, parts, 16 * MIB)
-            cells += [f"{run.tasks:,}", f"{run.efficiency:.2f}"]
-        rows.append(cells)
-    return markdown(
-        ["workers", "2 TB, 20 MB/s each: tasks", "busy", "60 TB, 600 MB/s each: tasks", "busy"], rows
-    )
-
-
 TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "readme": readme,
     "machine": machine,
@@ -488,11 +396,11 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "inventory-parsing": inventory_parsing,
     "folders": folders,
     "catalog": catalog,
-    "scale-costs": scale_costs,
-    "scale-archives": scale_archives,
-    "scale-files": scale_files,
-    "scale-cluster": scale_cluster,
-    "scale-workers": scale_workers,
+    "scale-costs": scale_tables.costs,
+    "scale-archives": scale_tables.archives,
+    "scale-files": scale_tables.files,
+    "scale-cluster": scale_tables.cluster,
+    "scale-workers": scale_tables.workers,
 }
 
 _MARKED: Final = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
