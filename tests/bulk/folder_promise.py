@@ -1,4 +1,4 @@
-"""A model of a folder, its catalog and its place, for ``test_promise``.
+"""The promise of folders for ``test_promise``: a model of a folder, its catalog and its place.
 
 Any sequence of edits, syncs, kills, deletions, inventories, losses and recoveries, against a simple model.
 After each step that could change what is stored, one of these is checked:
@@ -15,55 +15,21 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from anyio.from_thread import start_blocking_portal
 from hypothesis import note, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
-import aioglacier
-from aioglacier.bulk import FolderRestore, FolderSync, FolderVerify, RestoreOptions, SyncOptions
-from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore.selection import SelectionOptions
-from aioglacier.catalog import Catalog
 from aioglacier.core.errors import GlacierError
-from aioglacier.core.spending import Budget
 from aioglacier.gateway.contract.options import Timeouts
-from aioglacier.server import Fault, LocalGlacier
+from aioglacier.server import Fault
 from aioglacier.server.requests.faults import FaultKind, Moment
-from tests.bulk.conftest import Key
-from tests.forking import forks
+from tests.bulk.promise_house import OPTIONS, OTHER, PromiseHouse, files_in
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from aioglacier.client.buckets.bucket import Bucket
-    from aioglacier.client.vault import Vault
-    from tests.forking import Fork
-
-T = TypeVar("T")
-
-VAULT = "promise"
-BUCKET = "s3://promise/below"
-OTHER = "other-machine"
 ELSEWHERE = b"of the other machine "
-PRICES = load_prices("us-east-1")
-
-#: The local Glacier makes hundreds of folders, which a disk takes seconds to remove.
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-
-#: Larger files are archives of their own here, so that small files show what big ones do.
-OPTIONS = SyncOptions(largest_member=2000, accepts_removals=True, allows_plain=True)
-
-NAMES = st.sampled_from(["a", "b", "c", "d/a", "d/b", "d/e/a", "big", "d/big"])
-FOLDERS = st.sampled_from(["d", "d/e", "f"])
-SIZES = st.sampled_from([0, 1, 700, 5000])
 
 UPLOAD_POINTS = [
     "upload intent recorded",
@@ -94,7 +60,7 @@ CHOICE = st.integers(0, 99)
 OPERATIONS = st.integers(0, 2)
 
 
-class FolderPromise(RuleBasedStateMachine):
+class FolderPromise(PromiseHouse):
     """A folder, its catalog and its place, and what may be said of them.
 
     Attributes:
@@ -104,7 +70,6 @@ class FolderPromise(RuleBasedStateMachine):
         is_mixed: A recovery took the files of another machine for those of this folder.
     """
 
-    place = VAULT
     sync_options: tuple[str, ...] = ()
     operations = ("InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload")
     refusal = "AccessDeniedException"
@@ -116,90 +81,6 @@ class FolderPromise(RuleBasedStateMachine):
         self.gone: set[str] = set()
         self.is_mixed = False
         self._snapshots: list[tuple[datetime, dict[str, bytes]]] = []
-        self._numbers = count(1)
-        self._stack = ExitStack()
-        self._folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="promise-", dir=MEMORY)))
-        self._root = self._folder / "tree"
-        self._root.mkdir()
-        self._key = Key(self._folder)
-        self._portal = self._stack.enter_context(start_blocking_portal())
-        self._server = LocalGlacier(
-            self._folder / "glacier", job_delay=0, inventory_lag=0, is_durable=False, clock=None
-        )
-        self._stack.enter_context(self._portal.wrap_async_context_manager(self._server))
-        self._catalog = self._folder / "catalog.db"
-        self._call(self._settle_in)
-
-    def teardown(self) -> None:
-        """Leave nothing."""
-        self._stack.close()
-
-    # --- the folder
-
-    @rule(name=NAMES, size=SIZES)
-    def write(self, name: str, size: int) -> None:
-        """A file is new, or has other content."""
-        path = self._root / name
-        if any((self._root / parent).is_file() for parent in Path(name).parents) or path.is_dir():
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_bytes(self._content(size))
-
-    @rule(name=NAMES, size=SIZES)
-    def edit(self, name: str, size: int) -> None:
-        """A file is written in its place, so that all its names have the new content."""
-        if (self._root / name).is_file():
-            (self._root / name).write_bytes(self._content(size))
-
-    @rule(old=NAMES, new=NAMES)
-    def rename(self, old: str, new: str) -> None:
-        """A file has another name, and may replace one."""
-        source, target = self._root / old, self._root / new
-        if source.is_file() and target.parent.is_dir() and not target.is_dir():
-            source.rename(target)
-
-    @rule(old=FOLDERS, new=FOLDERS)
-    def rename_folder(self, old: str, new: str) -> None:
-        """A folder has another name."""
-        source, target = self._root / old, self._root / new
-        if source.is_dir() and target.parent.is_dir() and not target.exists() and not new.startswith(old):
-            source.rename(target)
-
-    @rule(name=NAMES)
-    def remove(self, name: str) -> None:
-        """A file is gone."""
-        if (self._root / name).is_file():
-            (self._root / name).unlink()
-
-    @rule(name=NAMES)
-    def become_a_folder(self, name: str) -> None:
-        """A folder has the name of a file."""
-        path = self._root / name
-        if path.is_file():
-            path.unlink()
-            path.mkdir()
-
-    @rule(name=FOLDERS)
-    def become_a_file(self, name: str) -> None:
-        """A file has the name of a folder."""
-        path = self._root / name
-        if path.is_dir():
-            shutil.rmtree(path)
-            path.write_bytes(self._content(700))
-
-    @rule(name=NAMES, mode=st.sampled_from([0o600, 0o644]))
-    def chmod(self, name: str, mode: int) -> None:
-        """Only the permissions change."""
-        if (self._root / name).is_file():
-            (self._root / name).chmod(mode)
-
-    @rule(old=NAMES, new=NAMES)
-    def link(self, old: str, new: str) -> None:
-        """A file has one more name."""
-        source, target = self._root / old, self._root / new
-        if source.is_file() and target.parent.is_dir() and not target.exists():
-            target.hardlink_to(source)
 
     # --- what is done with it
 
@@ -302,7 +183,7 @@ class FolderPromise(RuleBasedStateMachine):
         assert codes[0] == codes[1]
         paid = [wanted for job_id, wanted in self._jobs().items() if job_id not in before]
         assert len(paid) == len(set(paid)), f"paid twice: {paid}"
-        one, other = map(_files_in, targets)
+        one, other = map(files_in, targets)
         assert one == other
         self.check_restore(is_new=False)
 
@@ -367,13 +248,6 @@ class FolderPromise(RuleBasedStateMachine):
 
     # --- what places differ in
 
-    async def _open(self, glacier: aioglacier.Glacier) -> Vault | Bucket:
-        """Return the place, which is made if it is not there."""
-        raise NotImplementedError
-
-    async def _settle_in(self, place: Any) -> None:
-        """Ask for a new place once."""
-
     async def _delete(self, place: Any, archive_id: str) -> None:
         """Delete an archive through the library."""
         raise NotImplementedError
@@ -390,9 +264,6 @@ class FolderPromise(RuleBasedStateMachine):
         raise NotImplementedError
 
     # --- the model
-
-    def _look(self) -> dict[str, bytes]:
-        return _files_in(self._root)
 
     def _note_history(self, found: dict[str, bytes]) -> None:
         for path, content in found.items():
@@ -424,18 +295,6 @@ class FolderPromise(RuleBasedStateMachine):
 
     # --- how it is done
 
-    def _content(self, size: int) -> bytes:
-        """Return content that no file had before, if there is room for a number."""
-        return (b"%d " % next(self._numbers) * size)[:size]
-
-    def _sync(self, options: SyncOptions, timeouts: Timeouts | None = None) -> FolderSync:
-        async def run(vault: Vault | Bucket) -> FolderSync:
-            sync = FolderSync(vault, self._root, options)
-            await sync.run()
-            return sync
-
-        return self._call(run, timeouts)
-
     def _sync_against(self, *faults: Fault) -> None:
         """Sync although the service fails; what was stored before still is.
 
@@ -450,88 +309,3 @@ class FolderPromise(RuleBasedStateMachine):
                 self._note_stored(before)
         self._portal.call(self._server.faults.clear)
         self.check_restore()
-
-    def _call(self, run: Callable[[Any], Awaitable[T]], timeouts: Timeouts | None = None) -> T:
-        async def call() -> T:
-            async with (
-                Catalog.open(self._catalog) as catalog,
-                aioglacier.connect(
-                    endpoint_url=self._server.url,
-                    s3_endpoint_url=self._server.url,
-                    region_name="us-east-1",
-                    aws_access_key_id="AKIDEXAMPLE",
-                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                    catalog=catalog,
-                    hash_in="threads",
-                    timeouts=timeouts or Timeouts(),
-                ) as glacier,
-            ):
-                return await run(await self._open(glacier))
-
-        return self._portal.call(call)
-
-    def _restore(
-        self, named: set[str] | None = None, at: datetime | None = None, *, is_new: bool = True
-    ) -> dict[str, bytes]:
-        """Restore, to a new folder or again; paths that fail are added to ``named``, or nothing may fail."""
-        target = self._folder / "back"
-        if is_new:
-            shutil.rmtree(target, ignore_errors=True)
-        options = RestoreOptions(
-            selection=SelectionOptions(at=at), folder=str(self._root), identities=self._key.identities
-        )
-
-        async def run(vault: Vault | Bucket) -> FolderRestore | None:
-            context = vault.context.recorded()
-            trees = await context.catalog.trees.list(context.key)
-            if not [tree for tree in trees if tree.host != OTHER]:
-                return None
-            restore = FolderRestore(vault, target, Budget(PRICES), options)
-            await restore.run()
-            return restore
-
-        restore = self._call(run)
-        if restore is not None:
-            failed = {os.fsdecode(failure.path) for failure in restore.failures}
-            note(f"failed: {failed}")
-            if named is None:
-                assert not failed
-            else:
-                named |= failed
-        return _files_in(target)
-
-    def _verify(self) -> list[Any] | None:
-        async def run(vault: Vault | Bucket) -> list[Any] | None:
-            verify = FolderVerify(vault, self._root, Budget(PRICES))
-            try:
-                await verify.run()
-            except GlacierError:
-                return None
-            return verify.findings
-
-        return self._call(run)
-
-    def _program(self, *arguments: str, crash_at: str = "") -> int:
-        """Run the program in a process of its own."""
-        return self._finish(self._start(*arguments, crash_at=crash_at))
-
-    def _finish(self, run: Fork) -> int:
-        _, err = run.communicate(timeout=120)
-        note(f"{run.args}: exit {run.returncode}: {err.decode()[-300:]}")
-        assert "Traceback" not in err.decode(), err.decode()
-        return int(run.returncode)
-
-    def _start(self, *arguments: str, crash_at: str = "") -> Fork:
-        environment = {
-            **os.environ,
-            "HOME": str(self._folder),
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            "AIOGLACIER_CRASH_AT": crash_at,
-        }
-        words = ["--endpoint-url", self._server.url, "--region", "us-east-1", "--catalog", str(self._catalog)]
-        return forks().start([*words, *arguments], cwd=self._folder, env=environment)
-
-
-def _files_in(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -19,7 +19,8 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from aioglacier.bulk import FolderSync
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
-from tests.bulk.folder_promise import BUCKET, CHOICE, OPTIONS, POINTS, VAULT, FolderPromise
+from tests.bulk.folder_promise import CHOICE, POINTS, FolderPromise
+from tests.bulk.promise_house import BUCKET, OPTIONS, VAULT
 
 if TYPE_CHECKING:
     import aioglacier
