@@ -27,8 +27,8 @@ from aioglacier.files.reading import FileIdentity
 from aioglacier.files.shared import SharedFile
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
-from aioglacier.transfer.runner import PartRun
 from aioglacier.transfer.store import Destination
+from aioglacier.transfer.upload.part_run import PartRun
 from benchmarks import measure, turns
 from benchmarks.clients import KEYS
 from benchmarks.measure import GIB, MIB
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from aioglacier.transfer.runner import RunDone, Runner
+    from aioglacier.transfer.resources import Runner
+    from aioglacier.transfer.upload.part_run import RunDone
 
 
 def _cpu_seconds(*others: int) -> float:

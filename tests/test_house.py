@@ -74,17 +74,7 @@ ROOMS: dict[str, set[str]] = {
 #: is not listed stands above all that are.
 ORDER: dict[str, tuple[str, ...]] = {
     "gateway": ("contract", "http", "calls", "credentials", "vaults", "s3", "retry"),
-    "transfer": (
-        "snapshot",
-        "store",
-        "runner",
-        "spreading",
-        "budget",
-        "hashing",
-        "resources",
-        "upload",
-        "download",
-    ),
+    "transfer": ("snapshot", "store", "budget", "hashing", "resources", "spreading", "upload", "download"),
     "catalog": ("records", "checksums", "storage", "vaults", "folders"),
     "recorded": (
         "upload_records",

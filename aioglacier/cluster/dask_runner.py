@@ -1,7 +1,7 @@
 """Tasks carried by Dask: to processes that are started on this machine, or by a scheduler to others.
 
 Dask gives a task of a worker that died to another one, and forgets what it knew if its scheduler dies. So
-nothing rests on its memory: see ``transfer.runner``.
+nothing rests on its memory: see ``transfer.resources``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -24,12 +24,12 @@ from aioglacier.tasks.see_through import GRACE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile, SharedTarget
+    from aioglacier.files.shared import Shared
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.transfer.budget.allowance import Limits
-    from aioglacier.transfer.runner import JobSource, PartRun, RangeRun, RangesDone, RunDone
-    from aioglacier.transfer.store import Destination
+    from aioglacier.transfer.resources import Task
+
+D = TypeVar("D")
 
 #: Processes that have to be started first take some seconds of CPU, as long as a GiB.
 _SMALLEST_LOCAL: Final = 1024 * MIB
@@ -85,44 +85,30 @@ class DaskRunner:
                 await self._count()
             return self._slots
 
-    async def check_file(self, file: SharedFile | SharedTarget) -> None:
+    async def check_shared(self, shared: Shared) -> None:
         """See ``Runner``."""
-        for address, difference in (await self._ask_each(self._worker.look_at_file, file)).items():
+        answers = await self._ask_each(self._worker.look_at_shared, shared)
+        for address, difference in answers.items():
             if difference is not None:
-                raise self._worker.not_shared(file, address, difference)
+                raise self._worker.not_shared(shared, address, difference)
 
-    async def check_upload(self, destination: Destination, upload_id: UploadId) -> None:
+    async def check(self, task: Task[None]) -> None:
         """See ``Runner``."""
-        await self._check(self._worker.look_at_upload, self._site, destination, upload_id)
-
-    async def check_job(self, source: JobSource) -> None:
-        """See ``Runner``."""
-        await self._check(self._worker.look_at_job, self._site, source)
-
-    async def _check(self, look: Callable[..., Any], *args: Any) -> None:
-        for address, trouble in (await self._ask_each(look, *args)).items():
+        for address, trouble in (await self._ask_each(self._worker.look, task, self._site)).items():
             if trouble is not None:
                 raise ClusterError(
                     f"worker {address} cannot work with the credentials that it finds: {trouble}",
                     worker=address,
                 )
 
-    async def run(self, task: PartRun, take: Callable[[RunDone], Awaitable[None]]) -> None:
+    async def run(self, task: Task[D], take: Callable[[D], Awaitable[None]]) -> None:
         """See ``Runner``."""
-        await self._have_done(self._worker.perform, task, take)
-
-    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
-        """See ``Runner``."""
-        await self._have_done(self._worker.perform, task, take)
-
-    async def _have_done(
-        self, function: Callable[..., Any], task: PartRun | RangeRun, take: Callable[[Any], Awaitable[None]]
-    ) -> None:
         from distributed import CancelledError, KilledWorker  # noqa: PLC0415  # loaded
         from distributed.comm.core import CommClosedError  # noqa: PLC0415
 
         key = f"{task.title}-{secrets.token_hex(4)}"
-        future = self._client.submit(function, task, self._site, self._slots, key=key, pure=False)
+        perform = self._worker.perform
+        future = self._client.submit(perform, task, self._site, self._slots, key=key, pure=False)
         try:
             done = await future
             await take(done)  # before the only other memory of it is released

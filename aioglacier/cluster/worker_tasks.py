@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -22,23 +22,21 @@ from aioglacier.core.errors import ClusterError, GlacierError, NotSharedError, W
 from aioglacier.core.s3.objects import AUTO, BucketRef, ChecksumAlgorithm, ObjectSettings
 from aioglacier.gateway.retried import open_retrying_gateway, open_retrying_s3_gateway
 from aioglacier.tasks.groups import first_cause
-from aioglacier.transfer.download.range_run import perform_ranges
 from aioglacier.transfer.object_store import ObjectStore
-from aioglacier.transfer.resources import open_resources
-from aioglacier.transfer.runner import TASK_VERSION, PartRun, RangeRun
+from aioglacier.transfer.resources import TASK_VERSION, open_resources
 from aioglacier.transfer.store import GlacierStore
-from aioglacier.transfer.upload.part_run import perform_run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from aioglacier.cluster.site import Site
-    from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile, SharedTarget
-    from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.files.shared import Shared
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
-    from aioglacier.transfer.runner import JobSource, RangesDone, RunDone
+    from aioglacier.gateway.s3.gateway import S3Gateway
+    from aioglacier.transfer.resources import Task, TransferResources
     from aioglacier.transfer.store import Destination
+
+D = TypeVar("D")
 
 #: Seconds between two looks at whether a task is still wanted.
 _LOOK_SECONDS: Final = 0.2
@@ -62,30 +60,17 @@ def describe() -> WorkerFacts:
     )
 
 
-async def look_at_file(file: SharedFile | SharedTarget) -> str | None:
-    """Return the fact in which a file differs here, ``None`` if it is the same."""
-    return await anyio.to_thread.run_sync(file.difference_here)
+async def look_at_shared(shared: Shared) -> str | None:
+    """Return the fact in which a file or folder differs here, ``None`` if it is the same."""
+    return await anyio.to_thread.run_sync(shared.difference_here)
 
 
-async def look_at_upload(site: Site, destination: Destination, upload_id: UploadId) -> str | None:
-    """Return why this process cannot send to an upload, ``None`` if it sees it. A vault charges nothing."""
+async def look(task: Task[None], site: Site) -> str | None:
+    """Do a task that only looks at something; return why that failed here, ``None`` if it did not."""
     try:
-        async with open_retrying_gateway(site.options(1)) as gateway:
-            if destination.key is None:
-                await gateway.list_parts(destination.name, upload_id, limit=1)
-                return None
-            async with open_retrying_s3_gateway(_s3_options(site), gateway) as s3:
-                await s3.list_parts(_bucket(destination), destination.key, upload_id, limit=1)
-    except GlacierError as error:
-        return str(error)
-    return None
-
-
-async def look_at_job(site: Site, source: JobSource) -> str | None:
-    """Return why this process cannot fetch a job's output, ``None`` if it sees the job."""
-    try:
-        async with open_retrying_gateway(site.options(1)) as gateway:
-            await gateway.describe_job(source.vault, source.job_id)
+        with first_cause():
+            async with AsyncExitStack() as stack:
+                await task.perform(WorkerTools(site, 1, stack))
     except GlacierError as error:
         return str(error)
     return None
@@ -96,7 +81,7 @@ def list_running() -> list[str]:
     return sorted(_running)
 
 
-def perform(task: PartRun | RangeRun, site: Site, slots: int) -> RunDone | RangesDone:
+def perform(task: Task[D], site: Site, slots: int) -> D:
     """Do a task, in a thread of a worker.
 
     Raises:
@@ -110,9 +95,9 @@ def perform(task: PartRun | RangeRun, site: Site, slots: int) -> RunDone | Range
             f"worker {worker.address} has aioglacier {version('aioglacier')}, not {site.version}",
             worker=worker.address,
         )
-    file = task.file if isinstance(task, PartRun) else task.target
-    if difference := file.difference_here():  # a worker that came after the first look
-        raise not_shared(file, worker.address, difference)
+    shared = task.shared  # a worker may have come after the first look
+    if shared is not None and (difference := shared.difference_here()):
+        raise not_shared(shared, worker.address, difference)
 
     def is_wanted() -> bool:
         state = worker.state.tasks.get(key)
@@ -132,42 +117,69 @@ def perform(task: PartRun | RangeRun, site: Site, slots: int) -> RunDone | Range
     raise failure.with_traceback(None)
 
 
-async def _perform(
-    task: PartRun | RangeRun, site: Site, slots: int, is_wanted: Callable[[], bool]
-) -> RunDone | RangesDone:
-    done: RunDone | RangesDone | None = None
+async def _perform(task: Task[D], site: Site, slots: int, is_wanted: Callable[[], bool]) -> D:
+    done: list[D] = []
     with first_cause():
-        async with AsyncExitStack() as stack:
-            options = site.options(slots)
-            gateway = await stack.enter_async_context(open_retrying_gateway(options))
-            opening = open_resources(site.limits(slots), "threads", gateway.congestion)
-            resources = await stack.enter_async_context(opening)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_watch, is_wanted, tasks.cancel_scope)
-                if isinstance(task, RangeRun):
-                    done = await perform_ranges(task, gateway, resources)
-                else:
-                    store = await stack.enter_async_context(_open_store(task, site, gateway))
-                    done = await perform_run(task, store, resources)
-                tasks.cancel_scope.cancel()
-    if done is None:
+        # The stack outside: what a cancelled task has opened is closed in peace.
+        async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+            tasks.start_soon(_watch, is_wanted, tasks.cancel_scope)
+            done.append(await task.perform(WorkerTools(site, slots, stack)))
+            tasks.cancel_scope.cancel()
+    if not done:
         raise WorkerDiedError("the task was cancelled")
-    return done
+    return done[0]
 
 
-@asynccontextmanager
-async def _open_store(
-    task: PartRun, site: Site, gateway: RetryingGateway
-) -> AsyncIterator[GlacierStore | ObjectStore]:
-    name, key, algorithm, *_ = task.destination
-    if key is None:
-        yield GlacierStore(gateway, name, None)
-        return
-    async with open_retrying_s3_gateway(_s3_options(site), gateway) as s3:
+class WorkerTools:
+    """See ``Tools``. ``stack`` closes what was opened."""
+
+    def __init__(self, site: Site, slots: int, stack: AsyncExitStack) -> None:
+        """``slots`` is the number of tasks that all workers do at once."""
+        self._site = site
+        self._slots = slots
+        self._stack = stack
+        self._gateway: RetryingGateway | None = None
+        self._s3: S3Gateway | None = None
+        self._resources: TransferResources | None = None
+
+    async def gateway(self) -> RetryingGateway:
+        """See ``Tools``."""
+        if self._gateway is None:
+            opening = open_retrying_gateway(self._site.options(self._slots))
+            self._gateway = await self._stack.enter_async_context(opening)
+        return self._gateway
+
+    async def s3(self) -> S3Gateway:
+        """See ``Tools``."""
+        if self._s3 is None:
+            options = replace(self._site.options(self._slots), endpoint_url=self._site.s3_endpoint)
+            opening = open_retrying_s3_gateway(options, await self.gateway())
+            self._s3 = await self._stack.enter_async_context(opening)
+        return self._s3
+
+    async def resources(self) -> TransferResources:
+        """See ``Tools``."""
+        if self._resources is None:
+            congestion = (await self.gateway()).congestion
+            opening = open_resources(self._site.limits(self._slots), "threads", congestion)
+            self._resources = await self._stack.enter_async_context(opening)
+        return self._resources
+
+    async def store(self, destination: Destination, part_size: int) -> GlacierStore | ObjectStore:
+        """See ``Tools``."""
+        name, key, algorithm, owner, is_requester_pays = destination
+        if key is None:
+            return GlacierStore(await self.gateway(), name, None)
         is_auto = algorithm == AUTO
-        checksum = ChecksumAlgorithm.SHA256 if is_auto else ChecksumAlgorithm(algorithm)
-        bucket, size, settings = _bucket(task.destination), task.part_size, ObjectSettings()
-        yield ObjectStore(s3, bucket, key, settings, algorithm=checksum, falls_back=is_auto, part_size=size)
+        return ObjectStore(
+            await self.s3(),
+            BucketRef(name, owner, is_requester_pays),
+            key,
+            ObjectSettings(),
+            algorithm=ChecksumAlgorithm.SHA256 if is_auto else ChecksumAlgorithm(algorithm),
+            falls_back=is_auto,
+            part_size=part_size,
+        )
 
 
 async def _watch(is_wanted: Callable[[], bool], scope: anyio.CancelScope) -> None:
@@ -177,21 +189,13 @@ async def _watch(is_wanted: Callable[[], bool], scope: anyio.CancelScope) -> Non
     scope.cancel()
 
 
-def not_shared(file: SharedFile | SharedTarget, worker: str, field: str) -> NotSharedError:
-    """Return the error for a file that is another one on a worker."""
+def not_shared(shared: Shared, worker: str, field: str) -> NotSharedError:
+    """Return the error for a file or folder that is another one on a worker."""
     what = "cannot be read there" if field == "path" else f"has another {field} there"
     return NotSharedError(
-        f"{file.path!r} is not the same file on worker {worker}: it {what}. Other machines need the file on "
-        "a file system that all of them share, under the same path",
-        path=file.path,
+        f"{shared.path!r} is not the same on worker {worker}: it {what}. Other machines need it on a file "
+        "system that all of them share, under the same path",
+        path=shared.path,
         worker=worker,
         field=field,
     )
-
-
-def _s3_options(site: Site) -> GatewayOptions:
-    return replace(site.options(1), endpoint_url=site.s3_endpoint)
-
-
-def _bucket(destination: Destination) -> BucketRef:
-    return BucketRef(destination.name, destination.owner, destination.is_requester_pays)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from aioglacier.files.open_flags import NOFOLLOW
 from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_unchanged
@@ -13,6 +13,22 @@ from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_
 #: Two disks that were copied block by block have equal inodes, sizes and times; this much of the content at
 #: the start, the middle and the end tells them apart.
 _SAMPLE: Final = 64 * 1024
+
+
+class Shared(Protocol):
+    """Something on a path that several machines share."""
+
+    @property
+    def path(self) -> str:
+        """Its absolute path."""
+        ...
+
+    def difference_here(self) -> str | None:
+        """Return the first fact that differs on this machine, ``None`` if it is the same. It blocks.
+
+        "path" says that there is nothing, or that it cannot be used.
+        """
+        ...
 
 
 class SharedFile(NamedTuple):
@@ -54,10 +70,7 @@ class SharedFile(NamedTuple):
         return cls(path, identity.inode, size, identity.mtime_ns, content.digest())
 
     def difference_here(self) -> str | None:
-        """Return the first fact that differs on this machine, ``None`` if it is the same file. It blocks.
-
-        "path" says that there is no such file, or that it cannot be read.
-        """
+        """See ``Shared``."""
         try:
             here = SharedFile.of(self.path, self.identity_here())
         except OSError:
@@ -103,10 +116,7 @@ class SharedTarget(NamedTuple):
         return descriptor
 
     def difference_here(self) -> str | None:
-        """Return the first fact that differs on this machine, ``None`` if it is the same file. It blocks.
-
-        "path" says that there is no such file, or that it cannot be written.
-        """
+        """See ``Shared``."""
         try:
             os.close(self.open_here())
         except OSError:

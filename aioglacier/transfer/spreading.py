@@ -16,7 +16,7 @@ from aioglacier.tasks.groups import first_cause
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from aioglacier.transfer.runner import Runner
+    from aioglacier.transfer.resources import Runner
 
 #: A task of some 10 s costs a scheduler of 200 tasks a second nothing, and a worker's death little.
 _RUN_SECONDS: Final = 10.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
+import pickle
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import pytest
@@ -15,20 +16,20 @@ from aioglacier.cluster.dask_runner import open_runner
 from aioglacier.core.errors import WorkerDiedError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
-from aioglacier.transfer.download.range_run import perform_ranges
 from aioglacier.transfer.store import GlacierStore
-from aioglacier.transfer.upload.part_run import perform_run
 from tests.transfer.conftest import DATA, MIB, Served, saved, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from aioglacier.core.models import UploadId
-    from aioglacier.files.shared import SharedFile, SharedTarget
-    from aioglacier.transfer.runner import JobSource, PartRun, RangeRun, RangesDone, RunDone, Runner
-    from aioglacier.transfer.store import Destination
+    from aioglacier.files.shared import Shared
+    from aioglacier.gateway.s3.gateway import S3Gateway
+    from aioglacier.gateway.vaults.gateway import Gateway
+    from aioglacier.transfer.resources import Runner, Task, Tools, TransferResources
+    from aioglacier.transfer.store import ArchiveStore, Destination
 
+D = TypeVar("D")
 
 #: Ten parts and a bit.
 WHOLE = DATA[: 10 * MIB + 7]
@@ -39,58 +40,72 @@ def load_worker_tasks() -> Any:
     return importlib.import_module("aioglacier.cluster.worker_tasks")
 
 
+class HereTools:
+    """The tools of a task, with the resources of a client."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    async def gateway(self) -> Gateway:
+        """Return that of the client."""
+        return self._served.gateway
+
+    async def s3(self) -> S3Gateway:
+        """Refuse: no task here goes to a bucket."""
+        raise NotImplementedError
+
+    async def resources(self) -> TransferResources:
+        """Return that of the client."""
+        return replace(self._served.resources, runner=None)
+
+    async def store(self, destination: Destination, part_size: int) -> ArchiveStore[object]:
+        """Return a vault."""
+        del part_size
+        return GlacierStore(self._served.gateway, destination.name, None)
+
+
 class HereRunner:
     """Does each task in this process, with the resources of a client.
 
     Attributes:
         answers: The answers given.
-        running: Tasks that are done now.
+        tasks: The tasks that were given.
     """
 
     smallest = 0
 
-    def __init__(self, served: Served) -> None:
-        self.answers: list[RunDone] = []
-        self.running = 0
-        self._served = served
+    def __init__(self, served: Served, tools: Tools | None = None) -> None:
+        self.answers: list[object] = []
+        self.tasks: list[Task[Any]] = []
+        self._tools = tools or HereTools(served)
 
     async def open(self) -> int:
         """Two at once."""
         return 2
 
-    async def check_job(self, source: JobSource) -> None:
-        """Look at the job."""
-        await self._served.gateway.describe_job(source.vault, source.job_id)
+    async def check(self, task: Task[None]) -> None:
+        """Look."""
+        await task.perform(self._tools)
 
-    async def check_file(self, file: SharedFile | SharedTarget) -> None:
-        """Look at the file."""
-        if difference := file.difference_here():
-            raise load_worker_tasks().not_shared(file, "here", difference)
+    async def check_shared(self, shared: Shared) -> None:
+        """Look at a file or folder."""
+        if difference := shared.difference_here():
+            raise load_worker_tasks().not_shared(shared, "here", difference)
 
-    async def check_upload(self, destination: Destination, upload_id: UploadId) -> None:
-        """Look at the upload."""
-        await self._served.gateway.list_parts(destination.name, upload_id, limit=1)
-
-    async def run(self, task: PartRun, take: Callable[[RunDone], Awaitable[None]]) -> None:
+    async def run(self, task: Task[D], take: Callable[[D], Awaitable[None]]) -> None:
         """Do a task."""
-        await self.check_file(task.file)
+        self.tasks.append(task)
         done = await self.do(task)
         await take(done)
         self.answers.append(done)
 
-    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
-        """Fetch pieces."""
-        await self.check_file(task.target)
-        await take(await perform_ranges(task, self._served.gateway, self._served.resources))
-
-    async def do(self, task: PartRun) -> RunDone:
-        """Do a task, and keep the answer."""
-        self.running += 1
-        try:
-            store = GlacierStore(self._served.gateway, task.destination.name, None)
-            return await perform_run(task, store, self._served.resources)
-        finally:
-            self.running -= 1
+    async def do(self, task: Task[D]) -> D:
+        """Do a task whose description has travelled."""
+        there = pickle.loads(pickle.dumps(task))  # noqa: S301  # made here
+        if there.shared is not None:
+            await self.check_shared(there.shared)
+        done: D = pickle.loads(pickle.dumps(await there.perform(self._tools)))  # noqa: S301  # made here
+        return done
 
 
 class ScriptedRunner(HereRunner):
@@ -102,14 +117,13 @@ class ScriptedRunner(HereRunner):
 
     dies_after = 1 << 30
 
-    def __init__(self, served: Served) -> None:
-        super().__init__(served)
+    def __init__(self, served: Served, tools: Tools | None = None) -> None:
+        super().__init__(served, tools)
         self._begun = 0
         self._others_done = anyio.Event()
 
-    async def run(self, task: PartRun, take: Callable[[RunDone], Awaitable[None]]) -> None:
+    async def run(self, task: Task[D], take: Callable[[D], Awaitable[None]]) -> None:
         """Do a task with some trouble."""
-        await self.check_file(task.file)
         number, self._begun = self._begun, self._begun + 1
         if number >= self.dies_after:
             await self._others_done.wait()
@@ -126,22 +140,6 @@ class ScriptedRunner(HereRunner):
                     await self._others_done.wait()
         await super().run(task, take)
         self._others_done.set()
-
-    async def fetch(self, task: RangeRun, take: Callable[[RangesDone], Awaitable[None]]) -> None:
-        """Lose an answer, then fetch twice at once."""
-        number, self._begun = self._begun, self._begun + 1
-        if number >= self.dies_after:
-            await self._others_done.wait()
-            raise WorkerDiedError("the workers were lost")
-        await super().fetch(task, _lose)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(super().fetch, task, _lose)
-            await super().fetch(task, take)
-        self._others_done.set()
-
-
-async def _lose(_: object) -> None:
-    """Forget an answer."""
 
 
 @pytest.fixture

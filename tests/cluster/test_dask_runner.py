@@ -16,13 +16,14 @@ from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.store import Destination
+from aioglacier.transfer.upload.part_run import UploadLook
 from tests.cluster.conftest import dask_runner
 from tests.transfer.conftest import DATA, MIB, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.transfer.runner import Runner
+    from aioglacier.transfer.resources import Runner
     from tests.transfer.conftest import Served
 
 OPTIONS = GatewayOptions(region_name="us-east-1", endpoint_url="http://127.0.0.1:9")
@@ -74,7 +75,7 @@ async def test_a_worker_that_cannot_see_the_upload_is_named(dask: Runner) -> Non
     """The error has the worker's address and what the service answered it."""
     await dask.open()
     with pytest.raises(ClusterError, match="with the credentials that it finds") as caught:
-        await dask.check_upload(Destination("v"), UploadId("n" * 92))
+        await dask.check(UploadLook(Destination("v"), UploadId("n" * 92)))
     assert caught.value.worker is not None
     assert not isinstance(caught.value, UploadNotFoundError)
 

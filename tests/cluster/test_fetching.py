@@ -11,7 +11,8 @@ from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.files.shared import SharedTarget
 from aioglacier.transfer.download import download
-from aioglacier.transfer.runner import JobSource, RangeRun
+from aioglacier.transfer.download.range_run import JobLook, RangeRun
+from aioglacier.transfer.download.retrieval_source import JobSource
 from tests.cluster.conftest import WHOLE, ScriptedRunner, spread
 from tests.transfer.conftest import MIB, Served
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.client.job import Job
-    from aioglacier.transfer.runner import RangesDone, Runner
+    from aioglacier.transfer.download.range_run import RangesDone
+    from aioglacier.transfer.resources import Runner
 
 
 @pytest.fixture(autouse=True)
@@ -92,10 +94,10 @@ async def test_another_target_and_another_job_are_refused(runner: Runner, tmp_pa
         raise AssertionError(done)
 
     await runner.open()
-    for refused in (runner.check_file(target), runner.fetch(RangeRun(target, source, (0, MIB)), take)):
+    for refused in (runner.check_shared(target), runner.run(RangeRun(target, source, (0, MIB)), take)):
         with pytest.raises(NotSharedError) as caught:
             await refused
         assert caught.value.field == "inode"
     with pytest.raises((ClusterError, GlacierError)):
-        await runner.check_job(source)
+        await runner.check(JobLook(source))
     assert bytes_of(path) == b"x" * MIB

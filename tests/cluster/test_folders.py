@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from aioglacier.transfer.runner import PartRun, RunDone
+    from aioglacier.transfer.upload.part_run import PartRun, RunDone
 
 
 async def test_a_large_file_of_a_folder_goes_through_the_workers(

@@ -20,15 +20,16 @@ from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.files.reading import FileIdentity
 from aioglacier.files.shared import SharedFile
 from aioglacier.server.requests.faults import Fault, FaultKind
-from aioglacier.transfer.runner import PartRun
 from aioglacier.transfer.store import Destination
+from aioglacier.transfer.upload.part_run import PartRun, UploadLook
 from tests.cluster.conftest import WHOLE, ScriptedRunner, spread
 from tests.transfer.conftest import DATA, MIB, Served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.transfer.runner import RunDone, Runner
+    from aioglacier.transfer.resources import Runner
+    from aioglacier.transfer.upload.part_run import RunDone
 
 NO_UPLOAD = UploadId("n" * 92)
 
@@ -102,8 +103,8 @@ async def test_another_file_is_refused(runner: Runner, house: Served, file: Path
     other = task._replace(file=task.file._replace(inode=1))
     counts = house.watch("UploadMultipartPart")
     await runner.open()
-    await runner.check_file(task.file)
-    for refused in (runner.check_file(other.file), do(runner, other)):
+    await runner.check_shared(task.file)
+    for refused in (runner.check_shared(other.file), do(runner, other)):
         with pytest.raises(NotSharedError) as caught:
             await refused
         assert caught.value.field == "inode"
@@ -116,9 +117,9 @@ async def test_an_upload_that_is_not_there_is_refused(runner: Runner, house: Ser
     task = await begin(house, file)
     assert task.upload_id is not None
     await runner.open()
-    await runner.check_upload(Destination("v"), task.upload_id)
+    await runner.check(UploadLook(Destination("v"), task.upload_id))
     with pytest.raises(GlacierError):
-        await runner.check_upload(Destination("v"), NO_UPLOAD)
+        await runner.check(UploadLook(Destination("v"), NO_UPLOAD))
 
 
 async def test_a_cancelled_task_has_ended(dask: Runner, house: Served, file: Path) -> None:

@@ -13,8 +13,8 @@ from aioglacier.core.rate_schedule import RateSchedule
 from aioglacier.files.shared import SharedFile
 from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.transfer.budget.allowance import Limits
-from aioglacier.transfer.runner import PartRun
 from aioglacier.transfer.store import Destination
+from aioglacier.transfer.upload.part_run import PartRun
 
 OPTIONS = GatewayOptions(
     region_name="eu-west-1",

@@ -12,7 +12,7 @@ from tests.cluster.test_runners import begin, do, look
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.transfer.runner import Runner
+    from aioglacier.transfer.resources import Runner
     from tests.transfer.conftest import Served
 
 
@@ -41,4 +41,4 @@ def test_a_file_that_differs_is_described(worker_tasks: Any, field: str, words: 
 
 async def test_a_worker_looks_at_a_file_without_stopping_its_loop(worker_tasks: Any, file: Path) -> None:
     """The same file has no difference."""
-    assert await worker_tasks.look_at_file(look(file)) is None
+    assert await worker_tasks.look_at_shared(look(file)) is None

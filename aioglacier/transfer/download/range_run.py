@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -18,13 +18,77 @@ from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.download.retrieval_source import GlacierOutput, PiecePlaces
 from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
-from aioglacier.transfer.runner import RangesDone
+from aioglacier.transfer.resources import TASK_VERSION
 
 if TYPE_CHECKING:
+    from aioglacier.files.shared import SharedTarget
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.budget.buffers import PartBuffer
-    from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.runner import RangeRun
+    from aioglacier.transfer.download.retrieval_source import JobSource
+    from aioglacier.transfer.resources import Tools, TransferResources
+
+
+class RangeRun(NamedTuple):
+    """Fetch a run of pieces of a job's output into a file.
+
+    Attributes:
+        target: The file.
+        source: The output.
+        bounds: The start of each piece, and the end of the last one.
+        version: See ``TASK_VERSION``.
+    """
+
+    target: SharedTarget
+    source: JobSource
+    bounds: tuple[int, ...]
+    version: int = TASK_VERSION
+
+    @property
+    def shared(self) -> SharedTarget:
+        """See ``Task``."""
+        return self.target
+
+    @property
+    def size(self) -> int:
+        """Bytes of the run."""
+        return self.bounds[-1] - self.bounds[0]
+
+    @property
+    def title(self) -> str:
+        """See ``Task``."""
+        name = self.target.path.rpartition("/")[2]
+        return f"fetch-bytes-{self.bounds[0]}-to-{self.bounds[-1] - 1}-of-{name}"
+
+    async def perform(self, tools: Tools) -> RangesDone:
+        """See ``Task``."""
+        return await perform_ranges(self, await tools.gateway(), await tools.resources())
+
+
+class RangesDone(NamedTuple):
+    """The answer to a run of pieces, which are in the file and on disk.
+
+    Attributes:
+        proofs: The hash of each piece.
+        seconds: From the start of the task to its end.
+        cpu_seconds: Of the worker's process.
+    """
+
+    proofs: tuple[bytes, ...]
+    seconds: float
+    cpu_seconds: float
+
+
+class JobLook(NamedTuple):
+    """Look at a job, which costs nothing."""
+
+    source: JobSource
+    version: int = TASK_VERSION
+    title: str = "look-at-job"
+    shared: None = None
+
+    async def perform(self, tools: Tools) -> None:
+        """See ``Task``."""
+        await (await tools.gateway()).describe_job(self.source.vault, self.source.job_id)
 
 
 @dataclass(frozen=True, slots=True)

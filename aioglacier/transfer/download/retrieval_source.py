@@ -7,7 +7,7 @@ that the service vouches with, and fetched again if they differ. To a file, piec
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import anyio
 
@@ -17,7 +17,6 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, combine_leaves
 from aioglacier.transfer.download.proofs import TREE_PROOFS
 from aioglacier.transfer.hashing.part_job import PartJob
-from aioglacier.transfer.runner import JobSource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,6 +72,24 @@ class ArchiveOutput(Protocol):
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
         """Return the hash that these bytes had when they were uploaded, where it is known before."""
         ...
+
+
+class JobSource(NamedTuple):
+    """The output of a finished job as plain data.
+
+    Attributes:
+        vault: The vault.
+        job_id: The job.
+        total: Bytes of the output.
+        tree_hash: Of the archive or range that the job retrieved; ``None`` if the service gives none.
+        allows_unverified: Whether bytes without any hash are taken.
+    """
+
+    vault: str
+    job_id: JobId
+    total: int
+    tree_hash: bytes | None
+    allows_unverified: bool
 
 
 class GlacierOutput:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aioglacier.core.spending import budgets
 from aioglacier.files.shared import SharedTarget
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.runner import RangeRun
+from aioglacier.transfer.download.range_run import JobLook, RangeRun
 from aioglacier.transfer.spreading import Spreader
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.download.partial_file import PartialFile
-    from aioglacier.transfer.runner import JobSource, RangesDone, Runner
+    from aioglacier.transfer.download.range_run import RangesDone
+    from aioglacier.transfer.download.retrieval_source import JobSource
+    from aioglacier.transfer.resources import Runner
     from aioglacier.transfer.spreading import Span
 
 
@@ -52,8 +54,8 @@ class RangeSpreader(Spreader):
         status = await run_in_thread(lambda: os.fstat(partial.file))
         target = SharedTarget(str(partial.path), status.st_ino, status.st_size)
         self.workers = await self.runner.open()
-        await self.runner.check_file(target)
-        await self.runner.check_job(self._source)
+        await self.runner.check_shared(target)
+        await self.runner.check(JobLook(self._source))
 
         async def do(span: Span) -> float:
             run = pieces[span.first : span.first + span.parts]
@@ -71,7 +73,7 @@ class RangeSpreader(Spreader):
 
             for budget in budgets():  # here, as a worker knows no budget
                 budget.receive(task.size)
-            await self.runner.fetch(task, record)
+            await self.runner.run(task, record)
             return seconds
 
         missing = [index for index, piece in enumerate(pieces) if piece not in there]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, NoReturn, TypeVar
 
 import anyio
 
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
+from aioglacier.core.s3.objects import BucketRef
 from aioglacier.core.spending import RequestCounter, spending
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
-from aioglacier.transfer.runner import RunDone
+from aioglacier.transfer.resources import TASK_VERSION
 from aioglacier.transfer.store import PartDone
 from aioglacier.transfer.upload.engine import UploadEngine
 from aioglacier.transfer.upload.named_file import NamedFile
@@ -23,12 +24,93 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import UploadId
     from aioglacier.core.treehash import PartHashes
+    from aioglacier.files.shared import SharedFile
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
-    from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.runner import PartRun
-    from aioglacier.transfer.store import ArchiveStore, StoreRules
+    from aioglacier.transfer.resources import Tools, TransferResources
+    from aioglacier.transfer.store import ArchiveStore, Destination, StoreRules
 
 A = TypeVar("A")
+
+
+class PartRun(NamedTuple):
+    """Send a run of parts of a file, or hash it.
+
+    Attributes:
+        file: The file.
+        destination: The place.
+        upload_id: The upload; ``None`` to hash what the place has already.
+        part_size: Of the upload.
+        first: The index of the first part.
+        parts: The number of parts.
+        version: See ``TASK_VERSION``.
+    """
+
+    file: SharedFile
+    destination: Destination
+    upload_id: UploadId | None
+    part_size: int
+    first: int
+    parts: int
+    version: int = TASK_VERSION
+
+    @property
+    def shared(self) -> SharedFile:
+        """See ``Task``."""
+        return self.file
+
+    @property
+    def size(self) -> int:
+        """Bytes of the run."""
+        start = self.first * self.part_size
+        return min(self.parts * self.part_size, self.file.size - start)
+
+    @property
+    def title(self) -> str:
+        """See ``Task``."""
+        what = "hash" if self.upload_id is None else "send"
+        name = self.file.path.rpartition("/")[2]
+        return f"{what}-parts-{self.first}-to-{self.first + self.parts - 1}-of-{name}"
+
+    async def perform(self, tools: Tools) -> RunDone:
+        """See ``Task``."""
+        return await perform_run(
+            self, await tools.store(self.destination, self.part_size), await tools.resources()
+        )
+
+
+class RunDone(NamedTuple):
+    """The answer to a run.
+
+    Attributes:
+        parts: All of them.
+        requests: Requests that are billed, repetitions included.
+        seconds: From the start of the task to its end.
+        cpu_seconds: Of the worker's process; of all tasks in it, if it does several at once.
+    """
+
+    parts: tuple[PartDone, ...]
+    requests: int
+    seconds: float
+    cpu_seconds: float
+
+
+class UploadLook(NamedTuple):
+    """Look at an upload. In a vault that costs nothing."""
+
+    destination: Destination
+    upload_id: UploadId
+    version: int = TASK_VERSION
+    title: str = "look-at-upload"
+    shared: None = None
+
+    async def perform(self, tools: Tools) -> None:
+        """See ``Task``."""
+        name, key, _, owner, is_requester_pays = self.destination
+        if key is None:
+            await (await tools.gateway()).list_parts(name, self.upload_id, limit=1)
+            return
+        bucket = BucketRef(name, owner, is_requester_pays)
+        await (await tools.s3()).list_parts(bucket, key, self.upload_id, limit=1)
 
 
 async def perform_run(run: PartRun, store: ArchiveStore[A], resources: TransferResources) -> RunDone:

@@ -18,19 +18,20 @@ from aioglacier.files.reading import FileChangedError
 from aioglacier.files.shared import SharedFile
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.runner import PartRun
 from aioglacier.transfer.spreading import Spreader
 from aioglacier.transfer.upload.part import check_known_part
+from aioglacier.transfer.upload.part_run import PartRun, UploadLook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aioglacier.core.models import UploadId
-    from aioglacier.transfer.runner import RunDone, Runner
+    from aioglacier.transfer.resources import Runner
     from aioglacier.transfer.spreading import Span
     from aioglacier.transfer.store import SharedStore
     from aioglacier.transfer.upload.engine import UploadEngine
     from aioglacier.transfer.upload.named_file import NamedFile
+    from aioglacier.transfer.upload.part_run import RunDone
 
 A = TypeVar("A")
 
@@ -58,12 +59,12 @@ class PartSpreader(Spreader):
         engine = self._engine
         shared = await self._look()
         self.workers = await self.runner.open()
-        await self.runner.check_file(shared)
+        await self.runner.check_shared(shared)
         part_size = engine.part_size
         there = sorted(start // part_size for start in known)
         await self._spread(shared, None, there, known)
         upload_id = await engine.begin()
-        await self.runner.check_upload(self._store.destination, upload_id)
+        await self.runner.check(UploadLook(self._store.destination, upload_id))
         missing = sorted(set(range(count_parts(shared.size, part_size))) - set(there))
         await self._spread(shared, upload_id, missing, {})
 

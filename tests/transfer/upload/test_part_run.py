@@ -9,9 +9,8 @@ import pytest
 from aioglacier.core.errors import SourceChangedError, TransportError, UploadFailedError
 from aioglacier.files.reading import FileIdentity
 from aioglacier.files.shared import SharedFile
-from aioglacier.transfer.runner import PartRun
 from aioglacier.transfer.store import Destination
-from aioglacier.transfer.upload.part_run import perform_run
+from aioglacier.transfer.upload.part_run import PartRun, perform_run
 from tests.transfer.conftest import DATA, MIB, MemoryStore, saved
 
 if TYPE_CHECKING:
