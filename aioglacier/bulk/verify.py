@@ -276,9 +276,9 @@ class FolderVerify:
                 self._counts.files += 1
                 try:
                     trouble = self._compare_path(stored, beneath)
-                except FileNotFoundError:
+                except (FileNotFoundError, UnsafePathError):  # a folder above may be a file or a link now
                     trouble = Trouble.MISSING
-                except (OSError, UnsafePathError):
+                except OSError:
                     trouble = Trouble.UNREADABLE
                 if trouble is None and stored.is_older:
                     trouble = Trouble.OUTDATED
@@ -299,8 +299,11 @@ class FolderVerify:
             case "directory":
                 return None if status.st_mode & 0o7777 == entry.mode else Trouble.CHANGED
             case "hardlink":
-                other_fd, other = beneath.parent(entry.target or b"")
-                target = os.stat(other, dir_fd=other_fd, follow_symlinks=False)
+                try:
+                    other_fd, other = beneath.parent(entry.target or b"")
+                    target = os.stat(other, dir_fd=other_fd, follow_symlinks=False)
+                except (OSError, UnsafePathError):  # the other name has its own finding
+                    return Trouble.CHANGED
                 return None if os.path.samestat(status, target) else Trouble.CHANGED
         is_as_it_was = (status.st_size, storable_time(status.st_mtime_ns)) == (entry.size, entry.mtime_ns)
         if not self._options.reads_files:

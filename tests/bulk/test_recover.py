@@ -64,6 +64,23 @@ async def test_all_of_a_folder_comes_back_without_the_catalog(
     assert (await recover(place, **opening, **naming)).jobs_started == 0
 
 
+async def test_renames_that_a_catalog_lost_come_with_the_next_sync(place: Place, tmp_path: Path) -> None:
+    """No byte in the vault depends on the new name: the old one comes back until a sync sees the folder."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "old").write_bytes(b"content")
+    await place.sync(tree)
+    (tree / "old").rename(tree / "renamed")
+    assert (await place.sync(tree)).archived_size == 0
+    await lose_catalog(place)
+    await recover(place)
+    await place.restore(tmp_path / "back")
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["old"]
+    assert (await place.sync(tree)).archived_size == 0
+    await place.restore(tmp_path / "again")
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["renamed"]
+
+
 async def test_a_recovered_folder_does_not_go_in_plain_by_oversight(
     place: Place, tree: Path, tmp_path: Path
 ) -> None:

@@ -84,3 +84,32 @@ async def test_a_path_that_became_something_else_has_changed(place: Place, tree:
     (tree / "old").mkdir()
     changed = {finding.what for finding in (await verify(place, tree)).findings}
     assert {"z-linked", "empty/", "old"} <= changed
+
+
+async def test_a_hard_link_whose_file_moved_is_not_missing(place: Place, tmp_path: Path) -> None:
+    """Only the path that is gone is missing; the other name of the file has changed."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "first").write_bytes(b"content")
+    (tree / "second").hardlink_to(tree / "first")
+    await place.sync(tree)
+    (tree / "first").rename(tree / "third")
+    findings = {each for each in (await verify(place, tree)).findings if each.what != "."}
+    assert findings == {
+        (Trouble.MISSING, "first"),
+        (Trouble.CHANGED, "second"),
+        (Trouble.UNARCHIVED, "third"),
+    }
+
+
+async def test_what_was_in_a_folder_that_became_a_file_is_missing(place: Place, tmp_path: Path) -> None:
+    """The path is gone from the folder; nothing there was unreadable."""
+    tree = tmp_path / "tree"
+    (tree / "was").mkdir(parents=True)
+    (tree / "was" / "inner").write_bytes(b"content")
+    await place.sync(tree)
+    (tree / "was" / "inner").unlink()
+    (tree / "was").rmdir()
+    (tree / "was").write_bytes(b"a file now")
+    findings = {each for each in (await verify(place, tree)).findings if each.what != "."}
+    assert (Trouble.MISSING, "was/inner") in findings
