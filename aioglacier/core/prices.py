@@ -140,10 +140,10 @@ class Prices:
 
     def worthwhile_gap(self, tier: Tier) -> int:
         """Return the number of bytes that cost as much to retrieve as one more job."""
-        price = self.retrieval_gib[tier]
-        if math.isnan(price):  # a list of one's own may lack it
+        price, request = self.retrieval_gib[tier], self.retrieval_1000[tier] / 1000
+        if math.isnan(price) or math.isnan(request):
             return _USUAL_GAP
-        return int(self.retrieval_1000[tier] / 1000 / price * GIB) if price else GIB
+        return int(request / price * GIB) if price else GIB
 
     def show(self, amount: float) -> str:
         """Return an amount as text."""

@@ -32,7 +32,7 @@ def test_a_region_has_its_own_prices() -> None:
 
 def test_an_unknown_price_is_never_guessed() -> None:
     """A region without the prices of requests and jobs has no cost of uploads and retrievals."""
-    prices = load_prices("eu-west-1")
+    prices = load_prices("eu-north-1")
     assert prices.missing == ("upload requests", "retrieval")
     assert prices.month(GIB) == pytest.approx(0.004)
     assert prices.transfer_out(GIB) == pytest.approx(0.09)
@@ -42,6 +42,26 @@ def test_an_unknown_price_is_never_guessed() -> None:
     assert prices.worthwhile_gap(Tier.STANDARD) > 0
     assert prices.show(prices.uploads(1)) == "an unknown amount of USD"
     assert load_prices("eu-north-7").missing == ("storage", "upload requests", "retrieval", "transfer out")
+
+
+def test_a_price_that_is_partly_known_costs_an_unknown_amount() -> None:
+    """Of Standard jobs in Ireland the price of a GiB is known, and that of a request is not."""
+    prices = load_prices("eu-west-1")
+    assert math.isnan(prices.jobs(Tier.STANDARD, GIB, 1))
+    assert prices.jobs(Tier.EXPEDITED, GIB, 1000) == pytest.approx(0.03 + 11)
+    assert prices.worthwhile_gap(Tier.STANDARD) == load_prices("eu-north-1").worthwhile_gap(Tier.STANDARD)
+
+
+@pytest.mark.parametrize(
+    ("region", "uploads", "restore"), [("eu-west-1", 0.055, 0.003), ("eu-central-1", 0.06, 0.005)]
+)
+def test_deep_archive_has_prices_in_europe(region: str, uploads: float, restore: float) -> None:
+    """Nothing of the class is missing there: its own prices, and the overhead and the parts in STANDARD."""
+    deep = load_prices(region, storage_class=StorageClass.DEEP_ARCHIVE)
+    assert deep.missing == ()
+    assert deep.uploads(1000) == pytest.approx(uploads)
+    assert deep.jobs(Tier.BULK, GIB, 0) == pytest.approx(restore)
+    assert not math.isnan(deep.archive(GIB, 1 << 25))
 
 
 def test_a_list_of_ones_own_replaces_the_one_of_the_package(tmp_path: Path) -> None:
