@@ -204,9 +204,11 @@ _PLAIN: Final = _upload(16 * MIB, tls=False)
 _LARGE: Final = _upload(64 * MIB, tls=True)
 
 GOALS: Final = (
+    # These two were 1.2 and 1.25 of a floor that read into a bytearray. It reads into whole pages now, and
+    # costs 0.31 s/GiB less: of the floor as it was, uploads cost 1.05 and 1.09.
     Goal(
         "CPU of an upload with hashlib, over the floor",
-        1.2,
+        1.25,
         None,
         "x",
         _PLAIN,
@@ -214,7 +216,7 @@ GOALS: Final = (
     ),
     Goal(
         "CPU of an upload with the native core, over the floor with it",
-        1.25,
+        1.35,
         None,
         "x",
         _PLAIN,
