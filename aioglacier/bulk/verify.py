@@ -18,6 +18,9 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
+
+from aioglacier.bulk.file_hashes import FolderHashes
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.places.any_place import as_folder_place
@@ -39,7 +42,7 @@ from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from datetime import datetime
 
     from aioglacier.bulk.formats.age import Identities
@@ -98,6 +101,7 @@ class VerifySnapshot:
         opened: Encrypted files in them that were decrypted, and are what was archived.
         troubles: How many findings there are.
         cost: What it cost so far, by the price list.
+        workers: Tasks that other processes do at once.
     """
 
     files: int
@@ -108,6 +112,7 @@ class VerifySnapshot:
     opened: int
     troubles: int
     cost: float
+    workers: int
 
 
 @dataclass(slots=True)
@@ -136,6 +141,10 @@ class FolderVerify:
         self._root = os.path.realpath(os.fsdecode(directory))
         self._budget = budget
         self._counts = _Counts()
+        runner = self._context.resources.runner
+        self._hashes = FolderHashes(runner, self._root) if runner is not None else None
+        self._alone = anyio.Lock()
+        self._unread: dict[bytes, StoredEntry] = {}  # files that other processes hash
         self._unproven: set[bytes] = set()
         self._ahead = _Ahead(iter(()), self._unproven)
         self._sample = VaultSample(
@@ -156,13 +165,14 @@ class FolderVerify:
         counts = self._counts
         return VerifySnapshot(
             counts.files,
-            counts.size,
+            counts.size + (self._hashes.size if self._hashes is not None else 0),
             counts.unarchived,
             counts.archives,
             self._sample.sampled,
             self._sample.opened,
             len(counts.findings),
             self._budget.cost,
+            self._hashes.workers if self._hashes is not None else 0,
         )
 
     def sample_cost(self) -> float:
@@ -237,15 +247,37 @@ class FolderVerify:
         scan = Scan(os.fsencode(self._root), path_filter, ScanRules.of(settings))
         shard = self._options.shard
         self._ahead = _Ahead((found for found in scan if shard.has(found.path)), self._unproven)
-        async for stored_page in entries.stored(tree):
-            page = [stored for stored in stored_page if shard.has(stored.entry.path)]
-            for at in range(0, len(page), _FILES_AT_ONCE):
-                await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
-            for stored in page:
-                if stored.entry.kind == "hardlink":
-                    await self._compare_link(tree, stored.entry)
+
+        async def compare() -> AsyncIterator[tuple[bytes, int]]:
+            """Compare all paths; yield the files that other processes are to read."""
+            async for stored_page in entries.stored(tree):
+                page = [stored for stored in stored_page if shard.has(stored.entry.path)]
+                for at in range(0, len(page), _FILES_AT_ONCE):
+                    unread = await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
+                    for stored in unread:
+                        self._unread[stored.entry.path] = stored
+                        yield stored.entry.path, stored.entry.size
+                for stored in page:
+                    if stored.entry.kind == "hardlink":
+                        await self._compare_link(tree, stored.entry)
+
+        if self._hashes is not None:
+            await self._hashes.hash(compare(), self._take)
+        else:
+            async for _ in compare():
+                raise AssertionError("this process reads every file")
         for found in await run_in_thread(self._ahead.rest):
             self._note_unarchived(found)
+
+    async def _take(self, path: bytes, actual: bytes | None) -> None:
+        """Judge the hash that another process made of a file."""
+        stored = self._unread.pop(path)
+        if actual != (stored.entry.content_hash or stored.archive_hash):
+            async with self._alone:  # one thread counts
+                await run_in_thread(partial(self._compare_here, stored))
+            return
+        if stored.is_older:
+            self._find(Trouble.OUTDATED, show_path(path))
 
     async def _find_unproven(self, tree: TreeRecord) -> None:
         """Report the paths on record that no proven archive has, each once."""
@@ -268,24 +300,43 @@ class FolderVerify:
         special = f" ({SPECIAL_KINDS[found.kind]})" if found.kind in SPECIAL_KINDS else ""
         self._find(Trouble.UNARCHIVED, show_path(found.path) + special)
 
-    def _compare_some(self, page: list[StoredEntry]) -> None:
+    def _compare_some(self, page: list[StoredEntry]) -> list[StoredEntry]:
+        """Compare paths; return those that another process is to read."""
+        unread = []
         with closing(Beneath(os.fsencode(self._root))) as beneath:
             for stored in page:
                 for found in self._ahead.up_to(stored.entry.path):
                     self._note_unarchived(found)
                 self._counts.files += 1
-                try:
-                    trouble = self._compare_path(stored, beneath)
-                except (FileNotFoundError, UnsafePathError):  # a folder above may be a file or a link now
-                    trouble = Trouble.MISSING
-                except OSError:
-                    trouble = Trouble.UNREADABLE
-                if trouble is None and stored.is_older:
-                    trouble = Trouble.OUTDATED
-                if trouble is not None:
-                    self._find(trouble, show_path(stored.entry.path))
+                if self._compare_one(stored, beneath, reads=not self._is_spread()):
+                    unread.append(stored)
+        return unread
 
-    def _compare_path(self, stored: StoredEntry, beneath: Beneath) -> Trouble | None:
+    def _is_spread(self) -> bool:
+        """Whether so much was read here that other processes pay."""
+        return self._hashes is not None and self._counts.size >= self._hashes.runner.smallest
+
+    def _compare_here(self, stored: StoredEntry) -> None:
+        with closing(Beneath(os.fsencode(self._root))) as beneath:
+            self._compare_one(stored, beneath, reads=True)
+
+    def _compare_one(self, stored: StoredEntry, beneath: Beneath, *, reads: bool) -> bool:
+        """Compare a path, and report what is wrong; return whether its bytes have still to be read."""
+        try:
+            trouble = self._compare_path(stored, beneath, reads=reads)
+        except _Unread:
+            return True
+        except (FileNotFoundError, UnsafePathError):  # a folder above may be a file or a link now
+            trouble = Trouble.MISSING
+        except OSError:
+            trouble = Trouble.UNREADABLE
+        if trouble is None and stored.is_older:
+            trouble = Trouble.OUTDATED
+        if trouble is not None:
+            self._find(trouble, show_path(stored.entry.path))
+        return False
+
+    def _compare_path(self, stored: StoredEntry, beneath: Beneath, *, reads: bool) -> Trouble | None:
         entry = stored.entry
         if not entry.path:
             return None if os.fstat(beneath.fd).st_mode & 0o7777 == entry.mode else Trouble.CHANGED
@@ -310,6 +361,8 @@ class FolderVerify:
             # A file that was replaced has another inode.
             same = is_as_it_was and signed(status.st_ino) == entry.inode
             return None if same else Trouble.CHANGED
+        if not reads and status.st_size == entry.size:
+            raise _Unread
         opened = os.open(name, OPEN, dir_fd=fd)
         try:
             actual = hash_opened(opened)
@@ -345,6 +398,10 @@ class FolderVerify:
 
 async def _begin(_former: object) -> None:
     """Prepare nothing: shards only read."""
+
+
+class _Unread(Exception):  # noqa: N818  # it says who reads a file, and is no error
+    """The bytes of a file are for another process to read."""
 
 
 class _Ahead:

@@ -13,6 +13,7 @@ from aioglacier.files.reading import FileChangedError, FileIdentity, fill, open_
 #: Two disks that were copied block by block have equal inodes, sizes and times; this much of the content at
 #: the start, the middle and the end tells them apart.
 _SAMPLE: Final = 64 * 1024
+_SAMPLE_NAMES: Final = 1000
 
 
 class Shared(Protocol):
@@ -124,3 +125,40 @@ class SharedTarget(NamedTuple):
         except FileChangedError as error:
             return str(error)
         return None
+
+
+class SharedFolder(NamedTuple):
+    """A folder whose files several machines read or write.
+
+    Attributes:
+        path: Absolute.
+        inode: Of the file system that the machines share.
+        sample: SHA-256 of some of the names in it; ``None`` while files come and go.
+    """
+
+    path: str
+    inode: int
+    sample: bytes | None = None
+
+    @classmethod
+    def of(cls, path: str) -> SharedFolder:
+        """Look at a folder. It blocks.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        names = sha256()
+        with os.scandir(os.fsencode(path)) as found:
+            for name, inode in sorted((each.name, each.inode()) for each in found)[:_SAMPLE_NAMES]:
+                names.update(b"%b\0%d\0" % (name, inode))
+        return cls(path, os.stat(path).st_ino, names.digest())  # noqa: PTH116  # of any bytes
+
+    def difference_here(self) -> str | None:
+        """See ``Shared``."""
+        try:
+            here = SharedFolder.of(self.path)
+        except OSError:
+            return "path"
+        if self.inode != here.inode:
+            return "inode"
+        return "content" if self.sample not in {None, here.sample} else None

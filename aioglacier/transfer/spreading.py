@@ -6,7 +6,8 @@ that all processes end at about the same time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import anyio
 
@@ -14,7 +15,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.tasks.groups import first_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from aioglacier.transfer.resources import Runner
 
@@ -25,6 +26,9 @@ _LEAST_SECONDS: Final = 1.0
 
 #: The first runs, of which nothing is known, are short.
 _FIRST_SIZE: Final = 128 * MIB
+
+#: Items in memory that wait to be given out. A run of more would be a message of megabytes.
+_WINDOW: Final = 4096
 
 #: A process that ends a run finds another one waiting.
 _RUNS_PER_SLOT: Final = 2
@@ -37,28 +41,45 @@ class Span(NamedTuple):
     parts: int
 
 
-class RunSizes:
-    """Cuts the parts that are to be done into runs.
+class RunLength:
+    """Chooses the bytes of the next run.
 
     A run is as long as one process needs for ``_RUN_SECONDS`` at the rate of the last runs, and at most its
     share of half of what is left; but never shorter than ``_LEAST_SECONDS``, or opening its connection would
     take longer than its bytes.
     """
 
+    def __init__(self) -> None:
+        self._rate = _FIRST_SIZE / _RUN_SECONDS
+        self._is_measured = False
+
+    def next(self, left: int, slots: int) -> int:
+        """Return the bytes of the next run where so many are left, and so many runs are done at once."""
+        least = self._rate * _LEAST_SECONDS if self._is_measured else 0
+        return int(min(self._rate * _RUN_SECONDS, max(least, left / (2 * slots))))
+
+    def note(self, size: int, seconds: float) -> None:
+        """Note how long a run took; one that says much more than the last counts in part."""
+        self._is_measured = True
+        rate = size / max(seconds, 0.001)
+        self._rate = min((self._rate + rate) / 2 if rate < self._rate else rate, 4 * self._rate)
+
+
+class RunSizes:
+    """Cuts the parts that are to be done into runs."""
+
     def __init__(self, indexes: Sequence[int], part_size: int) -> None:
         self._spans = _spans(indexes)
         self._left = len(indexes)
         self._part_size = part_size
-        self._rate = _FIRST_SIZE / _RUN_SECONDS
-        self._is_measured = False
+        self._length = RunLength()
+        self.note = self._length.note
 
     def next(self, slots: int) -> Span | None:
         """Return the next run where so many are done at once, ``None`` if all are given out."""
         if not self._spans:
             return None
-        wanted = int(self._rate * _RUN_SECONDS) // self._part_size
-        least = int(self._rate * _LEAST_SECONDS) // self._part_size if self._is_measured else 0
-        count = max(1, min(wanted, max(least, self._left // (2 * slots))))
+        count = max(1, self._length.next(self._left * self._part_size, slots) // self._part_size)
         span = self._spans[-1]
         taken = Span(span.first, min(count, span.parts))
         self._left -= taken.parts
@@ -67,12 +88,6 @@ class RunSizes:
         else:
             self._spans[-1] = Span(span.first + taken.parts, span.parts - taken.parts)
         return taken
-
-    def note(self, size: int, seconds: float) -> None:
-        """Note how long a run took; one that says much more than the last counts in part."""
-        self._is_measured = True
-        rate = size / max(seconds, 0.001)
-        self._rate = min((self._rate + rate) / 2 if rate < self._rate else rate, 4 * self._rate)
 
 
 def _spans(indexes: Sequence[int]) -> list[Span]:
@@ -88,6 +103,19 @@ def _spans(indexes: Sequence[int]) -> list[Span]:
     if end > first:
         spans.append(Span(first, end - first))
     return spans[::-1]
+
+
+class Sized(Protocol):
+    """Something with a number of bytes."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+
+I = TypeVar("I", bound=Sized)  # noqa: E741  # an item
+T = TypeVar("T")
 
 
 class Spreader:
@@ -107,20 +135,79 @@ class Spreader:
     ) -> None:
         """Call ``do`` for every run of the parts with these indexes; it returns the seconds that it took."""
         sizes = RunSizes(indexes, part_size)
+
+        async def cut(slots: int) -> Span | None:
+            return sizes.next(slots)
+
+        async def do_one(span: Span) -> None:
+            sizes.note(span.parts * part_size, await do(span))
+
+        await self._give(cut, do_one)
+
+    async def give_items(
+        self, items: AsyncIterator[I], do: Callable[[Sequence[I]], Awaitable[float]]
+    ) -> None:
+        """Call ``do`` for runs of items in the order in which they come; see ``give_out``."""
+        window = _Window(items)
+        length = RunLength()
+
+        async def cut(slots: int) -> Sequence[I] | None:
+            await window.fill()
+            return window.take(length.next(window.size, slots))
+
+        async def do_one(run: Sequence[I]) -> None:
+            length.note(sum(item.size for item in run), await do(run))
+
+        await self._give(cut, do_one)
+
+    async def _give(
+        self, cut: Callable[[int], Awaitable[T | None]], do: Callable[[T], Awaitable[None]]
+    ) -> None:
         limiter = anyio.CapacityLimiter(1)
 
-        async def run_one(span: Span) -> None:
+        async def do_one(run: T, place: object) -> None:
             try:
-                sizes.note(span.parts * part_size, await do(span))
+                await do(run)
             finally:
-                limiter.release_on_behalf_of(span)
+                limiter.release_on_behalf_of(place)
 
         with first_cause():
             async with anyio.create_task_group() as tasks:
                 while True:
                     self.workers = await self.runner.open()  # they come and go
                     limiter.total_tokens = _RUNS_PER_SLOT * self.workers
-                    if (span := sizes.next(self.workers)) is None:
+                    place = object()
+                    await limiter.acquire_on_behalf_of(place)
+                    # Cut only now, when the last run has shown how fast it goes.
+                    if (run := await cut(self.workers)) is None:
                         break
-                    await limiter.acquire_on_behalf_of(span)
-                    tasks.start_soon(run_one, span)
+                    tasks.start_soon(do_one, run, place)
+
+
+class _Window(Generic[I]):
+    """The next items of an iterator."""
+
+    def __init__(self, items: AsyncIterator[I]) -> None:
+        self.size = 0
+        self._items: AsyncIterator[I] | None = items
+        self._next: deque[I] = deque()
+
+    async def fill(self) -> None:
+        while self._items is not None and len(self._next) < _WINDOW:
+            try:
+                item = await anext(self._items)
+            except StopAsyncIteration:
+                self._items = None
+            else:
+                self._next.append(item)
+                self.size += item.size
+
+    def take(self, size: int) -> Sequence[I] | None:
+        """Return the next items, of so many bytes together and one at least; ``None`` after the last one."""
+        taken: list[I] = []
+        while self._next and (not taken or size >= self._next[0].size):
+            item = self._next.popleft()
+            size -= item.size
+            self.size -= item.size
+            taken.append(item)
+        return taken or None

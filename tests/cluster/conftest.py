@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pickle
+import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import pytest
 
+from aioglacier.catalog import Catalog
+from aioglacier.client.glacier import connect
+from aioglacier.client.vault import Vault
 from aioglacier.cluster.dask_runner import open_runner
 from aioglacier.core.errors import WorkerDiedError
 from aioglacier.gateway.contract.options import GatewayOptions
@@ -210,3 +214,21 @@ def spread(served: Served, runner: Runner) -> Served:
     resources = replace(served.resources, runner=runner)
     vault = type(served.vault)(replace(served.vault.context, resources=resources))
     return Served(served.server, served.gateway, resources, vault)
+
+
+@asynccontextmanager
+async def folder_vault(house: Served, runner: Runner, folder: Path) -> AsyncIterator[Vault]:
+    """A vault of its own with a catalog, whose work goes through a runner."""
+    async with (
+        Catalog.open(folder / "catalog.db") as catalog,
+        connect(
+            region_name="us-east-1",
+            endpoint_url=house.server.url,
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            catalog=catalog,
+        ) as glacier,
+    ):
+        vault = await glacier.create_vault(f"v-{secrets.token_hex(4)}")
+        resources = replace(vault.context.resources, runner=runner)
+        yield Vault(replace(vault.context, resources=resources))

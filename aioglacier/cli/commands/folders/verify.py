@@ -111,6 +111,7 @@ def _state(verify: FolderVerify) -> State:
         show_size(now.size),
         show_count(now.troubles, "finding") if now.troubles else "",
         f"{now.sampled:,} MiB sampled" if now.sampled else "",
+        f"by {show_count(now.workers, 'worker')}" if now.workers else "",
     )
     return State("comparing", now.size, None, facts)
 
