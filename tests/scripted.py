@@ -20,9 +20,25 @@ if TYPE_CHECKING:
     from aioglacier.core.errors import GlacierError
     from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest
+    from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.server import Fault
 
 T = TypeVar("T")
+
+
+class GivenServices:
+    """Services whose gateways are there already."""
+
+    def __init__(self, vaults: Gateway, buckets: S3Gateway | None = None) -> None:
+        self.region, self.origin = vaults.region, vaults.origin
+        self.vaults = vaults
+        self._buckets = buckets
+
+    @property
+    def buckets(self) -> S3Gateway:
+        """The gateway to S3, which only some tests give."""
+        assert self._buckets is not None
+        return self._buckets
 
 
 class IdleGateway(Gateway):

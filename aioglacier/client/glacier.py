@@ -7,13 +7,12 @@ import importlib
 import os
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Protocol
 
-import anyio
 import anyio.to_thread
 
 from aioglacier.client.notices import listening
-from aioglacier.client.vault import Vault
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import BucketIsYoursError, ConfigurationError
 from aioglacier.core.spending import buying_capacity
@@ -21,33 +20,45 @@ from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.gateway.contract.protocols import RawRequest
 from aioglacier.recorded.place_context import recording_expenses
-from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.budget.allowance import Allowance, Limits
 from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.catalog import Catalog
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.buckets.bucket_context import BucketContext
     from aioglacier.client.notices import JobNotices
+    from aioglacier.client.vault import Vault
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
     from aioglacier.core.s3.objects import BucketDescription, StorageClass
     from aioglacier.core.spending import Budget
     from aioglacier.gateway.contract.protocols import Answer
     from aioglacier.gateway.http.client_session import Connector, OwnTransport
-    from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.gateway.vaults.gateway import Gateway
-    from aioglacier.recorded.recording_gateway import RecordingGateway
+    from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
 _LOCAL: Final = "local:"
+
+
+class Services(Protocol):
+    """The gateways of a connection, each loaded and opened when it is first used."""
+
+    @property
+    def region(self) -> str: ...  # noqa: D102
+    @property
+    def origin(self) -> str: ...  # noqa: D102
+    @property
+    def vaults(self) -> Gateway: ...  # noqa: D102
+    @property
+    def buckets(self) -> S3Gateway: ...  # noqa: D102
 
 
 class Glacier:
@@ -57,35 +68,28 @@ class Glacier:
 
     Attributes:
         region: The region for which requests are signed.
-        origin: Scheme, host and port of every request.
+        origin: Scheme, host and port of every request about vaults.
         catalog: The catalog of the connection; ``None`` without one.
     """
 
     def __init__(
         self,
-        gateway: Gateway,
+        services: Services,
         resources: TransferResources,
         options: GatewayOptions | None = None,
         *,
         catalog: Catalog | None = None,
         endpoint: str | None = None,
-        open_s3: Callable[[], Awaitable[S3Gateway]] | None = None,
         s3_endpoint: str = "",
     ) -> None:
-        self.region: Final = gateway.region
-        self.origin: Final = gateway.origin
+        self.region: Final = services.region
+        self.origin: Final = services.origin
         self.catalog: Final = catalog
+        self._services = services
         self._resources = resources
-        self._open_s3 = open_s3
         self._options = options or GatewayOptions()
-        self._recording: RecordingGateway | None = None
+        self._endpoint = _endpoint_of(services) if endpoint is None else endpoint
         self._s3_endpoint = s3_endpoint
-        if catalog is not None:
-            # Only a connection with a catalog loads SQLite.
-            recording = importlib.import_module("aioglacier.recorded.recording_gateway")
-            endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
-            self._recording = recording.RecordingGateway(gateway, catalog, self._options.account_id, endpoint)
-        self._gateway = self._recording or gateway  # with a catalog every request passes the records
 
     def __repr__(self) -> str:
         return f"<Glacier {self.region} {self.origin}>"
@@ -96,8 +100,11 @@ class Glacier:
         Raises:
             VaultNameError: No vault can have this name.
         """
+        from aioglacier.client.vault import Vault  # noqa: PLC0415  # most programs use one service
+        from aioglacier.recorded.vault_context import VaultContext  # noqa: PLC0415
+
         check_vault_name(name)
-        records = self._recording.records_of(name) if self._recording is not None else None
+        records = self._records_of(name, self._endpoint)
         return Vault(VaultContext(self._gateway, self._resources, name, records))
 
     async def create_vault(self, name: str) -> Vault:
@@ -163,8 +170,8 @@ class Glacier:
 
     async def buckets(self) -> AsyncIterator[BucketDescription]:
         """Iterate over all buckets of the account, ordered by name."""
-        gateway = self._s3()
-        async for bucket in follow("ListBuckets", lambda marker: gateway.list_buckets(marker=marker)):
+        list_page = self._services.buckets.list_buckets
+        async for bucket in follow("ListBuckets", lambda marker: list_page(marker=marker)):
             yield bucket
 
     def _bucket_context(
@@ -183,17 +190,27 @@ class Glacier:
 
         ref = BucketRef(check_bucket_name(name), owner, requester_pays)
         chosen = check_class(storage_class) if storage_class is not None else None
-        records = None
-        if self._recording is not None:
-            records = self._recording.records_of(str(Place(name, prefix)), self._s3_endpoint)
-        return BucketContext(self._s3(), self._resources, ref, prefix, chosen, records)
+        records = self._records_of(str(Place(name, prefix)), self._s3_endpoint)
+        return BucketContext(self._services.buckets, self._resources, ref, prefix, chosen, records)
 
-    def _s3(self) -> S3Gateway:
-        from aioglacier.client.buckets.lazy_gateway import LazyS3Gateway  # noqa: PLC0415
+    def _records_of(self, place: str, endpoint: str) -> VaultRecords | None:
+        if self.catalog is None:
+            return None
+        # Only a connection with a catalog loads SQLite.
+        from aioglacier.catalog import VaultKey  # noqa: PLC0415
+        from aioglacier.recorded.vault_records import VaultRecords  # noqa: PLC0415
 
-        if self._open_s3 is None:
-            raise ConfigurationError("this connection was opened without S3; use aioglacier.connect()")
-        return LazyS3Gateway(self._open_s3, self.region)
+        return VaultRecords(self.catalog, VaultKey(place, self.region, self._options.account_id, endpoint))
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        """The gateway to the vaults. With a catalog every request passes the records."""
+        gateway = self._services.vaults
+        if self.catalog is None:
+            return gateway
+        from aioglacier.recorded.recording_gateway import RecordingGateway  # noqa: PLC0415  # loads SQLite
+
+        return RecordingGateway(gateway, self.catalog, self._options.account_id, self._endpoint)
 
     async def get_data_retrieval_policy(self) -> RetrievalPolicy:
         """Return the limit on retrievals of the account."""
@@ -205,7 +222,7 @@ class Glacier:
 
     def spending(self, budget: Budget) -> AbstractAsyncContextManager[None]:
         """Count what the block spends on the account itself: Expedited capacity. See ``Vault.spending``."""
-        return recording_expenses(budget, self._recording.records_of("") if self._recording else None)
+        return recording_expenses(budget, self._records_of("", self._endpoint))
 
     async def purchase_provisioned_capacity(self) -> CapacityId:
         """Buy one unit of Expedited capacity for a month. It costs money at once and is never repeated.
@@ -352,15 +369,15 @@ async def connect(
         )
         # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
         retried = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retried")
-        gateway = await stack.enter_async_context(retried.open_retrying_gateway(options, own))
-        resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
-        s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway, own)
+        s3_options = replace(options, endpoint_url=s3_endpoint_url)
+        services = await retried.find_services(options, s3_options, stack, own)
+        resources = await stack.enter_async_context(open_resources(limits, hash_in, services.congestion))
         s3_endpoint = endpoint or ""
         is_spread = cluster is not None or (limits.processes or 1) > 1
         if (catalog is not None or is_spread) and endpoint is None:
-            s3_endpoint = await s3.find_endpoint()
+            s3_endpoint = await retried.find_s3_endpoint(s3_options)
         if is_spread:
-            place = replace(options, region_name=gateway.region, endpoint_url=gateway.origin)
+            place = replace(options, region_name=services.region, endpoint_url=services.origin)
             runners = await anyio.to_thread.run_sync(
                 importlib.import_module, "aioglacier.cluster.dask_runner"
             )
@@ -369,13 +386,7 @@ async def connect(
             )
             resources = replace(resources, runner=await stack.enter_async_context(opening))
         glacier = Glacier(
-            gateway,
-            resources,
-            options,
-            catalog=catalog,
-            endpoint=endpoint,
-            open_s3=s3.open,
-            s3_endpoint=s3_endpoint,
+            services, resources, options, catalog=catalog, endpoint=endpoint, s3_endpoint=s3_endpoint
         )
         owner = OwnerTask()  # another task cannot close what this one opened
         try:
@@ -384,41 +395,6 @@ async def connect(
             if owner.has_dropped(type(error)):
                 warn_dropped(repr(glacier), source=glacier)
             raise
-
-
-class _S3:
-    """Opens the gateway to S3 when a bucket is first used; the connection's end closes it."""
-
-    def __init__(
-        self, options: GatewayOptions, stack: AsyncExitStack, vaults: RetryingGateway, own: OwnTransport
-    ) -> None:
-        """``vaults`` shares its line: the limit of bytes a second, and the signs of congestion."""
-        self._options = options
-        self._stack = stack
-        self._vaults = vaults
-        self._own = own
-        self._gateway: S3Gateway | None = None
-        self._opening = anyio.Lock()
-
-    async def open(self) -> S3Gateway:
-        """Return the gateway.
-
-        Raises:
-            ConfigurationError: Region, endpoint or profile is missing or wrong.
-        """
-        async with self._opening:  # the first calls may come at once
-            if self._gateway is None:
-                from aioglacier.gateway.retried import open_retrying_s3_gateway  # noqa: PLC0415  # loaded
-
-                opening = open_retrying_s3_gateway(self._options, self._vaults, self._own)
-                self._gateway = await self._stack.enter_async_context(opening)
-            return self._gateway
-
-    async def find_endpoint(self) -> str:
-        """Return the endpoint by which the catalog tells services apart; "" for AWS's own."""
-        from aioglacier.gateway.connect import find_s3_endpoint  # noqa: PLC0415  # loaded already
-
-        return await find_s3_endpoint(self._options)
 
 
 def _own_transport(
@@ -435,9 +411,9 @@ def _own_transport(
     return own
 
 
-def _endpoint_of(gateway: Gateway) -> str:
+def _endpoint_of(services: Services) -> str:
     """Return the endpoint by which the catalog tells services apart; "" for AWS's own."""
-    return "" if gateway.origin == f"https://glacier.{gateway.region}.amazonaws.com" else gateway.origin
+    return "" if services.origin == f"https://glacier.{services.region}.amazonaws.com" else services.origin
 
 
 def _require_asyncio() -> None:

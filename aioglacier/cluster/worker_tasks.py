@@ -20,7 +20,7 @@ from distributed.worker import thread_state
 
 from aioglacier.core.errors import ClusterError, GlacierError, NotSharedError, WorkerDiedError
 from aioglacier.core.s3.objects import AUTO, BucketRef, ChecksumAlgorithm, ObjectSettings
-from aioglacier.gateway.retried import open_retrying_gateway, open_retrying_s3_gateway
+from aioglacier.gateway.retried import RetriedServices, find_services
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.object_store import ObjectStore
 from aioglacier.transfer.resources import TASK_VERSION, open_resources
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from aioglacier.cluster.site import Site
     from aioglacier.files.shared import Shared
-    from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.gateway.s3.gateway import S3Gateway
+    from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.resources import Task, TransferResources
     from aioglacier.transfer.store import Destination
 
@@ -138,29 +138,29 @@ class WorkerTools:
         self._site = site
         self._slots = slots
         self._stack = stack
-        self._gateway: RetryingGateway | None = None
-        self._s3: S3Gateway | None = None
+        self._services: RetriedServices | None = None
         self._resources: TransferResources | None = None
 
-    async def gateway(self) -> RetryingGateway:
+    async def services(self) -> RetriedServices:
+        """Return both services; each is opened when it is first used."""
+        if self._services is None:
+            options = self._site.options(self._slots)
+            s3_options = replace(options, endpoint_url=self._site.s3_endpoint)
+            self._services = await find_services(options, s3_options, self._stack)
+        return self._services
+
+    async def gateway(self) -> Gateway:
         """See ``Tools``."""
-        if self._gateway is None:
-            opening = open_retrying_gateway(self._site.options(self._slots))
-            self._gateway = await self._stack.enter_async_context(opening)
-        return self._gateway
+        return (await self.services()).vaults
 
     async def s3(self) -> S3Gateway:
         """See ``Tools``."""
-        if self._s3 is None:
-            options = replace(self._site.options(self._slots), endpoint_url=self._site.s3_endpoint)
-            opening = open_retrying_s3_gateway(options, await self.gateway())
-            self._s3 = await self._stack.enter_async_context(opening)
-        return self._s3
+        return (await self.services()).buckets
 
     async def resources(self) -> TransferResources:
         """See ``Tools``."""
         if self._resources is None:
-            congestion = (await self.gateway()).congestion
+            congestion = (await self.services()).congestion
             opening = open_resources(self._site.limits(self._slots), "threads", congestion)
             self._resources = await self._stack.enter_async_context(opening)
         return self._resources

@@ -61,10 +61,9 @@ class RecordingGateway(Gateway):
     def __repr__(self) -> str:
         return f"<RecordingGateway over {self._gateway!r}>"
 
-    def records_of(self, place: str, endpoint: str | None = None) -> VaultRecords:
-        """Return the records of a vault, or of a bucket at an endpoint of S3."""
-        endpoint = self._endpoint if endpoint is None else endpoint
-        key = VaultKey(place, self.region, self._account_id, endpoint)
+    def records_of(self, vault: str) -> VaultRecords:
+        """Return the records of a vault."""
+        key = VaultKey(vault, self.region, self._account_id, self._endpoint)
         return VaultRecords(self._catalog, key)
 
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:

@@ -10,7 +10,7 @@ import aioglacier
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
 from tests.recorded.conftest import house, location
-from tests.scripted import scripted_gateway
+from tests.scripted import GivenServices, scripted_gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def scripted(tmp_path: Path) -> AsyncIterator[ScriptedGateway]:
 async def vault(scripted: ScriptedGateway) -> AsyncIterator[aioglacier.Vault]:
     """Return a vault of the local Glacier."""
     async with open_resources(Limits(), "threads") as resources:
-        yield await aioglacier.Glacier(scripted, resources).create_vault("v")
+        yield await aioglacier.Glacier(GivenServices(scripted), resources).create_vault("v")
         assert resources.buffers.lent == 0
 
 

@@ -127,6 +127,50 @@ async def test_two_connections_live_side_by_side(tmp_path: Path, monkeypatch: py
     assert {child.pid for child in psutil.Process().children()} <= children
 
 
+#: Uses one place of a server, and prints the modules and the HTTP sessions that it took.
+ONE_SERVICE = """
+import asyncio, sys, aiohttp, aioglacier
+
+opened = []
+
+class Session(aiohttp.ClientSession):
+    def __init__(self, **given):
+        opened.append(self)
+        super().__init__(**given)
+
+async def main(url, place):
+    aiohttp.ClientSession = Session
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+    async with aioglacier.connect(endpoint_url=url, s3_endpoint_url=url, **keys) as glacier:
+        assert not opened
+        if place == "vault":
+            await glacier.vault("photos").upload(b"x" * 100)
+        else:
+            await glacier.bucket("museum", "GLACIER_IR").upload(b"x" * 100, key="a")
+    print(len(opened), *sorted(name for name in sys.modules if name.startswith("aioglacier.")))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "foreign"),
+    [("bucket", ("vault", "client.job", "core.inventory")), ("vault", ("s3", "bucket", "object_"))],
+)
+async def test_a_program_loads_and_opens_the_service_that_it_uses(
+    place: str, foreign: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A program for buckets loads no module of vaults and opens one session, and the other way round."""
+    async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:
+        await glacier.create_bucket("museum")
+        await glacier.create_vault("photos")
+        command = [sys.executable, "-c", ONE_SERVICE, glacier.origin, place]
+        ran = await anyio.run_process(command)
+    sessions, *modules = ran.stdout.decode().split()
+    assert sessions == "1"
+    assert not [name for name in modules if any(f".{word}" in name for word in foreign)]
+
+
 async def test_a_local_glacier_keeps_its_archives(tmp_path: Path) -> None:
     """A local Glacier keeps its archives in its folder from one connection to the next."""
     where = f"local:{tmp_path / 'glacier'}"

@@ -26,6 +26,7 @@ from aioglacier.transfer.resources import open_resources
 from tests.cli.conftest import MIB, Cli, Done, data, wait_for
 from tests.faults.lies import Lies, build, lying
 from tests.faults.proxy import Kind, Proxy, Since, Trouble, proxying
+from tests.scripted import GivenServices
 from tests.transfer.conftest import QUICK
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Stand:
             open_gateway(GatewayOptions(**(given | options))) as gateway,
             open_resources(limits, "threads") as resources,
         ):
-            yield Glacier(RetryingGateway(gateway, policy), resources)
+            yield Glacier(GivenServices(RetryingGateway(gateway, policy)), resources)
             assert resources.buffers.lent == 0
 
 

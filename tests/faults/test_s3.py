@@ -23,6 +23,7 @@ from aioglacier.gateway.retry.retrying_s3_gateway import RetryingS3Gateway
 from aioglacier.server import Fault, FaultKind, LocalGlacier, Moment
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
+from tests.scripted import GivenServices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -122,11 +123,9 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
             open_s3_gateway(options) as gateway,
             open_resources(Limits(memory=64 * MIB, concurrency=3), "threads") as resources,
         ):
-
-            async def open_s3() -> RetryingS3Gateway:
-                return RetryingS3Gateway(gateway, POLICY)
-
-            glacier = Glacier(RetryingGateway(vaults, POLICY), resources, options, open_s3=open_s3)
+            buckets = RetryingS3Gateway(gateway, POLICY)
+            services = GivenServices(RetryingGateway(vaults, POLICY), buckets)
+            glacier = Glacier(services, resources, options)
             yield Stand(server, gateway, await glacier.create_bucket("museum", "GLACIER_IR"), path)
             assert resources.buffers.lent == 0
 

@@ -35,6 +35,7 @@ from aioglacier.transfer.store import VAULT_RULES
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions
+from tests.scripted import GivenServices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -353,7 +354,7 @@ class Served:
         self.server = server
         self.gateway = gateway
         self.resources = resources
-        self.glacier = Glacier(gateway, resources)
+        self.glacier = Glacier(GivenServices(gateway), resources)
         self.vault = vault
 
     def fail(self, *faults: Fault) -> None:
@@ -407,7 +408,7 @@ async def serve(
         open_resources(limits, hash_in) as resources,
     ):
         retrying = RetryingGateway(gateway, policy)
-        vault = await Glacier(retrying, resources).create_vault("v")
+        vault = await Glacier(GivenServices(retrying), resources).create_vault("v")
         yield Served(server, retrying, resources, vault)
         assert resources.buffers.lent == 0
 

@@ -61,8 +61,6 @@ class Caller(Performer):
     def __init__(self, wire: Wire, options: GatewayOptions) -> None:
         self.region = wire.region
         self.origin = wire.origin
-        self.throttle = wire.throttle
-        self.key_source = wire.key_source
         self._wire = wire
         self._options = options
 

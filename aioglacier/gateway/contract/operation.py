@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.spending import Charge
-    from aioglacier.gateway.contract.key_source import KeySource
-    from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest, Throttle
+    from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest
 
     #: The arguments of one call, by name. An optional one that was not given may be absent.
     Arguments = Mapping[str, Any]
@@ -146,14 +145,10 @@ class Performer(ABC):
     Attributes:
         region: The region that requests are signed for.
         origin: The scheme, host and port that bytes go to, and nowhere else.
-        throttle: The limit of the bytes a second, if there is one.
-        key_source: The source of the keys that sign requests; ``None`` for one that sends nothing itself.
     """
 
     region: str
     origin: str
-    throttle: Throttle | None = None
-    key_source: KeySource | None = None
 
     def facts(self, arguments: Arguments) -> Mapping[str, Any]:
         """Return the attributes that each error of a call carries."""

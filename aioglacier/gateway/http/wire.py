@@ -43,8 +43,6 @@ class Wire:
         dialect: The service's.
         origin: Scheme, host and port; a bucket's host may be below it.
         region: The region requests are signed for.
-        throttle: The limit of the bytes a second, if there is one.
-        key_source: The source of the keys that sign.
     """
 
     def __init__(
@@ -53,9 +51,8 @@ class Wire:
         self.dialect = dialect
         self.origin = sender.origin
         self.region = sender.region
-        self.throttle = sender.throttle
         self._sender = sender
-        self.key_source = key_source
+        self._key_source = key_source
         self._signer = Signer(sender.region, dialect)
         self._options = options
         patience = options.timeouts.first_byte + options.timeouts.stall
@@ -95,7 +92,7 @@ class Wire:
             slots.give_back()
 
         try:
-            keys = await self.key_source.keys()
+            keys = await self._key_source.keys()
             headers = self._signed(request, keys)
             response = await self._sender.send(request, payload, headers, slots.moved)
         except BaseException as error:
@@ -143,7 +140,7 @@ class Wire:
     def _refused(self, request: Request, answer: Answer, keys: Keys) -> GlacierError:
         error = self._refusal(request, answer)
         if isinstance(error, CredentialsExpiredError):
-            self.key_source.distrust(keys)
+            self._key_source.distrust(keys)
         return error
 
     def _refusal(self, request: Request, answer: Answer) -> GlacierError:

@@ -57,8 +57,6 @@ class Retrying(Performer):
         """``congestion`` is that of another gateway on the same line, if there is one."""
         self.region = gateway.region
         self.origin = gateway.origin
-        self.throttle = gateway.throttle
-        self.key_source = gateway.key_source
         self.lost_uploads = LostUploads()
         self._gateway = gateway
         self._retrier = Retrier(policy, congestion=congestion, clock=clock, sleep=sleep)

@@ -10,7 +10,6 @@ import pytest
 from aioglacier import (
     BucketNameError,
     BucketNotFoundError,
-    ConfigurationError,
     Glacier,
     InvalidPartSizeError,
     InvalidPlanError,
@@ -24,12 +23,9 @@ from aioglacier import (
 from aioglacier.core.errors import ResumeMismatchError
 from aioglacier.core.s3.objects import ChecksumAlgorithm, UploadedObjectPart
 from aioglacier.recorded.buckets.open_bucket import choose_resumed_part_size
-from aioglacier.transfer.budget.allowance import Limits
-from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
     from aioglacier import Bucket
-    from tests.scripted import ScriptedGateway
 
 MIB = 1024 * 1024
 DATA = bytes(range(251)) * 1000
@@ -149,13 +145,6 @@ async def test_a_bucket_that_is_not_there_is_named(local: Glacier) -> None:
     with pytest.raises(BucketNotFoundError) as caught:
         await local.bucket("nowhere", "GLACIER").upload(b"x", key="a")
     assert caught.value.bucket == "nowhere"
-
-
-async def test_a_connection_made_by_hand_has_no_buckets(scripted: ScriptedGateway) -> None:
-    """Only ``connect`` knows how to reach S3."""
-    async with open_resources(Limits(), "threads") as resources:
-        with pytest.raises(ConfigurationError):
-            await Glacier(scripted, resources).bucket("museum").head("a")
 
 
 def parts(*sizes: int, first: int = 1) -> list[UploadedObjectPart]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.core.errors import NoCredentialsError
-from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.connect import find_line, open_gateway
 from tests.gateway.credentials.conftest import Process, found_options
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 async def test_identity_shows_where_it_is_from_and_no_key(tmp_path: Path, server: FaultyServer) -> None:
     """A repr may end up in a log."""
     Process(tmp_path, [60])
-    async with open_gateway(found_options(server)) as gateway:
-        assert repr(gateway.key_source) == "<LiveKeys from custom-process>"
+    line = await find_line(found_options(server))
+    assert repr(line.found.key_source) == "<LiveKeys from custom-process>"
 
 
 async def test_a_process_that_prints_no_json_gives_no_credentials(

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from aioglacier.core.errors import ClockSkewError, CredentialsExpiredError, InvalidCredentialsError
-from aioglacier.gateway.connect import open_gateway, open_s3_gateway
+from aioglacier.gateway.connect import find_line, open_gateway, open_s3_gateway
+from aioglacier.gateway.contract.protocols import RawRequest
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.credentials.conftest import Process, found_options
 from tests.gateway.faulty import Exchange, FaultyServer, glacier, options_for, refuses
@@ -136,8 +137,8 @@ async def test_both_services_of_a_connection_get_keys_once(server: FaultyServer,
     """A program that gives keys may ask the user, so S3 takes those that the vaults have."""
     process = Process(tmp_path, [600])
     options = found_options(server)
-    async with open_gateway(options) as vaults, open_s3_gateway(options, beside=vaults) as s3:
-        assert s3.key_source is not None
-        assert s3.key_source is vaults.key_source
-        await s3.key_source.keys()
+    line = await find_line(options)
+    async with open_gateway(options, line=line) as vaults, open_s3_gateway(options, line=line) as s3:
+        for gateway in (vaults, s3):
+            await gateway.request(RawRequest("GET", "/"))
     assert process.calls == 1
