@@ -181,6 +181,9 @@ def flag(name: str, text: str, to: str | None = None) -> Callable[[F], F]:
     return click.option(name, *([to] if to is not None else []), is_flag=True, help=text)
 
 
+#: Lists are tables; with this each record is printed whole.
+LONG: Final = flag("--long", "Print all that is known of each one, its id too.", "is_long")
+
 #: The vault that a command is about; and the same for the commands about vaults.
 VAULT: Final = click.argument("vault", type=_VaultName())
 NAME: Final = click.argument("name", type=_VaultName())

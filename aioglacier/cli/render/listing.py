@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from aioglacier.cli.render.sizes import show_count, show_size
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
@@ -96,6 +98,11 @@ async def print_all(
             count, total = count + 1, total + (record.get(size) or 0)
     output.flush()
     return count, total
+
+
+def show_total(count: int, noun: str, size: int, *, is_long: bool) -> str:
+    """Return the line below a table: "2 jobs, 3 MiB", and how to see the ids, which need more room."""
+    return f"{show_count(count, noun)}, {show_size(size)}{'' if is_long else '; --long shows each id'}"
 
 
 def csv_row(record: Record, columns: Sequence[str]) -> str:

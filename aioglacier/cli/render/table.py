@@ -39,6 +39,8 @@ class Column(NamedTuple):
 #: A date and time in UTC; a narrow terminal shows the date.
 DATE: Final = Column("DATE (UTC)", 16, 10)
 SIZE: Final = Column("SIZE", 8, 8, is_number=True)
+STATUS: Final = Column("STATUS", 10, 10)
+SENT: Final = Column("SENT", 8, 8, is_number=True)
 
 
 class Table:

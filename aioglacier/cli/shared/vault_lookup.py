@@ -35,9 +35,10 @@ async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKe
     """Return the same, which must be on record."""
     key = await find_vault(session, catalog, vault)
     if key is None:
-        what, fetching = f"vault {vault}", f"'aioglacier inventory {vault}' fetches its list"
+        what, fetching = f"vault {vault}", f"to fetch its list: {session.command('inventory', vault)}"
         if vault.startswith("s3://"):
-            what, fetching = vault, f"'aioglacier catalog recover {vault}' reads what 'sync' took there"
+            recover = session.command("catalog", "recover", vault)
+            what, fetching = vault, f"to read what 'sync' took there: {recover}"
         hint = near(vault, {known.vault for known in await catalog.archives.vault_keys()} - {vault})
         raise CommandError(f"nothing is on record of {what}; {fetching}{hint}", Exit.OTHER)
     return key

@@ -85,7 +85,9 @@ def test_a_mistyped_catalog_is_noticed(bare: Cli) -> None:
     local = ("--local", "glacier")
     assert "folder 'no'" in bare(*local, "--catalog=no/c.db", "list", "v", code=8).err
     assert not (bare.folder / "no").exists()
-    assert "new catalog 'c.db'" in bare(*local, "--catalog=c.db", "list", "v", code=1).err
+    assert (
+        "new catalog 'c.db'" in bare(*local, "--catalog=c.db", "list", "v", code=1).err
+    )  # made with another
     assert "new catalog" not in bare(*local, "--catalog=c.db", "list", "v", code=1).err
 
 

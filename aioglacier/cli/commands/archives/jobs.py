@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import PLACE_NAME, VAULT, AnyCase, flag
-from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.program.parameters import LONG, PLACE_NAME, VAULT, AnyCase, flag
+from aioglacier.cli.render.listing import print_all, show_total
 from aioglacier.cli.render.printed_records import as_text, intent_record, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
+from aioglacier.cli.render.table import DATE, STATUS, Column, Table, show_date
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import one_id
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import STDOUT
-from aioglacier.core.models import JobStatus
+from aioglacier.core.inventory.descriptions import decode
+from aioglacier.core.models import ArchiveId, JobStatus
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from aioglacier.catalog import JobRecord
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import JobDescription
+
+J = TypeVar("J", "JobDescription", "JobRecord")
+
+_COLUMNS: Final = (DATE, STATUS, Column("TIER", 9, 0))
 
 
 @click.group("jobs", cls=CommandGroup)
@@ -45,7 +56,8 @@ _PLACE = click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @click.option(
     "--status", type=AnyCase([status.value for status in JobStatus]), help="Only jobs in this state."
 )
-async def _list(session: Session, glacier: Glacier, vault: str, status: str | None) -> None:
+@LONG
+async def _list(session: Session, glacier: Glacier, vault: str, status: str | None, is_long: bool) -> None:
     """List the jobs of PLACE, those running and those done within about a day.
 
     Of a bucket, the restores that go on, and those whose copies are there, of other programs too.
@@ -56,15 +68,40 @@ async def _list(session: Session, glacier: Glacier, vault: str, status: str | No
     if vault.startswith("s3://"):
         from aioglacier.cli.commands.buckets.restore_jobs import list_restores  # noqa: PLC0415  # loads more
 
-        await list_restores(session, glacier, vault, status)
+        await list_restores(session, glacier, vault, status, is_long=is_long)
         return
-    jobs = glacier.vault(vault).jobs(status=status)
-    count, _ = await print_all(session.output, jobs, lambda job: job_record(vault, job), job_text)
-    if status is None and (records := glacier.vault(vault).records) is not None:
-        intents = records.list_job_intents()
-        count += (await print_all(session.output, intents, intent_record, job_text))[0]
-    if not count:
+    of, names = glacier.vault(vault), dict[str, str]()
+    text = job_text if is_long else _line_of(Table(session.output, *_COLUMNS, last="ARCHIVE"), names)
+    jobs = _naming(of, of.jobs(status=status), names)
+    count, size = await print_all(
+        session.output, jobs, lambda job: job_record(vault, job), text, size="archive_size"
+    )
+    if status is None and of.records is not None:
+        intents = _naming(of, of.records.list_job_intents(), names)
+        count += (await print_all(session.output, intents, intent_record, text))[0]
+    if count:
+        session.output.note(show_total(count, "job", size, is_long=is_long))
+    else:
         session.output.note(f"no jobs in vault {vault}{f' are {status}' if status else ''}")
+
+
+async def _naming(vault: Vault, jobs: AsyncIterator[J], names: dict[str, str]) -> AsyncIterator[J]:
+    """Yield the jobs, and note the names that the catalog has of their archives."""
+    async for job in jobs:
+        if job.archive_id is not None and vault.records is not None:
+            archives, key = vault.records.catalog.archives, vault.records.key
+            known = await archives.get(key, ArchiveId(job.archive_id))
+            names[job.archive_id] = decode(known.archive.description).name if known is not None else ""
+        yield job
+
+
+def _line_of(table: Table, names: Mapping[str, str]) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        archive_id = record["archive_id"] or "(inventory)"
+        name = names.get(archive_id) or archive_id
+        return table.row(show_date(record["created"]), record["status"], record["tier"] or "", name)
+
+    return line
 
 
 @command.command("show")

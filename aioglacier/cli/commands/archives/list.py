@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import command as make_command, gathering
-from aioglacier.cli.program.parameters import AT_ONCE, PLACE_NAME, SIZE, TIME, flag
+from aioglacier.cli.program.parameters import AT_ONCE, LONG, PLACE_NAME, SIZE, TIME, flag
 from aioglacier.cli.render.listing import ListOptions, in_order, print_all
 from aioglacier.cli.render.printed_records import archive_text, known_archive_record
 from aioglacier.cli.render.sizes import show_count, show_short_size, show_size, show_time
@@ -35,7 +35,7 @@ _COLUMNS: Final = (DATE, SIZE_COLUMN, Column("STATE", 8, 0))
 
 @make_command("list")
 @click.argument("vault", metavar="PLACE", type=PLACE_NAME)
-@flag("--long", "Print all that is known of each archive, its id too.", "is_long")
+@LONG
 @click.option("--sort", type=click.Choice(list(_ORDERS)), help="Default: the order of recording.")
 @flag("--reverse", "Print the last archive first.")
 @click.option("--match", metavar="PATTERN", help="Only archives whose name matches, as '*.tar'.")
@@ -74,10 +74,12 @@ async def _list(session: Session, catalog: Catalog, options: ListOptions) -> Non
     chosen = in_order(_matching(listed, options.match), options, key_of)
     text = _long_text if options.is_long else _line_of(Table(session.output, *_COLUMNS, last="NAME"))
     count, size = await print_all(session.output, chosen, known_archive_record, text)
-    inventoried = (await catalog.archives.totals(key)).inventoried
-    seen = (
-        f"the last inventory read is of {show_time(inventoried)}" if inventoried else "no inventory was read"
-    )
+    totals = await catalog.archives.totals(key)
+    seen = "no inventory was read"
+    if totals.inventoried:
+        seen = f"the last inventory read is of {show_time(totals.inventoried)}"
+    elif not totals.archives:
+        seen += f"; to fetch the list of the service: {session.command('inventory', options.vault)}"
     session.output.note(f"{show_count(count, 'archive')}, {show_size(size)}; {seen}")
 
 

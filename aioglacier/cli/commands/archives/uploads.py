@@ -6,15 +6,16 @@ import importlib
 import math
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import PLACE_NAME
-from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.program.parameters import LONG, PLACE_NAME
+from aioglacier.cli.render.listing import print_all, show_total
 from aioglacier.cli.render.printed_records import archive_record, archive_text, upload_record, upload_text
-from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.render.sizes import show_count, show_short_size, show_size
+from aioglacier.cli.render.table import DATE, SENT, Column, Table, show_date
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, one_id, several_ids
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
@@ -27,8 +28,11 @@ from aioglacier.cli.shared.uploading import (
     warn_of_idle,
 )
 from aioglacier.core.errors import ResumeMismatchError, SourceChangedError
+from aioglacier.core.inventory.descriptions import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 _BUCKET: Final = "s3://"
 _BUCKETS: Final = "aioglacier.cli.commands.buckets.unfinished_objects"
+_COLUMNS: Final = (DATE, SENT, Column("PARTS", 6, 0, is_number=True), Column("STATE", 10, 0))
 
 
 @click.group("uploads", cls=CommandGroup)
@@ -48,20 +53,35 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("vault", metavar="PLACE", type=PLACE_NAME)
-async def _list(session: Session, glacier: Glacier, vault: str) -> None:
+@LONG
+async def _list(session: Session, glacier: Glacier, vault: str, is_long: bool) -> None:
     """List the unfinished uploads of PLACE, with the number of parts sent; the last one may be shorter.
 
     Uploads of unknown outcome come from the catalog: one that is "completing" may be an archive by now.
     """
     if vault.startswith(_BUCKET):
-        await importlib.import_module(_BUCKETS).list_unfinished(session, glacier, vault)
+        await importlib.import_module(_BUCKETS).list_unfinished(session, glacier, vault, is_long=is_long)
         return
     of = glacier.vault(vault)
-    count, _ = await print_all(session.output, of.known_uploads(), partial(upload_record, vault), upload_text)
+    text = upload_text if is_long else _line_of(Table(session.output, *_COLUMNS, last="NAME"))
+    make = partial(upload_record, vault)
+    count, sent = await print_all(session.output, of.known_uploads(), make, text, size="sent")
     if count:
+        session.output.note(show_total(count, "unfinished upload", sent, is_long=is_long))
         await warn_of_idle(session, of)
     else:
         session.output.note(f"no unfinished uploads in vault {vault}")
+
+
+def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        state, name = record["state"], decode(record["description"]).name or "(no description)"
+        if table.is_narrow and state != "open":  # the table has no room for the column
+            name = f"{state}: {name}"
+        date, sent = show_date(record["started"]), show_short_size(record["sent"])
+        return table.row(date, sent, str(record["parts"]), state, name)
+
+    return line
 
 
 @command.command("show")

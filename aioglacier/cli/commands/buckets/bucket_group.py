@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.render.listing import print_all
-from aioglacier.cli.render.printed_records import as_text, plain
+from aioglacier.cli.render.printed_records import plain
+from aioglacier.cli.render.sizes import show_count
+from aioglacier.cli.render.table import Column, Table, show_date
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from aioglacier.cli.program.command import Ending
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.core.s3.objects import BucketDescription
 
+_COLUMNS: Final = (Column("CREATED", 10, 10), Column("REGION", 14, 0))
 _NAME = click.argument("name", metavar="BUCKET")
 
 
@@ -49,9 +52,9 @@ def _create(session: Session, name: str, dry_run: bool) -> Ending:
 @command.command("list")
 async def _list(session: Session, glacier: Glacier) -> None:
     """List the buckets of the account."""
-    count, _ = await print_all(session.output, glacier.buckets(), _record, _text)
-    if not count:
-        session.output.note("no buckets")
+    text = _line_of(Table(session.output, *_COLUMNS, last="NAME"))
+    count, _ = await print_all(session.output, glacier.buckets(), _record, text)
+    session.output.note(show_count(count, "bucket") if count else "no buckets")
 
 
 @command.command("delete")
@@ -81,5 +84,9 @@ def _record(bucket: BucketDescription) -> Record:
     return {"bucket": bucket.name, "created": plain(bucket.created), "region": bucket.region}
 
 
-def _text(record: Mapping[str, Any]) -> str:
-    return as_text(f"s3://{record['bucket']}", record, without={"bucket"})
+def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        created = show_date(record["created"])[:10]
+        return table.row(created, record["region"] or "", f"s3://{record['bucket']}")
+
+    return line

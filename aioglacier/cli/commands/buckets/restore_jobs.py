@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import waiting
+from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.render.table import DATE, STATUS, Column, Table, show_date
 from aioglacier.core.models import JobStatus
 from aioglacier.core.place import parse_place
 from aioglacier.core.s3.objects import RESTORE_TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from aioglacier.catalog import JobRecord
     from aioglacier.cli.program.session import Session
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.core.s3.objects import ObjectEntry, ObjectHead
 
+_COLUMNS: Final = (DATE, STATUS, Column("EXPIRES", 10, 0))
 
-async def list_restores(session: Session, glacier: Glacier, place: str, status: str | None) -> None:
+
+async def list_restores(
+    session: Session, glacier: Glacier, place: str, status: str | None, *, is_long: bool
+) -> None:
     """Print every object whose restore goes on or has left a copy, and restores about to be asked for."""
     bucket = _bucket(glacier, place)
     asked = await _on_record(bucket)
@@ -40,8 +46,11 @@ async def list_restores(session: Session, glacier: Glacier, place: str, status: 
             if status in {None, record["status"]}:
                 yield record
 
-    count, _ = await print_all(session.output, chosen(), lambda record: record, _text)
-    if not count:
+    text = _text if is_long else _line_of(Table(session.output, *_COLUMNS, last="KEY"))
+    count, size = await print_all(session.output, chosen(), lambda record: record, text)
+    if count:
+        session.output.note(f"{show_count(count, 'restore')}, {show_size(size)}")
+    else:
         session.output.note(f"no restores in {place}{f' are {status}' if status else ''}")
 
 
@@ -100,6 +109,14 @@ def _record(bucket: Bucket, found: ObjectEntry | ObjectHead, asked: JobRecord | 
         "size": found.size,
         "storage_class": found.storage_class,
     }
+
+
+def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        expires = show_date(record["expires"])[:10]
+        return table.row(show_date(record["asked"]), record["status"], expires, record["key"])
+
+    return line
 
 
 def _text(record: Mapping[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.render.listing import print_all, show_total
 from aioglacier.cli.render.printed_records import as_text, object_record, object_text, plain
+from aioglacier.cli.render.sizes import show_short_size
+from aioglacier.cli.render.table import DATE, SENT, Column, Table, show_date
 from aioglacier.cli.shared.consent import tell_plan
 from aioglacier.cli.shared.id_arguments import change_each
 from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin
@@ -13,7 +15,7 @@ from aioglacier.core.place import parse_place
 from aioglacier.core.spending import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
@@ -21,18 +23,22 @@ if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
 
+_COLUMNS: Final = (DATE, SENT, Column("PARTS", 6, 0, is_number=True), Column("CLASS", 12, 0))
+
 
 def _bucket(glacier: Glacier, place: str) -> Bucket:
     found = parse_place(place).as_folder()
     return glacier.bucket(found.name, prefix=found.prefix or "")
 
 
-async def list_unfinished(session: Session, glacier: Glacier, place: str) -> None:
+async def list_unfinished(session: Session, glacier: Glacier, place: str, *, is_long: bool) -> None:
     """Print the unfinished uploads of a bucket, with what S3 has of each."""
-    count, _ = await print_all(
-        session.output, _records(_bucket(glacier, place), place), lambda each: each, _text, size="sent"
-    )
-    if not count:
+    found = _records(_bucket(glacier, place), place)
+    text = _text if is_long else _line_of(Table(session.output, *_COLUMNS, last="KEY"))
+    count, sent = await print_all(session.output, found, lambda each: each, text, size="sent")
+    if count:
+        session.output.note(show_total(count, "unfinished upload", sent, is_long=is_long))
+    else:
         session.output.note(f"no unfinished uploads in {place}")
 
 
@@ -48,6 +54,14 @@ async def _records(bucket: Bucket, place: str) -> AsyncIterator[Record]:
             "sent": sum(part.size for part in parts),
             "parts": len(parts),
         }
+
+
+def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        date, sent = show_date(record["started"]), show_short_size(record["sent"])
+        return table.row(date, sent, str(record["parts"]), record["storage_class"] or "", record["key"])
+
+    return line
 
 
 def _text(record: Mapping[str, Any]) -> str:

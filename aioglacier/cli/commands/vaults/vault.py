@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aioglacier.cli.commands.vaults.vault_empty import empty
 from aioglacier.cli.commands.vaults.vault_settings import lock, notifications, policy, tags
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import NAME
+from aioglacier.cli.program.parameters import LONG, NAME
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import vault_record, vault_text
+from aioglacier.cli.render.sizes import show_count, show_short_size, show_size
+from aioglacier.cli.render.table import SIZE, Column, Table, show_date
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.client.glacier import Glacier
+    from aioglacier.core.models import VaultDescription
+
+_COLUMNS: Final = (
+    Column("CREATED", 10, 0),
+    Column("ARCHIVES", 9, 9, is_number=True),
+    SIZE,
+    Column("INVENTORY", 10, 0),
+)
 
 
 @click.group("vault", cls=CommandGroup)
@@ -30,7 +42,7 @@ for _each in (empty, tags, policy, lock, notifications):
     command.add_command(_each)
 
 
-@command.command("create", makes_local=True, records=False)
+@command.command("create", makes_local=True)
 @NAME
 @DRY_RUN
 def _create(session: Session, name: str, dry_run: bool) -> Ending:
@@ -46,11 +58,33 @@ def _create(session: Session, name: str, dry_run: bool) -> Ending:
 
 
 @command.command("list", records=False)
-async def _list(session: Session, glacier: Glacier) -> None:
+@LONG
+async def _list(session: Session, glacier: Glacier, is_long: bool) -> None:
     """List all vaults of the account in this region. Numbers are of their last inventories."""
-    count, _ = await print_all(session.output, glacier.vaults(), vault_record, vault_text)
-    if not count:
+    archives = 0
+
+    async def vaults() -> AsyncIterator[VaultDescription]:
+        nonlocal archives
+        async for vault in glacier.vaults():
+            archives += vault.archive_count
+            yield vault
+
+    text = vault_text if is_long else _line_of(Table(session.output, *_COLUMNS, last="NAME"))
+    count, size = await print_all(session.output, vaults(), vault_record, text)
+    if count:
+        total = f"{show_count(count, 'vault')}, {show_count(archives, 'archive')}, {show_size(size)}"
+        session.output.note(f"{total}, counted by the last inventories")
+    else:
         session.output.note(f"no vaults in {glacier.region}")
+
+
+def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        inventory = show_date(record["inventoried"])[:10] or "none yet"
+        count, size = f"{record['archives']:,}", show_short_size(record["size"])
+        return table.row(show_date(record["created"])[:10], count, size, inventory, record["name"])
+
+    return line
 
 
 @command.command("show", records=False)

@@ -21,6 +21,12 @@ def test_uploads_are_aborted_by_their_ids(tmp_path: Path) -> None:
             process.kill()  # a signal would wait for the last part
             process.communicate(timeout=10)
         (upload,) = cli("--json", "uploads", "list", "v").records
+        done = cli("uploads", "list", "v")
+        titles, line = done.text.splitlines()
+        assert titles.split() == ["DATE", "(UTC)", "SENT", "PARTS", "STATE", "NAME"]
+        assert (line.split()[5:], f"{upload['parts']} " in line) == (["open", "big"], True)
+        assert "1 unfinished upload, " in done.err
+        assert upload["upload_id"] in cli("uploads", "list", "--long", "v").text
         assert cli("--json", "uploads", "abort", "v", f"--upload-id={upload['upload_id']}").record["aborted"]
         assert cli("--json", "uploads", "abort", "v", "--", upload["upload_id"]).record["aborted"]
         assert cli("uploads", "list", "v").err == "no unfinished uploads in vault v\n"

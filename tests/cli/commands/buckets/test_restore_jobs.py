@@ -22,6 +22,9 @@ def test_restores_are_listed_shown_and_waited_for(museum: Cli) -> None:
     assert (listed["key"], listed["tier"], listed["days"], bool(listed["expires"])) == (
         "a/film", "Bulk", 4, True
     )  # fmt: skip
+    titles, line = museum("jobs", "list", "s3://museum").text.splitlines()
+    assert titles.split() == ["DATE", "(UTC)", "STATUS", "EXPIRES", "KEY"]
+    assert line.split()[2:] == ["Succeeded", listed["expires"][:10], "a/film"]
     assert "a/film, Bulk: Succeeded" in museum("jobs", "show", "s3://museum", "a/film").text
 
 

@@ -38,6 +38,8 @@ def test_an_upload_is_listed_finished_and_aborted(museum: Cli) -> None:
     upload_id = asyncio.run(leave_behind(museum, whole))
     listed = museum("--json", "uploads", "list", "s3://museum").record
     assert (listed["upload_id"], listed["key"], listed["sent"]) == (upload_id, "film", 8 * MIB)
+    (_, line) = museum("uploads", "list", "s3://museum").text.splitlines()
+    assert line.split()[2:] == ["8", "MiB", "1", "GLACIER", "film"]
     resume = ("uploads", "resume", "s3://museum", f"--upload-id={upload_id}", "film")
     assert museum("--json", *resume, "--dry-run").record["sent"] == 8 * MIB
     assert museum("--json", *resume).record["storage_class"] == "GLACIER"

@@ -15,9 +15,32 @@ def test_the_life_of_a_vault(cli: Cli) -> None:
     assert cli("--json", "vault", "create", "lively").record == record
     assert cli("--json", "vault", "show", "lively").record == record
     assert record in cli("--json", "vault", "list").records
-    assert cli("vault", "list").text.count("archives") >= 1
+    assert "archives as of" in (long := cli("vault", "list", "--long").text) or "no inventory yet" in long
     assert cli("--json", "vault", "delete", "lively").record == {"name": "lively", "deleted": True}
     cli("vault", "show", "lively", code=7)
+
+
+def test_vaults_are_a_table_with_totals(program: Cli) -> None:
+    """One line for each vault, and below it the sums of the last inventories."""
+    program("upload", "photos", "-", stdin=b"x" * 1500)
+    program("inventory", "photos")
+    program("vault", "create", "films")
+    done = program("vault", "list")
+    titles, *lines = done.text.splitlines()
+    assert titles == "CREATED      ARCHIVES      SIZE  INVENTORY   NAME"
+    assert [line.split()[1:] for line in lines] == [
+        ["0", "0", "B", "none", "yet", "films"],
+        ["1", "33.5", "KiB", lines[1].split()[4], "photos"],  # an archive is billed with 32 KiB of its own
+    ]
+    assert done.err == "2 vaults, 1 archive, 33.5 KiB, counted by the last inventories\n"
+
+
+def test_a_new_vault_is_listed_as_empty(program: Cli) -> None:
+    """No error, and the note names the command that asks the service; an unknown vault is an error."""
+    done = program("list", "photos")
+    assert (done.text, "0 archives" in done.err) == ("", True)
+    assert "aioglacier --local=glacier inventory photos" in done.err
+    assert "aioglacier --local=glacier inventory films" in program("list", "films", code=1).err
 
 
 def test_an_empty_list_says_so(cli: Cli, vault: str, bare: Cli) -> None:
