@@ -15,12 +15,15 @@ from aioglacier.bulk.formats.age import read_identities, read_recipients
 from aioglacier.bulk.formats.bundle_format import FORMAT, SKIPPABLE_SIZE, checked_text, short_hash
 from aioglacier.bulk.formats.zstd import skippable_frame
 from aioglacier.bulk.places.vault_place import JobRetriever, VaultPlace
+from aioglacier.bulk.recover import FolderRecovery
 from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
+from aioglacier.core.spending import Budget
 from tests.bulk.conftest import (
     MIB,
+    PRICES,
     Key,
     forget_catalog,
     lose_catalog,
@@ -240,3 +243,15 @@ async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tre
         await reader.read_index(archive, trailer)
         with pytest.raises(IntegrityError, match="came back damaged"):
             await reader.read_index(archive, replace(trailer, index_hash=bytes(16)))
+
+
+async def test_a_plan_asks_for_no_end_that_a_job_retrieves_already(place: Place, tree: Path) -> None:
+    """A second recovery within a day, with a catalog that was lost again, uses the jobs of the first."""
+    await place.sync(tree)
+    for jobs in (1, 0):
+        await lose_catalog(place)
+        async with place.vault() as vault:
+            recovery = FolderRecovery(vault, Budget(PRICES))
+            plan = await recovery.plan()
+            assert (plan.jobs, plan.retrieved > 0) == (jobs, bool(jobs))
+            await recovery.run()

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[tuple[LocalGlacier, Vault]]:
+async def serving(folder: Path, *, job_delay: float = 0) -> AsyncIterator[tuple[LocalGlacier, Vault]]:
     """Run a local Glacier in this process, so that faults can be added, with a vault and a catalog."""
     async with (
-        LocalGlacier(folder / "glacier", job_delay=0) as server,
+        LocalGlacier(folder / "glacier", job_delay=job_delay) as server,
         Catalog.open(folder / "catalog.db") as catalog,
         aioglacier.connect(
             endpoint_url=server.url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,3 +57,19 @@ async def test_one_of_several_folders_has_to_be_named(place: Place, tmp_path: Pa
         await restore(place, tmp_path / "back", folder="/elsewhere")
     await place.restore(tmp_path / "back", folder=str(tmp_path / "two"))
     assert (tmp_path / "back" / "file").read_bytes() == b"two"
+
+
+async def test_a_folder_comes_back_as_it_was_at_a_time(place: Place, tmp_path: Path) -> None:
+    """Contents, folders and links are those of the last run before; what came later is left out."""
+    tree = write(tmp_path / "tree", {"a": b"first", "was/x": b"x"})
+    (tree / "link").symlink_to("a")
+    await place.sync(tree)
+    then = datetime.now(UTC)
+    (tree / "link").unlink()
+    (tree / "was").rename(tree / "is")
+    write(tree, {"a": b"second", "new": b"new"})
+    await place.sync(tree)
+    await place.restore(tmp_path / "back", selection=SelectionOptions(at=then))
+    back = tmp_path / "back"
+    assert sorted(str(path.relative_to(back)) for path in back.rglob("*")) == ["a", "link", "was", "was/x"]
+    assert (back / "a").read_bytes() == b"first"

@@ -12,9 +12,10 @@ from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.formats.age import read_identities, read_recipients
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.bulk.restore.unseal_files import unseal_file
+from aioglacier.core.errors import ConfigurationError, IntegrityError
 from aioglacier.core.spending import Budget
-from tests.bulk.conftest import MIB, Key, picture
+from tests.bulk.conftest import MIB, Key, picture, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +92,31 @@ async def test_every_recipient_can_read(place: Place, tree: Path, tmp_path: Path
     for number, identity in enumerate((key.file, ssh)):
         await place.restore(tmp_path / f"back{number}", identities=read_identities([identity]))
         assert picture(tmp_path / f"back{number}") == picture(tree)
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+async def test_a_file_that_is_not_opened_leaves_what_another_run_can_use(
+    place: Place, tmp_path: Path, key: Key, *, is_damaged: bool
+) -> None:
+    """With another key the encrypted file stays, so that it is paid for once; a damaged one goes."""
+    tree = write(tmp_path / "tree", {"file": b"archived"})
+    await place.sync(tree)
+    async with place.vault() as vault:
+        assert vault.records is not None
+        catalog = vault.records.catalog
+        (record,) = await catalog.trees.list(vault.records.key)
+        found = await catalog.entries.stored_at(record, b"file", None)
+    assert found is not None
+    work = write(tmp_path / "work", {"plain": b"of a former run"})
+    assert key.recipients is not None
+    (work / "sealed").write_bytes(key.recipients.seal(b"other content"))
+    keys, error = (key, IntegrityError) if is_damaged else (Key(tmp_path, "other"), ConfigurationError)
+    folder = os.open(work, os.O_RDONLY)
+    try:
+        with pytest.raises(error) as caught:
+            unseal_file(folder, b"sealed", b"plain", found.entry, keys.identities)
+    finally:
+        os.close(folder)
+    assert [path.name for path in work.iterdir()] == ([] if is_damaged else ["sealed"])
+    if isinstance(caught.value, IntegrityError):
+        assert caught.value.expected == found.entry.content_hash

@@ -10,7 +10,7 @@ import pytest
 from aioglacier.bulk import FolderSync, SyncOptions
 from aioglacier.bulk.sync.folder_files import look_at_file
 from aioglacier.bulk.sync.seal_files import archive_sealed
-from tests.bulk.conftest import MIB, Key
+from tests.bulk.conftest import MIB, Key, picture, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +50,17 @@ async def test_a_folder_swapped_for_a_link_leads_nowhere(
         await sync.run()
     assert b"d/big" in {failure.path for failure in sync.failures}
     assert all(archive.size < MIB for archive in await place.archives())
+
+
+async def test_a_big_file_is_sent_again_only_if_its_content_changed(place: Place, tmp_path: Path) -> None:
+    """Another content of the same size is new to the vault; another date of the same content is not."""
+    tree = write(tmp_path / "tree", {"big": bytes(5000)})
+    os.setxattr(tree / "big", "user.note", b"kept")
+    options = {"largest_member": 4096}
+    assert (await place.sync(tree, **options)).archives == 2
+    (tree / "big").write_bytes(b"\1" * 5000)
+    assert (await place.sync(tree, **options)).archives == 1
+    os.utime(tree / "big", ns=(1, 1))
+    assert (await place.sync(tree, **options)).archives == 0
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 import aioglacier
+from aioglacier.bulk.path_failures import PathFailure, PathFailures
+from aioglacier.bulk.sync.look import FolderLook
 from aioglacier.bulk.sync.plan import SyncOptions
+from aioglacier.bulk.sync.scan import ScanFailure
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
-from aioglacier.core.errors import VaultNotFoundError
+from aioglacier.core.errors import SourceUnreadableError, VaultNotFoundError
 from aioglacier.server import LocalGlacier
+from aioglacier.tasks.shard import Shard
 from tests.bulk.conftest import verify, write
 from tests.bulk.sync.conftest import drained
 
@@ -120,3 +125,19 @@ async def test_a_date_that_no_catalog_can_keep_is_named_and_the_rest_is_archived
     assert (tmp_path / "back" / "far" / "inside").read_bytes() == b"1"
     assert (tmp_path / "back" / "large").stat().st_mtime_ns == (1 << 63) - 1
     assert (await verify(place, root)).findings == []
+
+
+async def test_each_shard_names_its_own_paths_that_cannot_be_read(place: Place, tmp_path: Path) -> None:
+    """Of two shards one names the path, with the system's reason and number."""
+    named: list[PathFailure] = []
+    async with Catalog.open(place.catalog) as catalog:
+        for number in (1, 2):
+            look = FolderLook(str(tmp_path), SyncOptions(shard=Shard(number, 2)), catalog.entries)
+            look.scan.failures.append(ScanFailure(b"closed/", errno.EACCES, "Permission denied"))
+            failures = PathFailures()
+            look.list_failures(failures)
+            named += failures.kept
+    (failure,) = named
+    assert failure.path == b"closed/"
+    assert isinstance(failure.error, SourceUnreadableError)
+    assert (failure.error.path, failure.error.errno) == ("closed/", errno.EACCES)

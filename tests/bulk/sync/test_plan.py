@@ -8,6 +8,7 @@ import pytest
 
 from aioglacier.bulk import FolderSync, SyncOptions
 from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.planning import choose_part_size, count_parts
 from tests.bulk.conftest import Key, write
 
 if TYPE_CHECKING:
@@ -60,3 +61,16 @@ async def test_a_machine_with_another_name_does_not_switch_encryption_off(
     with pytest.raises(ConfigurationError, match="was encrypted"):
         await place.sync(tree, host="99ab")
     assert len(await place.archives()) == 1
+
+
+async def test_a_plan_counts_bytes_and_requests(place: Place, tmp_path: Path) -> None:
+    """A bundle has headers, padding and an index; a big file has its parts, a beginning and a completion."""
+    tree = write(tmp_path / "tree", {"small": bytes(10)})
+    size = 200 * 1024**3
+    with (tree / "big").open("wb") as file:
+        file.truncate(size)
+    async with place.vault() as vault:
+        plan = await FolderSync(vault, tree).plan()
+    assert (plan.files, plan.size, plan.bundles, plan.big_files) == (3, size + 10, 1, 1)  # with the folder
+    assert plan.sent == size + (512 + 80) + (512 + 512 + 80)
+    assert plan.requests == 3 + 2 + count_parts(size, choose_part_size(size))

@@ -49,3 +49,12 @@ async def test_removals_are_accepted_only_of_paths_that_are_still_gone(place: Pl
         assert sync.snapshot().removed == 1
     await place.restore(tmp_path / "back")
     assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["a", "c"]
+
+
+async def test_removals_of_all_batches_are_counted(place: Place, tmp_path: Path) -> None:
+    """A batch of changes has eight paths at first, so twenty removals come in more than one."""
+    tree = write(tmp_path / "tree", {f"f{number:02}": b"content" for number in range(60)})
+    await place.sync(tree)
+    for number in range(0, 60, 3):
+        (tree / f"f{number:02}").unlink()
+    assert (await place.sync(tree)).removed == 20
