@@ -10,7 +10,6 @@ import anyio
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.s3.objects import BucketRef
 from aioglacier.core.spending import RequestCounter, spending
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
@@ -109,6 +108,8 @@ class UploadLook(NamedTuple):
         if key is None:
             await (await tools.gateway()).list_parts(name, self.upload_id, limit=1)
             return
+        from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415  # a program for vaults loads this module
+
         bucket = BucketRef(name, owner, is_requester_pays)
         await (await tools.s3()).list_parts(bucket, key, self.upload_id, limit=1)
 
