@@ -267,7 +267,7 @@ class FaultScript:
         self._waiting.clear()
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Return each fault's operation and kind, the requests it met, their bytes, and those it struck."""
+        """Return each fault's operation and kind, the requests it met and struck, and the bytes of both."""
         return [
             {
                 "operation": one.fault.operation,
@@ -275,6 +275,7 @@ class FaultScript:
                 "met": one.met,
                 "met_size": one.met_size,
                 "struck": one.struck,
+                "struck_size": one.struck_size,
             }
             for one in self._waiting
         ]
@@ -300,6 +301,7 @@ class _Waiting:
         self.met = 0
         self.met_size = 0
         self.struck = 0
+        self.struck_size = 0
         self._random = random.Random(fault.seed)  # noqa: S311  # repeatable, not secret
 
     def strikes(self, operation: str, places: str, size: int) -> bool:
@@ -313,6 +315,7 @@ class _Waiting:
         if fault.probability < 1 and self._random.random() >= fault.probability:
             return False
         self.struck += 1
+        self.struck_size += size
         return True
 
 
