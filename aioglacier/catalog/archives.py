@@ -216,6 +216,18 @@ class Archives(Records):
         found = await self._database.read(question)
         return found[0] if found else None
 
+    async def sources(
+        self, key: VaultKey, archive_ids: Sequence[ArchiveId]
+    ) -> Mapping[ArchiveId, str | None]:
+        """Return the sources of those of the archives that are on record, and not deleted."""
+        found = f"place = ? AND archive_id IN ({marks(len(archive_ids))}) AND {_IS_THERE}"
+
+        def question(connection: Connection) -> list[ArchiveRecord]:
+            return _select(connection, found, (find_vault(connection, key), *archive_ids))
+
+        records = await self._database.read(question) if archive_ids else []
+        return {record.archive.id: record.source for record in records}
+
     async def list_objects(self, key: VaultKey) -> list[tuple[ArchiveId, int, str | None]]:
         """Return the key, size and etag of every object on record as stored; ``None`` for an unknown etag."""
         rows = await self._database.read(

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     import os
 
     from aioglacier.catalog.records import MovedPart, MovedRecord
-    from aioglacier.client.job import Job
     from aioglacier.core.errors import ObjectExistsError
     from aioglacier.core.models import Page
     from aioglacier.core.s3.objects import ObjectHead, UploadedObjectPart
@@ -87,10 +86,10 @@ class BucketCarrier:
         await self._prove(moved, head)
         return True
 
-    async def carry(self, moved: MovedRecord, job: Job) -> bool:
+    async def carry(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
         if self._bundling.takes(moved):
-            await self._bundling.add(moved, self._output(moved, job))
+            await self._bundling.add(moved, self._output(moved))
             return False
         memory = self._target.resources.buffers.limit
         part_size = moved.part_size or choose_part_size(
@@ -105,7 +104,7 @@ class BucketCarrier:
                 await stack.enter_async_context(self._places)
             for tries_left in range(_TRIES - 1, -1, -1):
                 try:
-                    await self._carry_once(moved, job, part_size)
+                    await self._carry_once(moved, part_size)
                     break
                 except (IntegrityError, UploadExpiredError):
                     if not tries_left:
@@ -114,15 +113,16 @@ class BucketCarrier:
                 moved = await self._moves.get(self._work.move, moved.number)
         return True
 
-    def _output(self, moved: MovedRecord, job: Job) -> GlacierOutput:
+    def _output(self, moved: MovedRecord) -> GlacierOutput:
         archive, context = moved.archive, self._work.context
+        assert moved.job_id is not None  # noqa: S101  # it was asked for
         return GlacierOutput(
-            context.gateway, context.name, job.id, size=archive.size, tree_hash=archive.tree_hash
+            context.gateway, context.name, moved.job_id, size=archive.size, tree_hash=archive.tree_hash
         )
 
-    async def _carry_once(self, moved: MovedRecord, job: Job, part_size: int) -> None:
+    async def _carry_once(self, moved: MovedRecord, part_size: int) -> None:
         archive, target, classes = moved.archive, self._target, self._work.classes
-        output = self._output(moved, job)
+        output = self._output(moved)
         found = await target.head(moved.name) if self.takes_over else None
         if found is not None and self._is_foreign(found):
             return await self._take_over(moved, found, output)

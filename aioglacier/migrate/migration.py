@@ -15,6 +15,7 @@ import anyio
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
+from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.aws_names import AwsNames
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
@@ -158,7 +159,12 @@ class Migration:
         """Return the plan of ``run`` without requesting, writing or recording anything."""
         target, options, meter = await BucketTarget.of(self._bucket), self._options, self._meter()
         plan = await foresee(
-            self._context, target.url, options.archives, self._budget.prices, options.pace, meter=meter.count
+            self._context,
+            target.url,
+            options.archives,
+            self._budget.prices,
+            options.pace,
+            meter=meter.count_record,
         )
         self.costs = meter.total(plan, options.pace.per_day)
         return plan
@@ -203,7 +209,7 @@ class Migration:
                 options.archives,
                 self._budget.prices,
                 options.pace,
-                meter=meter.count,
+                meter=meter.count_record,
                 name=_NAMES[options.names](),
                 has_folders=options.names != "aws",  # its keys stay, even if one is the folder of another
             )
@@ -215,7 +221,9 @@ class Migration:
             bundling = Bundling(work, options.bundle_up_to)
             carrier = BucketCarrier(work, bundling)
             carrier.takes_over, carrier.scratch = options.names == "aws", options.scratch
-            run = MoveRun(self._vault, move, options.pace, carrier, self._progress, options.archives.shard)
+            run = MoveRun(
+                VaultSource(self._vault), move, options.pace, carrier, self._progress, options.archives.shard
+            )
             await self._run(run, bundling, move, manifest)
         return self.snapshot()
 

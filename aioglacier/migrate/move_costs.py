@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.archives.move_plan import ArchivePlan
     from aioglacier.bulk.archives.size_rules import SizeRule
-    from aioglacier.core.models import Archive
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.core.models import Archive, Tier
     from aioglacier.core.prices import Prices
 
     #: Gives the prices of a storage class in the bucket's region.
@@ -117,6 +118,12 @@ class CostMeter:
         self._bundles: dict[StorageClass, int] = {}  # the bytes of the bundle that is not full yet
         self._now = datetime.now(UTC)
         self._sums = TargetCosts(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def count_record(self, record: ArchiveRecord, tier: Tier | None) -> bool:
+        """Add an archive, which takes a job; see ``Meter``."""
+        del tier
+        self.count(record.archive)
+        return True
 
     def count(self, archive: Archive) -> None:
         """Add an archive."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from aioglacier.bulk.archives.object_origin import told
 from aioglacier.bulk.archives.safe_names import safe_name
 from aioglacier.bulk.filters import PathFilter, PathSelection
 from aioglacier.bulk.formats.folder_descriptions import read_description
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.catalog import ArchiveRecord
+    from aioglacier.core.models import Archive
+    from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
     from aioglacier.recorded.vault_context import RecordedVault
 
 #: Archives of one page: the catalog is asked once for each page.
@@ -90,7 +93,7 @@ class ArchiveChoice:
 
     def selects(self, record: ArchiveRecord) -> bool:
         """Return whether an archive is selected."""
-        options, archive = self.options, record.archive
+        options, archive = self.options, told(record)
         if self._ids is not None:
             if archive.id not in self._ids:
                 return False
@@ -103,7 +106,7 @@ class ArchiveChoice:
             return False
         if options.created_before is not None and archive.created >= options.created_before:
             return False
-        if not self._selects_name(record):
+        if not self._selects_name(archive):
             return False
         # Checked last, so that both counts leave out archives that other conditions reject.
         if not options.with_folders and "aioglacier" in read_description(archive.description):
@@ -114,15 +117,15 @@ class ArchiveChoice:
             return False
         return True
 
-    def _selects_name(self, record: ArchiveRecord) -> bool:
+    def _selects_name(self, archive: Archive) -> bool:
         if self._patterns is None and self._exclude is None:
             return True
-        path = safe_name(record.archive).encode()
+        path = safe_name(archive).encode()
         if self._patterns is not None and not self._patterns.selects(path):
             return False
         return self._exclude is None or not self._exclude.excludes_within(path)
 
-    async def pages(self, context: RecordedVault) -> AsyncIterator[list[ArchiveRecord]]:
+    async def pages(self, context: RecordedVault | RecordedBucket) -> AsyncIterator[list[ArchiveRecord]]:
         """Yield the archives that are selected, in the order of the inventory, up to 250 at a time."""
         page: list[ArchiveRecord] = []
         states = (ArchiveState.STORED, ArchiveState.SUSPECT)

@@ -15,26 +15,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
+from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.catalog.records import MoveState
+from aioglacier.client.vault import Vault
 from aioglacier.core.errors import GlacierError, TargetError
 from aioglacier.core.inventory.descriptions import decode
 from aioglacier.files.crashpoints import passing
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from aioglacier.bulk.archives.archive_source import ArchiveSource
     from aioglacier.bulk.archives.move_plan import ArchivePlan
+    from aioglacier.bulk.archives.restore_meter import ClassPrices
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.catalog.records import MovedRecord, MoveRecord
-    from aioglacier.client.job import Job
-    from aioglacier.client.vault import Vault
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.core.spending import Budget
-    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.tasks.shard import Shard
 
 T = TypeVar("T")
@@ -87,20 +90,26 @@ class ArchivesSnapshot:
 
 
 class ArchiveRestore:
-    """One restore of archives to one folder, to be run once; ``snapshot`` shows how far it is."""
+    """One restore of archives to one folder, to be run once; ``snapshot`` shows how far it is.
+
+    ``days`` is the life of the copies that a bucket restores, and ``prices`` returns the prices of a storage
+    class there; by default they are those of the budget's region, from the list in the package.
+    """
 
     def __init__(
         self,
-        vault: Vault,
+        place: Vault | Bucket,
         directory: str | os.PathLike[str],
         budget: Budget,
         options: ArchiveOptions | None = None,
         pace: PaceOptions | None = None,
         *,
         overwrite: bool = False,
+        days: int = 3,
+        prices: ClassPrices | None = None,
     ) -> None:
-        self._vault = vault
-        self._context = vault.context.recorded()
+        self._source = _source_of(place, prices or partial(load_prices, budget.prices.region), days)
+        self._context = self._source.context
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
         self._budget = budget
         self._options = options or ArchiveOptions()
@@ -124,8 +133,18 @@ class ArchiveRestore:
         return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
 
     async def plan(self) -> ArchivePlan:
-        """Return the plan of ``run`` without requesting, writing or recording anything."""
-        return await foresee(self._context, self._root, self._options, self._budget.prices, self._pace)
+        """Return the plan of ``run`` without requesting archives or writing anything."""
+        await self._source.learn()
+        return await self._priced(partial(foresee, self._context, self._root))
+
+    async def _priced(self, make: Callable[..., Awaitable[ArchivePlan]]) -> ArchivePlan:
+        """Return the plan that ``make`` makes, with the costs of the source."""
+        meter = self._source.meter()
+        if meter is None:
+            return await make(self._options, self._budget.prices, self._pace)
+        plan = await make(self._options, None, self._pace, meter=meter.count)
+        plan.cost = meter.cost
+        return plan
 
     async def run(self) -> ArchivesSnapshot:
         """Restore the files that the folder lacks. It may be stopped or killed at any moment, and run again.
@@ -138,19 +157,20 @@ class ArchiveRestore:
             GlacierError: The rest cannot be restored. Errors of single archives are in ``failures`` instead.
         """
         await self._context.look()
+        await self._source.learn()
         await run_in_thread(self._make_root)
         async with opened_move(self._context, self._root, self._options) as move:
-            carrier = _FolderCarrier(self._context, move, os.fsencode(self._root), overwrite=self._overwrite)
+            carrier = _FolderCarrier(self._source, move, os.fsencode(self._root), overwrite=self._overwrite)
             # First, because the plan counts every proven file as done.
             await carrier.look_again(self._options.shard)
-            plan = await make_plan(self._context, move, self._options, self._budget.prices, self._pace)
+            plan = await self._priced(partial(make_plan, self._context, move))
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this restore")
             await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for
             async with self._context.spending(self._budget):
                 shard = self._options.shard
-                await MoveRun(self._vault, move, self._pace, carrier, self._progress, shard).run()
+                await MoveRun(self._source, move, self._pace, carrier, self._progress, shard).run()
         return self.snapshot()
 
     def _make_root(self) -> None:
@@ -172,12 +192,20 @@ class ArchiveRestore:
             )
 
 
+def _source_of(place: Vault | Bucket, prices: ClassPrices, days: int) -> ArchiveSource:
+    if isinstance(place, Vault):
+        return VaultSource(place)
+    from aioglacier.bulk.archives.bucket_source import BucketSource  # noqa: PLC0415  # most have no bucket
+
+    return BucketSource(place, prices, days)
+
+
 class _FolderCarrier:
     """Puts archives into a folder, never outside it."""
 
-    def __init__(self, context: RecordedVault, move: MoveRecord, root: bytes, *, overwrite: bool) -> None:
-        self._context = context
-        self._moves = context.catalog.moves
+    def __init__(self, source: ArchiveSource, move: MoveRecord, root: bytes, *, overwrite: bool) -> None:
+        self._source = source
+        self._moves = source.context.catalog.moves
         self._move = move
         self._root = root
         self._overwrite = overwrite
@@ -199,14 +227,13 @@ class _FolderCarrier:
         await self._moves.record(moved, MoveState.PROVEN)
         return True
 
-    async def carry(self, moved: MovedRecord, job: Job) -> bool:
+    async def carry(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
         entry = as_file(moved)
         folder, way, name = await self._with_placer(lambda placer: placer.open_big(entry.path))
         try:
             # It overwrites only its own hidden file; ``place_big`` decides about a file of that name.
-            download = await job.prepare_download(f"{way}/{os.fsdecode(name)}", overwrite=True)
-            await download.run()
+            await self._source.download(moved, f"{way}/{os.fsdecode(name)}")
             await self._with_placer(lambda placer: placer.place_big(entry, entry.path, folder))
         finally:
             os.close(folder)

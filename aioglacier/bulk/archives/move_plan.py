@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.archives.archive_choice import ArchiveChoice
 from aioglacier.bulk.archives.move_run import ON_THE_WAY
+from aioglacier.bulk.archives.object_origin import told
 from aioglacier.bulk.archives.safe_names import is_escaped, names_of
 from aioglacier.catalog.moves.moves import MoveTotals, Named
 from aioglacier.catalog.records import MoveState
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+    from aioglacier.bulk.archives.archive_source import Meter
     from aioglacier.bulk.archives.move_run import PaceOptions
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.records import MoveRecord
     from aioglacier.core.models import Archive, Tier
     from aioglacier.core.prices import Prices
+    from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.tasks.shard import Shard
 
@@ -65,6 +68,11 @@ class ArchivePlan:
     renamed: int = 0
     names: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def to_ask(self) -> int:
+        """The number of jobs to request."""
+        return sum(sums.archives for sums in self.jobs.values())
+
     def check(self) -> None:
         """Refuse a plan that selects nothing, or whose patterns or ids match no archive.
 
@@ -74,7 +82,7 @@ class ArchivePlan:
         if self.unmatched:
             named = ", ".join(repr(each) for each in self.unmatched[:_TOLD])
             raise ConfigurationError(
-                f"no archive on record meets {named}; read the inventory of the vault, or choose by other "
+                f"no archive on record meets {named}; read the inventory of a vault, or choose by other "
                 "patterns: as in a .gitignore, '*.jpg' anywhere, /2024/ at the top"
             )
         if not self.archives and not self.done and not self.elsewhere:
@@ -85,7 +93,7 @@ class ArchivePlan:
                     if self.of_folders
                     else ""
                 )
-                + "; read the inventory of the vault first, or choose by other conditions"
+                + "; read the inventory of a vault first, or choose by other conditions"
             )
 
     def notices(self) -> list[str]:
@@ -104,7 +112,11 @@ class ArchivePlan:
 
 @asynccontextmanager
 async def opened_move(
-    context: RecordedVault, target: str, options: ArchiveOptions, *, naming: str = "description"
+    context: RecordedVault | RecordedBucket,
+    target: str,
+    options: ArchiveOptions,
+    *,
+    naming: str = "description",
 ) -> AsyncIterator[MoveRecord]:
     """Open the move of a vault to a target for one process at a time, or one for each shard.
 
@@ -132,17 +144,17 @@ async def opened_move(
 
 
 async def foresee(
-    context: RecordedVault,
+    context: RecordedVault | RecordedBucket,
     target: str,
     options: ArchiveOptions,
-    prices: Prices,
+    prices: Prices | None,
     pace: PaceOptions,
     *,
-    meter: Callable[[Archive], None] | None = None,
+    meter: Meter | None = None,
 ) -> ArchivePlan:
     """Return the plan of a move without recording or requesting anything.
 
-    ``meter`` is called with each archive that is not at the target.
+    Without ``prices``, the cost is that of the meter alone.
     """
     move = await context.catalog.moves.find(context.key, target)
     plan, choice = ArchivePlan(), ArchiveChoice(options)
@@ -150,18 +162,18 @@ async def foresee(
         page = _take_shard(selected, options.shard, plan)
         known = await context.catalog.moves.known(move, page) if move is not None else {}
         for record in page:
-            _count(plan, record.archive, known.get(record.number), pace, meter)
+            _count(plan, record, known.get(record.number), pace, meter)
     return _finish(plan, choice, prices)
 
 
 async def make_plan(
-    context: RecordedVault,
+    context: RecordedVault | RecordedBucket,
     move: MoveRecord,
     options: ArchiveOptions,
-    prices: Prices,
+    prices: Prices | None,
     pace: PaceOptions,
     *,
-    meter: Callable[[Archive], None] | None = None,
+    meter: Meter | None = None,
     name: Callable[[Archive], Sequence[str]] = names_of,
     has_folders: bool = True,
 ) -> ArchivePlan:
@@ -170,16 +182,16 @@ async def make_plan(
     plan, choice = ArchivePlan(), ArchiveChoice(options)
     async for selected in choice.pages(context):
         # All of them, although other shards bring some: a name may depend on those before.
-        names_by_number = {record.number: name(record.archive) for record in selected}
+        names_by_number = {record.number: name(told(record)) for record in selected}
         page = _take_shard(selected, options.shard, plan)
         known = await moves.known(move, page)
         new = [Named(each, names_by_number[each.number]) for each in page if each.number not in known]
         # One transaction for each page: a kill leaves whole pages, which the next run finds as known.
         names = await moves.plan(move, new, has_folders=has_folders)
         for each, given in zip(new, names, strict=True):
-            _note_name(plan, each.archive.archive, given)
+            _note_name(plan, told(each.archive), given)
         for record in page:
-            _count(plan, record.archive, known.get(record.number), pace, meter)
+            _count(plan, record, known.get(record.number), pace, meter)
     return _finish(plan, choice, prices)
 
 
@@ -191,26 +203,22 @@ def _take_shard(page: list[ArchiveRecord], shard: Shard, plan: ArchivePlan) -> l
 
 
 def _count(
-    plan: ArchivePlan,
-    archive: Archive,
-    state: MoveState | None,
-    pace: PaceOptions,
-    meter: Callable[[Archive], None] | None,
+    plan: ArchivePlan, record: ArchiveRecord, state: MoveState | None, pace: PaceOptions, meter: Meter | None
 ) -> None:
+    size = record.archive.size
     if state in _DONE:
         plan.done += 1
         return
     plan.archives += 1
-    plan.size += archive.size
-    if meter is not None:
-        meter(archive)
-    if state in ON_THE_WAY:
+    plan.size += size
+    tier = None if state in ON_THE_WAY else pace.tier_of(size)
+    takes_job = meter is None or meter(record, tier)
+    if tier is None:
         plan.asked += 1
-        plan.asked_size += archive.size
-        return
-    tier = pace.tier_of(archive.size)
-    jobs = plan.jobs.get(tier, MoveTotals(0, 0))
-    plan.jobs[tier] = MoveTotals(jobs.archives + 1, jobs.size + archive.size)
+        plan.asked_size += size
+    elif takes_job:
+        jobs = plan.jobs.get(tier, MoveTotals(0, 0))
+        plan.jobs[tier] = MoveTotals(jobs.archives + 1, jobs.size + size)
 
 
 def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
@@ -221,8 +229,10 @@ def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
         plan.names.append((archive.description, name))
 
 
-def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices) -> ArchivePlan:
+def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices | None) -> ArchivePlan:
     plan.of_folders, plan.suspect, plan.unmatched = choice.of_folders, choice.suspect, choice.unmatched
+    if prices is None:
+        return plan
     plan.cost = sum(prices.retrieval(tier, sums.size, sums.archives) for tier, sums in plan.jobs.items())
     # Earlier runs paid for the retrieval of these archives, but not for their download.
     plan.cost += prices.transfer_out(plan.asked_size)

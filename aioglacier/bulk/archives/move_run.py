@@ -22,7 +22,6 @@ from aioglacier.bulk.archives.size_rules import choose_by_size
 from aioglacier.bulk.path_failures import PathFailures
 from aioglacier.catalog.records import ArchiveState, MoveState
 from aioglacier.core.errors import (
-    AccessDeniedError,
     ArchiveNotFoundError,
     CostLimitError,
     GlacierError,
@@ -30,24 +29,26 @@ from aioglacier.core.errors import (
     InvalidPlanError,
     JobFailedError,
     JobNotFoundError,
+    NotRetrievedError,
+    ObjectChangedError,
     ObjectConflictError,
     ObjectExistsError,
+    ObjectNotFoundError,
     TargetError,
     UploadExpiredError,
 )
-from aioglacier.core.limits import GIB, VAULT
-from aioglacier.core.models import JobId, JobStatus, Tier
+from aioglacier.core.limits import GIB
+from aioglacier.core.models import JobId, Tier
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aioglacier.bulk.archives.archive_source import ArchiveSource
     from aioglacier.bulk.archives.size_rules import SizeRule
     from aioglacier.catalog.moves.moves import Moves
     from aioglacier.catalog.records import MovedRecord, MoveRecord
-    from aioglacier.client.job import Job
-    from aioglacier.client.vault import Vault
 
 #: Archives that are carried at once.
 _CARRIERS: Final = 4
@@ -73,8 +74,11 @@ _ONE_ARCHIVE: Final = (
     InvalidPlanError,
     JobFailedError,
     JobNotFoundError,
+    NotRetrievedError,
+    ObjectChangedError,
     ObjectConflictError,
     ObjectExistsError,
+    ObjectNotFoundError,
     TargetError,
     UploadExpiredError,
 )
@@ -117,8 +121,8 @@ class Carrier(Protocol):
         """
         ...
 
-    async def carry(self, moved: MovedRecord, job: Job) -> bool:
-        """Bring the output of a finished job to the target, and record it as proven.
+    async def carry(self, moved: MovedRecord) -> bool:
+        """Bring an archive that can be fetched to the target, and record it as proven.
 
         Return ``False`` if it goes there later, together with others; the carrier counts it then.
         """
@@ -157,15 +161,15 @@ class MoveRun:
 
     def __init__(
         self,
-        vault: Vault,
+        source: ArchiveSource,
         move: MoveRecord,
         pace: PaceOptions,
         carrier: Carrier,
         progress: MoveProgress,
         shard: Shard = WHOLE,
     ) -> None:
-        self._vault = vault
-        self._moves = vault.context.recorded().catalog.moves
+        self._source = source
+        self._moves = source.context.catalog.moves
         self._move = move
         self._shard = shard
         self._pace = _Pace(max(1, shard.part_of(pace.per_day)))
@@ -183,7 +187,7 @@ class MoveRun:
             CostLimitError: The cost limit was reached. Everything that was paid for was carried.
             GlacierError: Any other error that concerns more than one archive.
         """
-        await self._find_jobs()
+        self._found = await self._source.find_asked()  # before one is asked for again
         # The outputs of earlier runs live in the same day and need the same path.
         for hour, size in await self._moves.asked_by_hour(self._move, _now() - _DAY, self._shard):
             self._pace.note(hour, size)
@@ -196,16 +200,6 @@ class MoveRun:
             raise self._refused
 
     # --- requesting
-
-    async def _find_jobs(self) -> None:
-        try:
-            # A job that a killed run did not record, or that another program started, is not paid for again.
-            async for job in self._vault.jobs():
-                is_whole = job.byte_range is None or job.byte_range.size == job.archive_size
-                if job.archive_id is not None and is_whole and job.status is not JobStatus.FAILED:
-                    self._found[job.archive_id] = job.id
-        except AccessDeniedError:
-            return  # those on record are still found
 
     async def _ask_all(self) -> None:
         try:
@@ -242,10 +236,10 @@ class MoveRun:
         return True
 
     async def _request(self, moved: MovedRecord) -> MovedRecord:
-        job = await self._vault.retrieve(moved.archive.id, tier=self._options.tier_of(moved.archive.size))
-        self._progress.asked += job.is_new  # the same job may have been under way
+        asked = await self._source.ask(moved, self._options.tier_of(moved.archive.size))
+        self._progress.asked += asked.is_new  # the same job may have been under way
         self._pace.note(_now(), moved.archive.size)
-        return await self._record_job(moved, job.id)
+        return await self._record_job(moved, asked.job_id)
 
     async def _record_job(self, moved: MovedRecord, job_id: JobId) -> MovedRecord:
         # An archive that is partly in the bucket stays so: the new output continues its upload.
@@ -273,7 +267,7 @@ class MoveRun:
         for renewals_left in range(_RENEWALS, -1, -1):
             try:
                 is_done = await self._carry_once(moved)
-            except (JobFailedError, JobNotFoundError):
+            except (JobFailedError, JobNotFoundError, NotRetrievedError):
                 if not renewals_left:
                     raise
                 moved = await self._request(moved)
@@ -282,23 +276,18 @@ class MoveRun:
                 return
 
     async def _carry_once(self, moved: MovedRecord) -> bool:
-        assert moved.job_id is not None  # noqa: S101  # it was asked for
-        job = self._vault.job(moved.job_id)
-        description = await job.describe()
-        if not description.is_done:
+        ready = await self._source.check(moved)
+        if ready is None:
             if not self._options.waits:
                 return False
             self._progress.waiting += 1
             try:
-                description = await job.wait_until_done()
+                ready = await self._source.wait(moved)
             finally:
                 self._progress.waiting -= 1
-        # Any program may have started the job, or the catalog may be older than the vault.
-        await self._vault.retrievals.check_job(description, moved.archive.id)
         if moved.state is MoveState.REQUESTED:
-            until = (description.completed or _now()) + timedelta(seconds=VAULT.job_output_seconds)
-            await self._moves.record(moved, MoveState.READY, ready_until=until)
-        if await self._carrier.carry(moved, job):
+            await self._moves.record(moved, MoveState.READY, ready_until=ready.until)
+        if await self._carrier.carry(moved):
             self._progress.add(moved.archive.size)
         return True
 

@@ -124,7 +124,7 @@ async def run_move(
             record = {**_plan_record(plan, pace, budget.prices, facts), **more()}
             session.output.record(record, _plan_text)
             return Exit.DONE
-        what = f"start {show_count(plan.archives - plan.asked, 'job')} for {show_size(plan.size)}"
+        what = f"start {show_count(plan.to_ask, 'job')} for {show_size(plan.size)}"
         confirm_expedited(session, spending, plan.cost, budget.prices, what)
     session.safe = lambda: safe
     speed, started = Speed(is_resume=False), time.monotonic()
@@ -149,7 +149,7 @@ def _plan_record(plan: ArchivePlan, pace: PaceOptions, prices: Prices, facts: Ma
         **facts,
         "archives": plan.archives,
         "size": plan.size,
-        "jobs": plan.archives - plan.asked,
+        "jobs": plan.to_ask,
         "done": plan.done,
         "of_folders": plan.of_folders,
         "suspect": plan.suspect,

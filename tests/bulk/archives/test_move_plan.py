@@ -16,6 +16,7 @@ from aioglacier.core.models import Tier
 from tests.bulk.archives.conftest import budget
 
 if TYPE_CHECKING:
+    from aioglacier.catalog import ArchiveRecord
     from tests.bulk.archives.conftest import OldVault
 
 PRICES = budget().prices
@@ -48,9 +49,12 @@ async def test_jobs_are_priced_by_the_tier_of_each_size(old_vault: OldVault) -> 
         assert await moves.find(context.key, "t") is None
         async with opened_move(context, "t", options) as move:
             metered: list[str] = []
-            made = await make_plan(
-                context, move, options, PRICES, pace, meter=lambda each: metered.append(each.description)
-            )
+
+            def meter(record: ArchiveRecord, tier: Tier | None) -> bool:
+                metered.append(record.archive.description)
+                return tier is not None
+
+            made = await make_plan(context, move, options, PRICES, pace, meter=meter)
             assert made.cost == seen.cost > 0
             assert sorted(metered) == ["a", "b", "c"]
             first, second, _ = [each async for each in moves.list_moved(move)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.move_plan import make_plan, opened_move
 from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
 from aioglacier.catalog.records import MoveState
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from aioglacier import Vault
     from aioglacier.catalog.moves.moves import Moves
     from aioglacier.catalog.records import MovedRecord
-    from aioglacier.client.job import Job
     from tests.bulk.archives.conftest import OldVault
 
 PACE = PaceOptions(tier=Tier.EXPEDITED)
@@ -35,9 +35,8 @@ class Shelf:
         """Return whether the shelf has it."""
         return moved.name in self.names
 
-    async def carry(self, moved: MovedRecord, job: Job) -> bool:
+    async def carry(self, moved: MovedRecord) -> bool:
         """Note it."""
-        assert (await job.describe()).archive_id == moved.archive.id
         self.names.append(moved.name)
         await self._moves.record(moved, MoveState.PROVEN)
         return True
@@ -49,7 +48,7 @@ async def run(vault: Vault, shelf: Shelf, *ids: str, limit: float | None = None)
     options = ArchiveOptions(ids=ids or None)
     async with opened_move(context, "shelf", options) as move, context.spending(money):
         await make_plan(context, move, options, money.prices, PACE)
-        await MoveRun(vault, move, PACE, shelf, progress).run()
+        await MoveRun(VaultSource(vault), move, PACE, shelf, progress).run()
     return progress
 
 

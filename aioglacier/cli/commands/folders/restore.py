@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.archives.move_run import PaceOptions
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
 
@@ -69,7 +71,7 @@ def _fold_waiting(given: dict[str, Any]) -> None:
 @folding(_fold_waiting, flag("--no-wait", "Start jobs, fetch what is ready, and leave the rest for later."))
 @flag(
     "--archives",
-    "Restore archives that no 'sync' made. Default where the vault has no folder.",
+    "Restore archives that no 'sync' made. Default where PLACE has no folder on record.",
     "is_archives",
 )
 @ARCHIVES
@@ -101,15 +103,13 @@ async def command(
     code is 3.
 
     With --archives, PATTERN selects archives by the names in their descriptions, whichever program wrote
-    them, and the files get those names. Read the inventory first.
+    them, and the files get those names. Of a vault, read the inventory first; in a bucket, those that
+    'migrate' moved are found by themselves.
     """
     opened = glacier.place(place)
-    is_vault = not place.startswith("s3://")
-    if is_archives and not is_vault:
-        raise click.UsageError("--archives is about vaults; 'download' brings objects of a bucket")
-    if is_archives or (is_vault and await _has_no_folder(glacier.vault(place), options, archives)):
+    if is_archives or await _has_no_folder(opened, options, archives):
         return await _restore_archives(
-            session, glacier, place, directory, options, archives, pace, spending, is_dry_run=dry_run
+            session, glacier, opened, place, directory, options, archives, pace, spending, is_dry_run=dry_run
         )
     if archives.shard.count > 1:
         raise click.UsageError("--shard is for archives that no 'sync' made; a folder is restored whole")
@@ -155,22 +155,25 @@ async def command(
     return Exit.NOT_YET if done.jobs_left else Exit.DONE
 
 
-async def _has_no_folder(vault: Vault, options: RestoreOptions, archives: ArchiveOptions) -> bool:
-    """Return whether a vault has archives on record and no folder, or archives are chosen."""
+async def _has_no_folder(place: Vault | Bucket, options: RestoreOptions, archives: ArchiveOptions) -> bool:
+    """Return whether a place has archives on record and no folder, or archives are chosen."""
     if archives.ids is not None or archives.created_after or archives.created_before:  # folders have none
         return True
     if (options.folder, options.host, options.selection.at) != (None, None, None):  # archives have none
         return False
-    context = vault.context.recorded()
+    context = place.context.recorded()
     if await context.catalog.trees.list(context.key):
         return False
+    if place.context.key.vault.startswith("s3://"):  # a list of the objects tells
+        return True
     return (await context.catalog.archives.totals(context.key)).archives > 0
 
 
 async def _restore_archives(
     session: Session,
     glacier: Glacier,
-    vault: str,
+    opened: Vault | Bucket,
+    place: str,
     directory: str,
     options: RestoreOptions,
     archives: ArchiveOptions,
@@ -183,7 +186,14 @@ async def _restore_archives(
 
     budget = spending.budget(glacier)
     restore = ArchiveRestore(
-        glacier.vault(vault), directory, budget, archives, pace, overwrite=options.overwrite
+        opened,
+        directory,
+        budget,
+        archives,
+        pace,
+        overwrite=options.overwrite,
+        days=options.days,
+        prices=partial(spending.prices_of, glacier.region),
     )
     return await run_move(
         session,
@@ -191,7 +201,7 @@ async def _restore_archives(
         spending,
         budget,
         pace,
-        {"vault": vault, "target": directory},
+        {"vault": place, "target": directory},
         safe="what was restored is in its place",
         is_dry_run=is_dry_run,
     )

@@ -60,6 +60,10 @@ def test_small_archives_share_an_object(program: Cli) -> None:
     assert "to S3 for 1 bundle and the rest" in program(*move, "--dry-run").text
     assert program(*move, "--json").records[-1]["restored"] == 2
     assert program("migrate", "report", "photos", TARGET, "--json").record["proven"] == 2
+    plan = program("restore", TARGET, str(program.folder / "all"), "--dry-run", "--json").record
+    assert (plan["archives"], plan["jobs"]) == (2, 0)
+    assert program("restore", TARGET, str(program.folder / "all"), "--json").records[-1]["restored"] == 2
+    assert (program.folder / "all/a/one.txt").read_bytes() == b"one"
     program("catalog", "recover", TARGET)
     program("restore", TARGET, str(program.folder / "back"), "one.txt")
     assert (program.folder / "back/a/one.txt").read_bytes() == b"one"
