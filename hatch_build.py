@@ -1,9 +1,10 @@
-"""Compiles the native hashing core while the package is built. Without a compiler the package has none."""
+"""Compiles the native modules while the package is built. Without a compiler the package has none."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_MODULE: Final = "aioglacier.core.native"
-_FOLDER: Final = Path("aioglacier", "core")
+#: The modules in C, and what takes the place of one that is not compiled.
+_MODULES: Final = {
+    "aioglacier.core.native": "hashlib",
+    **({"aioglacier.files.native_files": "Python"} if sys.platform != "win32" else {}),
+}
 
 
-class NativeCore(BuildHookInterface):
-    """Adds the compiled core to a wheel, or lays it beside its source for an editable installation.
+class NativeModules(BuildHookInterface):
+    """Adds the compiled modules to a wheel, or lays them beside their sources for an editable installation.
 
-    With ``AIOGLACIER_PURE=1`` in the environment a wheel has no core and fits every platform.
+    With ``AIOGLACIER_PURE=1`` in the environment a wheel has none and fits every platform.
     """
 
     _folder: Path | None = None
@@ -29,12 +33,15 @@ class NativeCore(BuildHookInterface):
         if self.target_name != "wheel" or is_pure:
             return
         self._folder = Path(tempfile.mkdtemp())
-        library = self._compile()
-        if version == "editable":
-            self._lay_beside_source(library)
-        elif library is not None:
-            build_data["force_include"][str(library)] = str(_FOLDER / library.name)
-        if library is not None:
+        is_any = False
+        for module, substitute in _MODULES.items():
+            library = self._compile(module, substitute)
+            if version == "editable":
+                self._lay_beside_source(module, library)
+            elif library is not None:
+                build_data["force_include"][str(library)] = str(_folder_of(module) / library.name)
+            is_any = is_any or library is not None
+        if is_any:
             platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["pure_python"] = False
             build_data["tag"] = f"cp311-abi3-{platform}"
@@ -45,28 +52,32 @@ class NativeCore(BuildHookInterface):
         if self._folder is not None:
             shutil.rmtree(self._folder)
 
-    def _compile(self) -> Path | None:
+    def _compile(self, module: str, substitute: str) -> Path | None:
         try:
             from setuptools import Distribution, Extension  # noqa: PLC0415  # knows every system's compiler
 
-            source = str(Path(self.root, _FOLDER, "native.c"))
+            source = str(Path(self.root, *module.split(".")).with_suffix(".c"))
             extension = Extension(
-                _MODULE, [source], define_macros=[("Py_LIMITED_API", "0x030B0000")], py_limited_api=True
+                module, [source], define_macros=[("Py_LIMITED_API", "0x030B0000")], py_limited_api=True
             )
             command: Any = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
             command.build_lib = command.build_temp = str(self._folder)
             command.ensure_finalized()
             command.run()
-            return Path(command.get_ext_fullpath(_MODULE))
-        except Exception as error:  # noqa: BLE001  # whatever it is, hashlib does the same work
-            self.app.display_warning(f"the native hashing core is left out, hashlib takes its place: {error}")
+            return Path(command.get_ext_fullpath(module))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the substitute does the same work
+            self.app.display_warning(f"{module} is left out, {substitute} takes its place: {error}")
             return None
 
-    def _lay_beside_source(self, library: Path | None) -> None:
-        folder = Path(self.root, _FOLDER)
-        for old in [*folder.glob("native*.so"), *folder.glob("native*.pyd")]:
+    def _lay_beside_source(self, module: str, library: Path | None) -> None:
+        folder, name = Path(self.root, _folder_of(module)), module.rpartition(".")[2]
+        for old in [*folder.glob(f"{name}.*so"), *folder.glob(f"{name}.*pyd")]:
             if library is None or old.name != library.name:
                 old.unlink()
         if library is not None:
             new = shutil.copy2(library, folder / f"{library.name}.new")
             Path(new).replace(folder / library.name)  # at once: a running program may have the old one loaded
+
+
+def _folder_of(module: str) -> Path:
+    return Path(*module.split(".")[:-1])

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import aioglacier
-from aioglacier.bulk.restore.placer import Placer
+from aioglacier.bulk.restore.placer import Content, Placer
 from aioglacier.bulk.sync.compare import Comparison
 from aioglacier.bulk.sync.packing import Packed, Packer
 from aioglacier.bulk.sync.scan import Scan
@@ -112,8 +112,9 @@ def place(root: bytes, target: Path, packed: Packed, count: int) -> dict[str, fl
 
     placer.sync = count_syncs  # type: ignore[method-assign]
     with counting() as placing:
-        for entry, content in zip(files, contents, strict=True):
-            placer.write_file(entry, entry.path, content)
+        placer.write_files(
+            Content(entry, entry.path, content) for entry, content in zip(files, contents, strict=True)
+        )
         placed = placer.land()
     placer.close()
     if len(placed) != len(files) or any(one.error for one in placed):

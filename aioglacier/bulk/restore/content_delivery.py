@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from aioglacier.bulk.formats.bundle_format import member_content
-from aioglacier.bulk.restore.placer import as_target_error
+from aioglacier.bulk.restore.placer import Content, as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.limits import MIB
@@ -18,7 +18,7 @@ from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -107,14 +107,19 @@ class ContentDelivery:
                 self._progress.note_placed(await run_in_thread(lander.settle))
 
     def _write(self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer) -> None:
+        for failure in placer.write_files(self._contents(start, memoryview(data), entries)):
+            self._progress.failures.add(*failure)
+
+    def _contents(self, start: int, data: memoryview, entries: list[Entry]) -> Iterator[Content]:
         for entry in entries:
             path = self._version.paths_of(entry)[0]  # the other paths become hard links of it
             at = (entry.position or 0) - start
             try:
-                raw = memoryview(data)[at : at + (entry.stored or 0)]
-                placer.write_file(entry, path, member_content(entry, raw, self._identities))
-            except (GlacierError, OSError) as error:
-                self._progress.failures.add(path, as_target_error(path, error))
+                content = member_content(entry, data[at : at + (entry.stored or 0)], self._identities)
+            except GlacierError as error:
+                self._progress.failures.add(path, error)
+            else:
+                yield Content(entry, path, content)
 
     async def deliver_file(self, asked: AskedBytes, stored: StoredEntry, placer: Placer) -> None:
         """Put a file that is an archive of its own into its place, in parallel and resumable."""

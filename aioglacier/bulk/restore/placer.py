@@ -5,6 +5,9 @@ kill leaves there is used up by the next run. Some thousand are written, the fil
 together, and then they get their names. The next thousands are written meanwhile, and the call that puts
 those on disk does the same for the names.
 
+Small files of one folder are written, and named, in one call, see ``files.small_files``. A file that such a
+call left undone is done again by itself, which gives the error its place.
+
 Everything is done from the descriptors of folders, see ``files.beneath``. It blocks: a ``Placer`` is for one
 thread at a time, and ``twin`` makes one for another.
 """
@@ -20,9 +23,11 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.bulk.formats.attributes import decode_extra
+from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import tree_hash
@@ -30,9 +35,10 @@ from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind, write_all
 from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, PATH_ONLY
+from aioglacier.files.small_files import NewFile, name_files, write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from aioglacier.catalog.folders.entry_records import Entry
 
@@ -44,6 +50,12 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
 _FILES_AT_ONCE: Final = 2000
 _BYTES_AT_ONCE: Final = 64 * MIB
 _SECONDS_AT_ONCE: Final = 5.0
+
+#: Bytes of contents that one call writes: decoded ones lie in memory until it ends.
+_WRITTEN_AT_ONCE: Final = 4 * MIB
+
+#: Attributes without which a file is written by itself, so that the others are set and the refusal is noted.
+_NEEDED: Final = frozenset({"owners", "permissions", "times"})
 
 #: Blocks of zeros of this size become holes in files that had holes.
 _HOLE: Final = 4096
@@ -57,6 +69,14 @@ class Placed(NamedTuple):
     path: bytes
     size: int
     error: GlacierError | None  # why it is not in its place; ``None`` if it is
+
+
+class Content(NamedTuple):
+    """The content of a file to write."""
+
+    entry: Entry
+    path: bytes
+    data: bytes | memoryview
 
 
 class Written(NamedTuple):
@@ -162,8 +182,73 @@ class Placer:
             or time.monotonic() - self._written_since > _SECONDS_AT_ONCE
         )
 
+    def write_files(self, contents: Iterable[Content]) -> list[PathFailure]:
+        """Write files beside their places; ``land`` gives them their names.
+
+        Returns:
+            The files that could not be written, or whose content is not what was archived.
+        """
+        failed: list[PathFailure] = []
+        batch: list[Content] = []
+        size, folder = 0, b""
+        for content in contents:
+            entry, path, data = content
+            if (actual := tree_hash(data)) != entry.content_hash:
+                failed.append(PathFailure(path, _damaged(content, actual)))
+                continue
+            if batch and (_folder_of(path) != folder or size >= _WRITTEN_AT_ONCE):
+                failed += self._write_batch(batch)
+                batch, size = [], 0
+            folder = _folder_of(path)
+            batch.append(content)
+            size += len(data)
+        failed += self._write_batch(batch)
+        return failed
+
+    def _write_batch(self, batch: Sequence[Content]) -> list[PathFailure]:
+        """Write files of one folder in one call, and those again by themselves that it left undone."""
+        alone = list(batch)
+        if self._notices.keys().isdisjoint(_NEEDED):
+            plain = [content for content in batch if not content.entry.extra]
+            with suppress(GlacierError, OSError):  # the folder cannot be opened, as each file will say
+                undone = self._write_plain(plain)
+                alone = [content for content in batch if content.entry.extra] + undone
+        failed = []
+        for content in alone:
+            try:
+                self._write_alone(*content)
+            except (GlacierError, OSError) as error:
+                failed.append(PathFailure(content.path, as_target_error(content.path, error)))
+        return failed
+
+    def _write_plain(self, batch: Sequence[Content]) -> list[Content]:
+        if not batch:
+            return []
+        fd, _ = self._beneath.parent(batch[0].path, makes_folders=True)
+        names = [temporary_name(path) for _, path, _ in batch]
+        is_root = self._is_root
+        undone = write_files(
+            fd,
+            [
+                NewFile(
+                    name,
+                    data,
+                    entry.mode,
+                    entry.uid if is_root else -1,
+                    entry.gid if is_root else -1,
+                    entry.mtime_ns,
+                )
+                for name, (entry, _, data) in zip(names, batch, strict=True)
+            ],
+        )
+        left = set(undone)
+        for number, (entry, path, _) in enumerate(batch):
+            if number not in left:
+                self._note_written(Written(path, names[number], entry.size))
+        return [batch[number] for number in undone]
+
     def write_file(self, entry: Entry, path: bytes, content: bytes | memoryview) -> None:
-        """Write a file beside its place; ``land`` gives it its name.
+        """Write one file beside its place; ``land`` gives it its name.
 
         Raises:
             IntegrityError: The content is not what was archived.
@@ -172,9 +257,10 @@ class Placer:
         """
         actual = tree_hash(content)
         if actual != entry.content_hash:
-            raise IntegrityError(
-                f"{os.fsdecode(path)!r} came back damaged", expected=entry.content_hash or b"", actual=actual
-            )
+            raise _damaged(Content(entry, path, content), actual)
+        self._write_alone(entry, path, content)
+
+    def _write_alone(self, entry: Entry, path: bytes, content: bytes | memoryview) -> None:
         fd, _ = self._beneath.parent(path, makes_folders=True)
         name = temporary_name(path)
         try:
@@ -193,10 +279,13 @@ class Placer:
             raise
         finally:
             os.close(file)
+        self._note_written(Written(path, name, entry.size))
+
+    def _note_written(self, written: Written) -> None:
         if not self._written:
             self._written_since = time.monotonic()
-        self._written.append(Written(path, name, entry.size))
-        self._written_size += entry.size
+        self._written.append(written)
+        self._written_size += written.size
 
     def take_written(self) -> list[Written]:
         """Return the files that were written since the last call, for ``name_all``."""
@@ -213,14 +302,26 @@ class Placer:
             return []
         self.sync()
         settled, self._named = self._named, []
-        for path, name, size in written:
-            try:
-                self._name(path, name)
-                self._named.append(Placed(path, size, None))
-            except (GlacierError, OSError) as error:
-                self._named.append(Placed(path, 0, as_target_error(path, error)))
+        for _, files in groupby(written, lambda file: _folder_of(file.path)):
+            self._named += self._name_batch(list(files))
         self._beneath.forget()
         return settled
+
+    def _name_batch(self, files: Sequence[Written]) -> list[Placed]:
+        """Name files of one folder in one call, and those again by themselves that it left undone."""
+        left = set(range(len(files)))
+        with suppress(GlacierError, OSError):  # of the folder or of one name, as each file will say
+            pairs = [(file.temporary, self._beneath.parent(file.path)[1]) for file in files]
+            left = set(name_files(self._beneath.parent(files[0].path)[0], pairs, self._overwrite))
+        placed = []
+        for number, (path, temporary, size) in enumerate(files):
+            try:
+                if number in left:
+                    self._name(path, temporary)
+                placed.append(Placed(path, size, None))
+            except (GlacierError, OSError) as error:
+                placed.append(Placed(path, 0, as_target_error(path, error)))
+        return placed
 
     def settle(self) -> list[Placed]:
         """Put the names that ``name_all`` gave on disk, and return their files."""
@@ -374,6 +475,17 @@ def _open_up(name: bytes, fd: int | None, mode: int) -> None:
         os.chmod(f"/proc/self/fd/{place}", stat.S_IMODE(mode) | 0o700)  # noqa: PTH101
     finally:
         os.close(place)
+
+
+def _folder_of(path: bytes) -> bytes:
+    return path.rstrip(b"/").rpartition(b"/")[0]  # as ``Beneath`` has it
+
+
+def _damaged(content: Content, actual: bytes) -> IntegrityError:
+    expected = content.entry.content_hash or b""
+    return IntegrityError(
+        f"{os.fsdecode(content.path)!r} came back damaged", expected=expected, actual=actual
+    )
 
 
 def temporary_name(path: bytes) -> bytes:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aioglacier.bulk.formats.attributes import encode_extra
 from aioglacier.bulk.restore import placer as placing
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.catalog.folders.entry_records import Entry
-from aioglacier.core.errors import IntegrityError, TargetError
+from aioglacier.core.errors import IntegrityError, TargetError, UnsafePathError
 from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(os, "fsync", kind)
     monkeypatch.setattr(placing, "find_function", find)
     monkeypatch.setattr(placing, "rename", recording(lambda _: "rename", vars(placing)["rename"]))
+    monkeypatch.setattr(placing, "name_files", recording(lambda _: "rename", vars(placing)["name_files"]))
     return taken
 
 
@@ -129,7 +131,7 @@ def test_small_files_are_on_disk_before_and_after_they_get_their_names(
     assert steps == []
     placer.land()
     placer.close()
-    assert steps == ["syncfs", "rename", "rename", "syncfs"]
+    assert steps == ["syncfs", "rename", "syncfs"]
 
 
 def test_a_big_file_is_on_disk_before_and_its_folder_after_it_gets_its_name(
@@ -155,6 +157,60 @@ def test_a_damaged_file_gets_no_name(tmp_path: Path) -> None:
     assert placer.land() == [(b"b", 5, None)]
     placer.close()
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_files_of_several_folders_are_written_together(tmp_path: Path) -> None:
+    """Batches end where a folder does; a damaged file and one whose way is blocked cost no other."""
+    (tmp_path / "link").symlink_to("..")
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    paths = [b"a", b"d/1", b"d/2", b"d/e/1", b"link/x", b"../x", b"d/3", b"z"]
+    contents = [placing.Content(file_entry(path, path), path, path) for path in paths]
+    contents.append(placing.Content(file_entry(b"bad", b"right"), b"bad", b"wrong"))
+    failed = placer.write_files(iter(contents))
+    assert [(path, type(error)) for path, error in failed] == [
+        (b"link/x", UnsafePathError),
+        (b"../x", UnsafePathError),
+        (b"bad", IntegrityError),
+    ]
+    left = [path for path in paths if path not in {b"link/x", b"../x"}]
+    assert placer.land() == [(path, len(path), None) for path in left]
+    placer.close()
+    found = {os.fsencode(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found - {b"link"} == set(left)
+
+
+def test_a_file_with_holes_is_written_by_itself(tmp_path: Path) -> None:
+    """Its blocks of zeros take no room; the files beside it are written in one call."""
+    content = bytes(1 << 20) + b"x"
+    entries = [
+        file_entry(name, content)._replace(extra=encode_extra({}, has_holes=name == b"holes"))
+        for name in (b"a", b"holes")
+    ]
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    assert placer.write_files(placing.Content(entry, entry.path, content) for entry in entries) == []
+    assert [placed.error for placed in placer.land()] == [None, None]
+    placer.close()
+    assert (tmp_path / "holes").read_bytes() == (tmp_path / "a").read_bytes() == content
+    assert (tmp_path / "holes").stat().st_blocks < (tmp_path / "a").stat().st_blocks
+
+
+def test_files_that_a_call_left_undone_are_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attribute that the system refuses is noted once, and every file is there."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    notices: dict[str, str] = {}
+    monkeypatch.setattr(placing, "write_files", lambda _, files: list(range(len(files))))
+    monkeypatch.setattr(os, "fchmod", refuse)
+    placer = Placer(os.fsencode(tmp_path), overwrite=False, notices=notices)
+    contents = [placing.Content(file_entry(name, b"x"), name, b"x") for name in (b"a", b"b")]
+    assert placer.write_files(contents) == []
+    assert placer.land() == [(b"a", 1, None), (b"b", 1, None)]
+    placer.close()
+    assert notices == {"permissions": "Operation not permitted"}
 
 
 def test_what_a_killed_run_left_is_written_anew(tmp_path: Path) -> None:

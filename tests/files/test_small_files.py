@@ -1,0 +1,270 @@
+"""Small files are written, named and read in batches, by compiled functions and by those in Python alike."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import stat
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aioglacier.files import small_files
+from aioglacier.files.small_files import NewFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+native: Any
+try:
+    native = importlib.import_module("aioglacier.files.native_files")
+except ImportError:
+    native = None
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="folders are for POSIX systems")
+
+NAME = b".aioglacier-1.part"
+
+
+class InPython:
+    """The functions that take the place of the compiled ones."""
+
+    write_files = staticmethod(small_files._write_files)
+    name_files = staticmethod(small_files._name_files)
+    read_files = staticmethod(small_files._read_files)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(native, id="native", marks=pytest.mark.skipif(native is None, reason="not compiled")),
+        pytest.param(InPython, id="python"),
+    ]
+)
+def files(request: pytest.FixtureRequest) -> Any:
+    """Return either set of functions."""
+    return request.param
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[int]:
+    """Yield the open folder of the test."""
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def new(name: bytes, content: bytes = b"content", mode: int = 0o640, mtime_ns: int = 10**18 + 1) -> NewFile:
+    """Return a file to write that keeps its owner."""
+    return NewFile(name, content, mode, -1, -1, mtime_ns)
+
+
+def contents(tmp_path: Path) -> dict[str, bytes]:
+    """Return the files in the folder."""
+    return {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+# --- write
+
+
+def test_files_have_content_permissions_and_times(files: Any, folder: int, tmp_path: Path) -> None:
+    """Any bytes but "/" and NUL make a name, any buffer a content, and a time may lie before 1970."""
+    odd = b"\xff\n \xc3\xa9"
+    wanted = [new(odd, b""), new(b"b", memoryview(b"xbx")[1:2], 0o4755), new(b"c", mtime_ns=-1)]  # type: ignore[arg-type]
+    assert files.write_files(folder, wanted) == []
+    for file in wanted:
+        found = os.stat(file.name, dir_fd=folder)
+        assert stat.S_IMODE(found.st_mode) == file.mode
+        assert (found.st_mtime_ns, found.st_atime_ns) == (file.mtime_ns, file.mtime_ns)
+    assert contents(tmp_path) == {os.fsdecode(odd): b"", "b": b"b", "c": b"content"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_an_owner_does_not_lose_the_set_user_id(files: Any, folder: int) -> None:
+    """Giving a file away clears that permission, so it is set afterwards."""
+    assert files.write_files(folder, [NewFile(b"a", b"", 0o4755, 12, 34, 0)]) == []
+    found = os.stat(b"a", dir_fd=folder)
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12, 34, 0o4755)
+
+
+def test_what_a_killed_run_left_is_replaced_and_no_link_is_followed(
+    files: Any, folder: int, tmp_path: Path
+) -> None:
+    """The name is unlinked and made again; the target of a link stays as it is."""
+    other = tmp_path / "other"
+    other.write_bytes(b"other")
+    (tmp_path / "left").write_bytes(b"left by a killed run")
+    (tmp_path / "link").symlink_to(other)
+    assert files.write_files(folder, [new(b"left"), new(b"link")]) == []
+    assert contents(tmp_path) == {"other": b"other", "left": b"content", "link": b"content"}
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_a_file_that_cannot_be_written_is_returned_and_the_others_are_there(
+    files: Any, folder: int, tmp_path: Path
+) -> None:
+    """A folder is in its way, or its name is too long."""
+    (tmp_path / "folder").mkdir()
+    assert files.write_files(folder, [new(b"a"), new(b"folder"), new(b"b" * 256), new(b"c")]) == [1, 2]
+    assert contents(tmp_path) == {"a": b"content", "c": b"content"}
+
+
+FILL = """
+import os, resource, signal, sys
+from aioglacier.files import small_files
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit of file sizes cuts a write as a full disk does
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+folder = os.open(sys.argv[1], os.O_RDONLY)
+sizes = {b"0": 4096, b"1": 5000, b"2": 1}
+files = [small_files.NewFile(name, bytes(size), 0o600, -1, -1, 0) for name, size in sizes.items()]
+print(small_files.write_files(folder, files), sorted(os.listdir(folder)))
+"""
+
+
+@pytest.mark.parametrize("switch", ["1", "0"], ids=["native", "python"])
+def test_a_file_that_is_cut_off_leaves_nothing(tmp_path: Path, switch: str) -> None:
+    """A write that takes some bytes and then no more is a failure, and the beginning is removed."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, tmp_path],
+        env=os.environ | {"AIOGLACIER_NATIVE": switch},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[1] ['0', '2']\n"
+
+
+def test_a_file_of_the_wrong_shape_writes_nothing(files: Any, folder: int, tmp_path: Path) -> None:
+    """A mistake of the caller is found before the first file."""
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        files.write_files(folder, [(b"a",)])
+    with pytest.raises((TypeError, ValueError)):
+        files.read_files(folder, [(b"a",)])
+    with pytest.raises((TypeError, ValueError)):
+        files.name_files(folder, [3], False)
+    assert contents(tmp_path) == {}
+
+
+def test_no_descriptor_is_left_open(files: Any, folder: int, tmp_path: Path) -> None:
+    """Neither by files that were done nor by files that were not."""
+    (tmp_path / "folder").mkdir()
+    before = os.dup(folder)
+    os.close(before)
+    files.write_files(folder, [new(b"a"), new(b"folder"), new(b"c")])
+    files.read_files(folder, [(b"a", 7), (b"a", 3), (b"folder", 0), (b"none", 0)])
+    after = os.dup(folder)
+    os.close(after)
+    assert after == before
+
+
+# --- name
+
+
+def test_names_replace_nothing_unless_asked(files: Any, folder: int, tmp_path: Path) -> None:
+    """A name that is taken is returned, and both files stay as they are."""
+    for name in ("a.part", "b.part", "b"):
+        (tmp_path / name).write_text(name)
+    pairs = [(b"a.part", b"a"), (b"b.part", b"b"), (b"missing", b"c")]
+    assert files.name_files(folder, pairs, False) == [1, 2]
+    assert contents(tmp_path) == {"a": b"a.part", "b.part": b"b.part", "b": b"b"}
+    assert files.name_files(folder, pairs[1:2], True) == []
+    assert contents(tmp_path) == {"a": b"a.part", "b": b"b.part"}
+
+
+def test_special_files_and_folders_are_never_replaced(files: Any, folder: int, tmp_path: Path) -> None:
+    """Even where the caller replaces files; a link is a file here."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("1", "2", "3"):
+        (tmp_path / name).write_text(name)
+    pairs = [(b"1", b"fifo"), (b"2", b"folder"), (b"3", b"link")]
+    assert files.name_files(folder, pairs, True) == [0, 1]
+    assert contents(tmp_path) == {"1": b"1", "2": b"2", "link": b"3"}
+    assert (tmp_path / "fifo").is_fifo()
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_of_two_names_of_one_file_the_hidden_one_goes(files: Any, folder: int, tmp_path: Path) -> None:
+    """A rename to another name of the same file does nothing by itself."""
+    (tmp_path / "hidden").write_text("x")
+    (tmp_path / "a").hardlink_to(tmp_path / "hidden")
+    assert files.name_files(folder, [(b"hidden", b"a")], True) == []
+    assert contents(tmp_path) == {"a": b"x"}
+
+
+# --- read
+
+
+def test_files_come_with_the_facts_of_stat(files: Any, folder: int, tmp_path: Path) -> None:
+    """Content first, then what ``facts_of`` makes of the file's own status; empty files too."""
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "b").write_bytes(b"")
+    os.utime(tmp_path / "a", ns=(-5, -5))
+    found = files.read_files(folder, [(b"a", 7), (b"b", 0)])
+    facts = [small_files.facts_of((tmp_path / name).stat()) for name in ("a", "b")]
+    assert found == [(b"content", *facts[0]), (b"", *facts[1])]
+    assert [type(one) for one in found] == [tuple, tuple]
+
+
+def test_what_is_no_settled_file_is_none(files: Any, folder: int, tmp_path: Path) -> None:
+    """Another size, a link, a FIFO without a writer, a folder, and a file that does not exist."""
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("a")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    wanted = [(b"a", 6), (b"a", 8), (b"link", 7), (b"fifo", 0), (b"folder", 4096), (b"none", 0)]
+    assert files.read_files(folder, wanted) == [None] * 6
+    assert files.read_files(folder, []) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the files of Linux' processes")
+def test_a_file_with_more_bytes_than_its_size_is_none(files: Any) -> None:
+    """So are files that the kernel makes while they are read, and files that grow."""
+    proc = os.open("/proc/self", os.O_RDONLY)
+    try:
+        assert files.read_files(proc, [(b"status", 0)]) == [None]
+    finally:
+        os.close(proc)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="Python sets extended attributes on Linux only")
+def test_a_file_with_attributes_of_a_user_is_none(files: Any, folder: int, tmp_path: Path) -> None:
+    """The caller reads them; few files have any."""
+    (tmp_path / "a").write_bytes(b"content")
+    try:
+        os.setxattr(tmp_path / "a", "user.color", b"blue")
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        pytest.skip("this file system has no extended attributes")
+    assert files.read_files(folder, [(b"a", 7)]) == [None]
+
+
+def test_a_file_that_changes_is_never_read_in_halves(files: Any, folder: int, tmp_path: Path) -> None:
+    """A returned content has all bytes, while another thread rewrites the file."""
+    path = tmp_path / "a"
+    path.write_bytes(b"a" * 300_000)
+    is_over = threading.Event()
+
+    def rewrite() -> None:
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            fd = os.open(path, os.O_WRONLY)
+            os.pwrite(fd, b"%c" % (97 + number % 26) * 300_000, 0)
+            os.utime(fd, ns=(number, number))  # the clock of the file system may not tick in between
+            os.close(fd)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        found = [one for _ in range(100) for one in files.read_files(folder, [(b"a", 300_000)])]
+    finally:
+        is_over.set()
+        writer.join()
+    assert {len(one[0]) for one in found if one is not None} <= {300_000}
