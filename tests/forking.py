@@ -73,7 +73,7 @@ class Fork:
                 os.close(fd)
         self._reported = b""
         while b"\n" not in self._reported:
-            assert self._hear(60), "no run was begun"
+            assert self._hear(100), "no run was begun"
         pid, _, self._reported = self._reported.partition(b"\n")
         self.pid = int(pid)
 
@@ -167,7 +167,9 @@ Running: TypeAlias = "subprocess.Popen[bytes] | Fork"
 
 
 class Forks:
-    """A process that has loaded a program.
+    """A process that has loaded a program, for all processes of one run of the tests.
+
+    The first that needs it starts it; it ends with the run.
 
     Args:
         name: The program, one of ``forks.PROGRAMS``. Warnings are errors in ours.
@@ -175,14 +177,20 @@ class Forks:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "PYTHONPATH") if name in os.environ}
-        options = ["-W", "error"] if name == "aioglacier" else []
-        command = [sys.executable, *options, str(Path(__file__).with_name("forks.py")), name]
-        with theirs:
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())], pass_fds=[theirs.fileno()], env={**_ENVIRONMENT, **kept}
-            )
+        # Workers of xdist share one, because to load a program takes seconds.
+        owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+        address = f"\0aioglacier-tests-{owner}-{name}"  # abstract, so that no file is left
+        self._ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        while True:
+            with suppress(ConnectionRefusedError):
+                self._ours.connect(address)
+                atexit.register(self._ours.close)
+                return
+            # An error of bind: another test process is about to listen.
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+                listener.bind(address)
+                listener.listen()
+                _begin(name, listener, owner)
 
     def start(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], **settings: Any) -> Fork:
         """Begin a run; the settings are those of ``subprocess.Popen``."""
@@ -214,18 +222,21 @@ class Forks:
         path.chmod(0o755)
         return fd
 
-    def close(self) -> None:
-        """End the process."""
-        self._ours.close()
-        self._process.wait(10)
-
 
 @cache
 def forks(name: str = "aioglacier") -> Forks:
-    """Return the only such process of this test process."""
-    found = Forks(name)
-    atexit.register(found.close)
-    return found
+    """Return the only such process of this run of the tests."""
+    return Forks(name)
+
+
+def _begin(name: str, listener: socket.socket, owner: int) -> None:
+    """Start the process that loads a program; nothing waits for its end, which is that of its owner."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "PYTHONPATH") if name in os.environ}
+    options = ["-W", "error"] if name == "aioglacier" else []
+    script = str(Path(__file__).with_name("forks.py"))
+    os.set_inheritable(listener.fileno(), True)
+    command = [sys.executable, *options, script, name, str(listener.fileno()), str(owner)]
+    os.posix_spawn(sys.executable, command, {**_ENVIRONMENT, **kept})
 
 
 def _open_stream(setting: Any, theirs: list[int], *, is_input: bool = False) -> IO[bytes] | None:

@@ -98,42 +98,55 @@ def load_benchmarks() -> Callable[[], int]:
 PROGRAMS = {"aioglacier": load_aioglacier, "aws": load_aws, "benchmarks": load_benchmarks}
 
 
-def serve(name: str, control: socket.socket) -> None:
-    """Run requested programs until the requests end, and report their pids and exit codes."""
+def serve(name: str, listener: socket.socket, owner: int) -> None:
+    """Run requested programs until the owner ends, and report their pids and exit codes.
+
+    Args:
+        name: The program.
+        listener: Where the test processes connect.
+        owner: A descriptor of the process that runs the tests, or of the one that shares them out.
+    """
     program = PROGRAMS[name]()
     gc.collect()
     gc.freeze()  # otherwise each run's collector would touch all this, and so copy it
     reports: dict[int, int] = {}
+    controls: list[socket.socket] = []
     ended, wakeup = socket.socketpair()
     with ended, wakeup:
         wakeup.setblocking(False)
         signal.set_wakeup_fd(wakeup.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)  # the byte in the pair is the news
         while True:
-            ready, _, _ = select.select([control, ended], [], [])
+            watched: list[socket.socket | int] = [listener, owner, ended, *controls]
+            ready, _, _ = select.select(watched, [], [])
             if ended in ready:
                 ended.recv(100)
                 report_ends(reports)
-            if control not in ready:
-                continue
-            message, fds, _, _ = socket.recv_fds(control, 1 << 20, 4)
-            if not message:
+            if owner in ready:
                 signal.set_wakeup_fd(-1)
                 return
-            *streams, told = fds
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for each in (control, ended, wakeup):
-                    each.close()
-                for fd in (told, *reports.values()):
+            if listener in ready:
+                controls.append(listener.accept()[0])
+            for control in [each for each in controls if each in ready]:
+                message, fds, _, _ = socket.recv_fds(control, 1 << 20, 4)
+                if not message:
+                    controls.remove(control)
+                    control.close()
+                    continue
+                *streams, told = fds
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for each in (listener, ended, wakeup, *controls):
+                        each.close()
+                    for fd in (owner, told, *reports.values()):
+                        os.close(fd)
+                    become(name, program, json.loads(message), streams)
+                os.write(told, b"%d\n" % pid)
+                reports[pid] = told
+                for fd in streams:
                     os.close(fd)
-                become(name, program, json.loads(message), streams)
-            os.write(told, b"%d\n" % pid)
-            reports[pid] = told
-            for fd in streams:
-                os.close(fd)
 
 
 def report_ends(reports: dict[int, int]) -> None:
@@ -193,5 +206,5 @@ def reopen(fd: int, like: TextIO) -> TextIO:
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[2])) as socket_:
-        serve(sys.argv[1], socket_)
+    with socket.socket(fileno=int(sys.argv[2])) as socket_, suppress(ProcessLookupError):
+        serve(sys.argv[1], socket_, os.pidfd_open(int(sys.argv[3])))
