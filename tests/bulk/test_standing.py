@@ -28,6 +28,7 @@ async def test_files_of_a_deleted_archive_are_missed_and_sent_again(place: Place
     missed = await restore(place, tmp_path / "empty")
     assert {failure.path for failure in missed.failures} >= {b"d/a", b"big", b"link"}
     assert all(isinstance(failure.error, NotStoredError) for failure in missed.failures)
+    assert str(next(each.error for each in missed.failures if not each.path)).startswith("'.' cannot")
     assert {(Trouble.LOST, "d/a"), (Trouble.LOST, "big")} <= await troubles(place, tree)
     again = await place.sync(tree)
     assert (again.unchanged, again.archives) == (0, 2)

@@ -208,7 +208,7 @@ class FolderRestore:
         """Report the paths of which no version, or not the newest one, is stored."""
         self._progress.older = version.older
         for path, reason in version.lost.items():
-            shown = os.fsdecode(path)
+            shown = os.fsdecode(path) or "."
             error = NotStoredError(f"{shown!r} cannot be restored: {reason}")
             error.file = shown
             self._progress.failures.add(path, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aioglacier.core.inventory.text import without_lone_surrogates
 from aioglacier.core.models import (
     ArchiveId,
     CapacityId,
@@ -74,7 +75,7 @@ def read_upload(document: Mapping[str, Any]) -> UploadDescription:
 def read_part(document: Mapping[str, Any]) -> UploadedPart:
     """Read a part's start and hash. Its end is ignored: some answers have it one too large."""
     start = document["RangeInBytes"].partition("-")[0]
-    return UploadedPart(start=int(start), tree_hash=bytes.fromhex(document["SHA256TreeHash"]))
+    return UploadedPart(start=int(start), tree_hash=_hash(document["SHA256TreeHash"]))
 
 
 def read_job(document: Mapping[str, Any]) -> JobDescription:
@@ -190,10 +191,10 @@ def _read_inventory(document: Mapping[str, Any]) -> InventoryParameters:
 
 
 def _text(value: Any) -> str:
-    """Return a text; a value of another type would fail later, where nothing tells whose it is."""
+    """Return a text that can be kept; any other value would fail later, where nothing tells whose it is."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
-    return value
+    return without_lone_surrogates(value)
 
 
 def _count(value: Any, least: int = 0) -> int:
@@ -211,5 +212,12 @@ def _read_size(value: Any) -> int | None:
     return None if value is None else _count(value)
 
 
+def _hash(value: str) -> bytes:
+    tree_hash = bytes.fromhex(value)
+    if len(tree_hash) != 32:  # of SHA-256; fromhex takes any length
+        raise ValueError(f"{value!r} is no tree hash")
+    return tree_hash
+
+
 def _read_hash(value: str | None) -> bytes | None:
-    return bytes.fromhex(value) if value else None
+    return _hash(value) if value else None

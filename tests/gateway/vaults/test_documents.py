@@ -152,7 +152,8 @@ UNIT = {"CapacityId": "C", "StartDate": "2026-11-22T09:16:45Z", "ExpirationDate"
         (documents.read_notifications, {"SNSTopic": "arn"}, ["SNSTopic", "Events"]),
         (documents.read_tags, {}, ["Tags"]),
         (documents.page_of("VaultList", documents.read_vault), {"VaultList": []}, ["VaultList", "Marker"]),
-        (documents.read_part, {"SHA256TreeHash": "00"}, ["RangeInBytes"]),
+        (documents.read_part, {"SHA256TreeHash": "00" * 32}, ["RangeInBytes"]),
+        (documents.read_part, {"RangeInBytes": "0-1"}, ["SHA256TreeHash"]),
     ],
 )
 @pytest.mark.parametrize("value", [5.5, True, -1, 2**63, ["x"], {"x": 5}, float("inf")])
@@ -169,6 +170,21 @@ def test_a_member_of_another_type_is_refused(
     if isinstance(value, float):
         with pytest.raises((TypeError, ValueError)):
             documents.read_retrieval_policy({"Policy": {"Rules": [{"BytesPerHour": value}]}})
+
+
+@pytest.mark.parametrize("text", ["ab", "ab" * 31, "ab" * 33, "zz" * 32])
+def test_a_hash_of_another_length_is_refused(text: str) -> None:
+    """It could only fail later, as damage of bytes that are right."""
+    for name in ("ArchiveSHA256TreeHash", "SHA256TreeHash"):
+        with pytest.raises(ValueError, match=r"tree hash|hexadecimal"):
+            documents.read_job({**JOB, name: text})
+    with pytest.raises(ValueError, match=r"tree hash|hexadecimal"):
+        documents.read_part({"RangeInBytes": "0-1", "SHA256TreeHash": text})
+
+
+def test_half_of_a_surrogate_pair_is_replaced() -> None:
+    """JSON can hold it as an escape, and neither a catalog nor a terminal takes it."""
+    assert documents.read_job({**JOB, "JobDescription": "a\ud800b"}).description == "a\ufffdb"
 
 
 def test_a_list_that_is_not_there_is_no_empty_list() -> None:

@@ -114,9 +114,9 @@ def _report(
         session.output.warn(f"the folder of archive {archive_id} is unknown; name one with --folder")
     if done.outdated:
         session.output.warn(
-            f"{show_count(len(done.outdated), 'archive')} were made before a sync that is on record, whose "
-            "versions they would hide, and are left out; a new catalog (--catalog FILE, and 'inventory' "
-            "first) takes all in their order, and no job is paid for again within a day"
+            f"left out {show_count(len(done.outdated), 'archive')} made before a sync that is on record, as "
+            "they would hide its versions; a new catalog (--catalog FILE, and 'inventory' first) takes all "
+            "in their order, and no job is paid for again within a day"
         )
     for archive in plan.unnamed:
         session.output.warn(f"archive {archive.id} is a file whose name only the lost catalog had")
