@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -54,6 +55,11 @@ _QUIET: Final = {
 }
 
 _NO_PAGES: Final = "127.0.0.1:0"
+
+_GUARD: Final = (
+    "Each one loads the main module of the program, so a program with Limits(processes=...) needs its calls "
+    'below if __name__ == "__main__":'
+)
 
 
 class DaskRunner:
@@ -160,20 +166,22 @@ class DaskRunner:
         if address is None:
             logging.getLogger("distributed").setLevel(logging.CRITICAL)  # workers that end as they like
             with dask.config.set(_QUIET):
-                address = await self._stack.enter_async_context(
-                    LocalCluster(
-                        n_workers=self._processes,
-                        threads_per_worker=1,
-                        host="127.0.0.1",
-                        # Or pages with the state of all would be served to every machine.
-                        dashboard_address=_NO_PAGES,
-                        worker_dashboard_address=_NO_PAGES,
-                        scheduler_kwargs={"dashboard": False},
-                        memory_limit=0,
-                        silence_logs=logging.CRITICAL,
-                        asynchronous=True,
-                    )
+                cluster = LocalCluster(
+                    n_workers=self._processes,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    # Or pages with the state of all would be served to every machine.
+                    dashboard_address=_NO_PAGES,
+                    worker_dashboard_address=_NO_PAGES,
+                    scheduler_kwargs={"dashboard": False},
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                    asynchronous=True,
                 )
+                try:
+                    address = await self._stack.enter_async_context(cluster)
+                except RuntimeError as error:
+                    raise ClusterError(f"no worker process could be started: {error} {_GUARD}") from error
         try:
             client = Client(address, asynchronous=True, set_as_default=False, timeout=_PATIENCE_SECONDS)
             self._stack.push_async_callback(client.close)  # also one that finds no scheduler
@@ -225,8 +233,12 @@ async def open_runner(
         smallest: Bytes of a file that is worth it; ``None`` chooses.
 
     Raises:
-        ClusterError: Dask is not installed, there is no scheduler, or a worker differs from this process.
+        ClusterError: Dask is not installed, there is no scheduler, or a worker differs from this process; or
+            this is one of the processes to be started, and it loads a main module that connects.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # At once: the program would do again, in each process, all that it does before its first large file.
+        raise ClusterError(f"this process is being started for another one. {_GUARD}")
     site = Site.of(options, limits, s3_endpoint or None, is_local=is_local, is_here=address is None)
     worker = await _load_worker()
     runner = DaskRunner(worker, site, address, limits.processes or 1, smallest)

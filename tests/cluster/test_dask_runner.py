@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 import aioglacier.cluster
@@ -55,6 +56,33 @@ async def test_processes_here_are_not_started_before_there_is_work() -> None:
     """A connection that only lists vaults starts nothing."""
     async with open_runner(OPTIONS, Limits(processes=64)) as runner:
         assert runner.smallest > 0
+
+
+async def test_a_main_module_without_a_guard_does_nothing_twice(tmp_path: Path) -> None:
+    """A process that is started for another one refuses to connect, and both errors name the guard."""
+    program = tmp_path / "program.py"
+    program.write_text(_WITHOUT_GUARD)
+    done = await anyio.run_process([sys.executable, str(program)], check=False, cwd=tmp_path)
+    *others, last = done.stderr.decode().splitlines()
+    assert done.stdout == b"connected\n"
+    assert "ClusterError: no worker process could be started" in last
+    assert 'below if __name__ == "__main__":' in last
+    assert any("this process is being started for another one" in line for line in others)
+
+
+_WITHOUT_GUARD = """
+import asyncio
+from aioglacier.cluster.dask_runner import open_runner
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.transfer.budget.allowance import Limits
+
+async def work():
+    async with open_runner(GatewayOptions(region_name="us-east-1"), Limits(processes=1)) as runner:
+        print("connected", flush=True)
+        await runner.open()
+
+asyncio.run(work())
+"""
 
 
 async def test_another_version_is_refused(
