@@ -104,6 +104,8 @@ async def _send_files(site: Site, transport: asyncio.Transport, slices: tuple[Sl
             stop = one.start + one.size
             for at in range(one.start, stop, _WRITE_SIZE):
                 size = min(_WRITE_SIZE, stop - at)
+                if transport.is_closing():  # the client is gone, for which sendfile has only a RuntimeError
+                    raise ConnectionResetError
                 with anyio.fail_after(site.settings.body_idle_seconds):
                     sent = await loop.sendfile(transport, file, at, size)
                 if sent < size:

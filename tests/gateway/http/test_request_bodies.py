@@ -66,6 +66,8 @@ def forget(range_: FileRange) -> None:
             os.preadv(range_.descriptor, [bytearray(1)], range_.offset, os.RWF_NOWAIT)
         except BlockingIOError:
             return
+        except OSError:
+            pytest.skip("this filesystem cannot say what its cache has")
         assert time.monotonic() < give_up, "the system keeps the file in its cache"
 
 
