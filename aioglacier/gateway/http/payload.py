@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientConnectionResetError, Payload
 
-from aioglacier.core.errors import SourceError
 from aioglacier.gateway.http.request_bodies import slices_of
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Sent:
         count: Bytes that the current attempt has handed to the kernel.
         is_complete: Whether the kernel has the whole body.
         started_at: When a connection was open and the request's head on its way, on the monotonic clock.
-        failure: The error in reading the body's file, which aiohttp does not pass on.
+        failure: An error of this side, as in reading the body's file; aiohttp does not pass it on.
         on_move: Called when bytes have moved.
         on_wait: Called before a wait in which none may move.
     """
@@ -74,7 +73,7 @@ class Sent:
         self.count = 0
         self.is_complete = False
         self.started_at: float | None = None
-        self.failure: SourceError | None = None
+        self.failure: Exception | None = None
         self.on_move: Callable[[], None] = _nothing
         self.on_wait: Callable[[], None] = _nothing
         self._progress = progress
@@ -152,9 +151,13 @@ class SlicePayload(Payload):
                 elif sent.count - rested_at >= _LONGEST_STRETCH:
                     await asyncio.sleep(0)
                     rested_at = sent.count
-                slice_ = await self._take(min(size, largest))
-                if self._before_last is not None and sent.count + slice_.nbytes == sent.size:
-                    await self._before_last()
+                try:
+                    slice_ = await self._take(min(size, largest))
+                    if self._before_last is not None and sent.count + slice_.nbytes == sent.size:
+                        await self._before_last()
+                except Exception as error:  # noqa: BLE001  # aiohttp would call it a lost connection
+                    sent.failure = error
+                    raise ClientConnectionResetError("the rest of the body cannot be sent") from None
                 # aiohttp writes the request's head and the first slice together.
                 took = await self._send(writer, slice_)
                 if took > _SLOW_SECONDS:
@@ -193,11 +196,7 @@ class SlicePayload(Payload):
 
     async def _take(self, size: int) -> memoryview:
         """Return the next slice once it may be sent."""
-        try:
-            slice_ = await self._slices.take(self.sent.count, size)
-        except SourceError as error:
-            self.sent.failure = error
-            raise ClientConnectionResetError("the rest of the body cannot be read") from None
+        slice_ = await self._slices.take(self.sent.count, size)
         if self._bandwidth is not None:
             self.sent.on_wait()
             await self._bandwidth.take(slice_.nbytes)

@@ -20,7 +20,6 @@ from aioglacier.gateway.http.watchdog import Alarm
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from aioglacier.core.errors import SourceError, TransportError
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import Body, Throttle
     from aioglacier.gateway.http.payload import Sent
@@ -115,7 +114,7 @@ class Sender:
 
         Raises:
             TransportError: No answer came, or not in time.
-            SourceError: The body's file cannot be read.
+            SourceError: The body's file cannot be read. Any other error of making the body comes as itself.
         """
         sent, stall, has_body = payload.sent, self._timeouts.stall, request.has_body
         with anyio.CancelScope() as scope:
@@ -180,7 +179,7 @@ class Sender:
         self._is_name_known = True
         return response
 
-    def _failure(self, request: Request, sent: Sent, error: Exception) -> TransportError | SourceError:
+    def _failure(self, request: Request, sent: Sent, error: Exception) -> Exception:
         self._rate = 0.0
         is_lookup = isinstance(error, aiohttp.ClientConnectorDNSError)
         # A name that was known once is right, and the network is at fault.

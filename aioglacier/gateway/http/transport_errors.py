@@ -12,7 +12,6 @@ from aioglacier.core.errors import (
     CertificateError,
     ConnectionFailedError,
     ConnectionLostError,
-    SourceError,
     StalledTransferError,
     TransportError,
     UnexpectedResponseError,
@@ -31,13 +30,11 @@ REGIONS: Final = (
 )  # fmt: skip
 
 
-def failure(
-    operation: str, sent: Sent, error: Exception, *, origin: str, is_proxied: bool
-) -> TransportError | SourceError:
+def failure(operation: str, sent: Sent, error: Exception, *, origin: str, is_proxied: bool) -> Exception:
     """Return our error for one of aiohttp's that came before the head of the answer.
 
     A body that the kernel does not have whole cannot have taken effect: the service acts on whole bodies. If
-    the body's file could not be read, its error is returned instead.
+    this side could not make the body, as from a file that cannot be read, its own error is returned instead.
     """
     if sent.failure is not None:
         return sent.failure

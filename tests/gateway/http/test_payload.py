@@ -120,6 +120,18 @@ async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyS
     assert len(received) < len(memory)
 
 
+async def test_a_mistake_in_code_is_no_lost_connection(server: FaultyServer, gateway: VaultCaller) -> None:
+    """An error of this side while a body is sent comes as itself after one attempt."""
+
+    async def mistake() -> None:
+        raise TypeError("no bytes")
+
+    body = memoryview(b"frame")
+    with pytest.raises(TypeError, match="no bytes"):
+        await gateway.upload_archive("photos", body, hashes=hash_part(body), before_last=mistake)
+    assert len(server.requests) <= 1
+
+
 async def test_body_is_not_copied(server: FaultyServer, gateway: VaultCaller) -> None:
     """Sending 64 MiB takes a few slices of memory, not another 64 MiB."""
 
