@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from aioglacier.client.inventory import Inventory, InventoryReading
 from aioglacier.client.notices import POLL_BESIDE_NOTICES_SECONDS
 from aioglacier.client.retrieval import wait_until_done
-from aioglacier.core.errors import InvalidPlanError, JobFailedError, JobNotReadyError, UnexpectedResponseError
+from aioglacier.core.errors import (
+    ConfigurationError,
+    InvalidPlanError,
+    JobFailedError,
+    JobNotReadyError,
+    UnexpectedResponseError,
+)
 from aioglacier.core.models import JobAction, JobStatus
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.download.download import Download
@@ -33,7 +39,8 @@ class Job:
 
     A job cannot be cancelled. It and its output are kept for about a day after it is done, and the output may
     be read any number of times. One from ``Vault.retrievals.find()`` gives the bytes that were asked for
-    there, even if it retrieves more.
+    there, even if it retrieves more. A pickled job has its attributes, but no connection:
+    ``glacier.vault(job.vault).job(job.id)`` connects it again.
 
     Attributes:
         id: The id that the service gave it.
@@ -52,6 +59,9 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.vault} {self.id}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unconnected, (self.vault, self.id, self._part, self.is_new)
 
     async def describe(self) -> JobDescription:
         """Ask the service for the state of the job.
@@ -233,3 +243,19 @@ class Job:
             leaves=leaves,
             allows_unverified=allows,
         )
+
+
+class _NoConnection:
+    """The context of a job that was unpickled."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise ConfigurationError(
+            f"this job came from a pickle and has no connection; use glacier.vault({self.name!r}).job(job.id)"
+        )
+
+
+def _unconnected(vault: str, job_id: JobId, part: ByteRange | None, is_new: bool) -> Job:
+    return Job(cast("VaultContext", _NoConnection(vault)), job_id, part, is_new=is_new)

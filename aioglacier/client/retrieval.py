@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
+from typing_extensions import TypeVar  # whose variables have defaults before Python 3.13
 
 from aioglacier.core.errors import TemporaryServiceError, TransportError, WaitTimeoutError
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from aioglacier.core.models import JobDescription
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.s3.objects import ObjectHead
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -26,7 +29,7 @@ _FIRST_POLL_SECONDS: Final = 1.0
 _LONGEST_POLL_SECONDS: Final = 30.0
 
 T = TypeVar("T")
-D_co = TypeVar("D_co", covariant=True)
+D_co = TypeVar("D_co", covariant=True, default="JobDescription | ObjectHead")
 
 
 class Retrieval(Protocol[D_co]):

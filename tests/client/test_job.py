@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +12,7 @@ from anyio import wait_all_tasks_blocked
 from aioglacier import (
     Archive,
     ArchiveNotFoundError,
+    ConfigurationError,
     ConnectionFailedError,
     IntegrityError,
     InvalidIdError,
@@ -169,3 +171,16 @@ async def test_bytes_that_nothing_vouches_for_are_given_only_if_asked_for(
     assert (tmp_path / "part").read_bytes() == data[MIB : 3 * MIB]
     async with job.open_reader(unverified=True) as reader:
         assert b"".join([block async for block in reader]) == data[MIB : 3 * MIB]
+
+
+async def test_archives_and_jobs_can_be_pickled(scripted: ScriptedGateway, vault: Vault) -> None:
+    """Data comes back equal; a job comes back with its names, and says how to connect it again."""
+    archive = await archived(vault)
+    job = await vault.retrieve(archive.id)
+    for data in (archive, await job.describe(), await vault.describe()):
+        assert pickle.loads(pickle.dumps(data)) == data  # noqa: S301  # our own
+    there = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(job))))  # noqa: S301  # our own
+    assert (there.id, there.vault, there.is_new, repr(there)) == (job.id, job.vault, job.is_new, repr(job))
+    with pytest.raises(ConfigurationError, match=r"glacier\.vault\('v'\)\.job\(job\.id\)"):
+        await there.describe()
+    assert scripted.calls["DescribeJob"] == 1

@@ -77,6 +77,20 @@ async def archive_to(
     assert_type(await retrieval.download("file"), None)
 
 
+async def fill(writer: aioglacier.ArchiveWriter, retrieval: aioglacier.Retrieval) -> None:
+    """Take the writer or the retrieval of either service, without naming what they give."""
+    await writer.write(b"frame")
+    assert_type(writer.archive, aioglacier.Archive)
+    await retrieval.wait_until_done()
+
+
+async def give(vault: aioglacier.Vault, bucket: aioglacier.Bucket, id_: aioglacier.ArchiveId) -> None:
+    """Give them those of a vault and of a bucket."""
+    async with vault.open_writer() as of_vault, bucket.open_writer("key") as of_bucket:
+        await fill(of_vault, await vault.retrieve(id_))
+        await fill(of_bucket, await bucket.retrieve("key"))
+
+
 async def main() -> None:
     """Connect with everything."""
     try:

@@ -6,9 +6,10 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol
 
 import anyio.lowlevel
+from typing_extensions import TypeVar  # whose variables have defaults before Python 3.13
 
 from aioglacier.core.checks import check_description
 from aioglacier.core.errors import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from aioglacier.core.models import ObjectTarget, UploadId
+    from aioglacier.core.models import Archive, ObjectTarget, UploadId
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
@@ -49,6 +50,7 @@ _SMALLEST_BUFFER: Final = 64 * 1024
 
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True, default="Archive")
 
 
 class SendOptions(Protocol):
@@ -120,7 +122,7 @@ class UploadOptions:
         return naming(vault=self.vault)
 
 
-class ArchiveWriter(Generic[A]):
+class ArchiveWriter(Generic[A_co]):
     """Takes the bytes of one archive in order.
 
     Made by ``open_writer()`` of a vault or a bucket. For one task at a time. Memory: parts are held until the
@@ -128,7 +130,7 @@ class ArchiveWriter(Generic[A]):
     is free.
     """
 
-    def __init__(self, engine: UploadEngine[A], options: SendOptions, position: int = 0) -> None:
+    def __init__(self, engine: UploadEngine[A_co], options: SendOptions, position: int = 0) -> None:
         self._engine = engine
         self._options = options
         self._buffer: PartBuffer | None = None
@@ -149,7 +151,7 @@ class ArchiveWriter(Generic[A]):
         )
 
     @property
-    def archive(self) -> A:
+    def archive(self) -> A_co:
         """The archive; there is one after a clean end of the block, or after ``complete``.
 
         Raises:
@@ -256,7 +258,7 @@ class ArchiveWriter(Generic[A]):
         self._file = WriterFile(self.write, self._position)
         return self._file
 
-    async def complete(self) -> A:
+    async def complete(self) -> A_co:
         """Send what is left, wait for every part, and make the archive.
 
         Calling it again returns the same archive. If cancelled while the service may already be making the
