@@ -14,25 +14,47 @@ import pytest
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
-ASK = """
+#: What each shell runs: it reads the printed script and prints the words that fit, as "upload" and "uploads".
+SCRIPTS = {
+    "bash": """
 eval "$(aioglacier completion bash)"
-COMPREPLY=(); COMP_WORDS=({words}); COMP_CWORD={last}
-_aioglacier_completion aioglacier; echo "${{COMPREPLY[@]}}"
-"""
+for line in "aioglacier upl" "aioglacier vault cr" "aioglacier sync --dry"; do
+    COMPREPLY=(); COMP_WORDS=($line); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _aioglacier_completion aioglacier; printf "%s\\n" "${COMPREPLY[@]}"
+done
+""",
+    "fish": """
+aioglacier completion fish | source
+for line in "aioglacier upl" "aioglacier vault cr" "aioglacier sync --dry"
+    complete -C $line | string replace -r "\\t.*" ""
+end
+""",
+    "zsh": """
+autoload -U compinit; compinit -u -D
+eval "$(aioglacier completion zsh)"
+_describe() { print -rl -- ${${(P)3}%%:*} }  # it would show them in the line editor
+for line in "aioglacier upl" "aioglacier vault cr" "aioglacier sync --dry"; do
+    words=(${=line}); CURRENT=${#words}; _aioglacier_completion
+done
+""",
+}
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes_commands_and_options() -> None:
-    """The printed script works in bash: the shell gets the words that fit."""
-    script = "".join(
-        ASK.format(words=" ".join(words), last=len(words) - 1)
-        for words in (["aioglacier", "upl"], ["aioglacier", "vault", "cr"], ["aioglacier", "sync", "--dry"])
-    )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_a_shell_completes_commands_and_options(shell: str, tmp_path: Path) -> None:
+    """The printed script works in the shell itself, which gets the words that fit."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+    }
+    command = {"bash": ["bash", "-c"], "fish": ["fish", "--no-config", "-c"], "zsh": ["zsh", "-fc"]}[shell]
     done = subprocess.run(
-        ["bash", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=60
+        [*command, SCRIPTS[shell]], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (done.stdout.splitlines(), done.stderr) == (["upload uploads", "create", "--dry-run"], "")
+    assert (done.stdout.split(), done.stderr) == (["upload", "uploads", "create", "--dry-run"], "")
 
 
 def test_each_shell_has_a_script(cli: Cli) -> None:
