@@ -35,9 +35,9 @@ _WHOLE = {"cli", "bare", "program", "place"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with one of these fixtures as slow, before the deselection."""
+    """Mark as slow what has one of these fixtures or a PostgreSQL of its own, before the deselection."""
     for item in items:
-        if not _WHOLE.isdisjoint(getattr(item, "fixturenames", ())):
+        if not _WHOLE.isdisjoint(getattr(item, "fixturenames", ())) or "postgresql" in item.name:
             item.add_marker(pytest.mark.slow)
 
 

@@ -242,6 +242,7 @@ def is_allowed(import_: Import) -> bool:
     return there == here or there in ROOMS[here]
 
 
+@pytest.mark.slow
 def test_imports_point_downward() -> None:
     """No module imports from a room above its own, not even for types or inside a function."""
     assert not [str(each) for each in every_import() if is_inside(each) and not is_allowed(each)]
@@ -410,6 +411,7 @@ def test_a_module_that_decides_has_its_test_file() -> None:
     assert all((ROOT / path).exists() for path in TESTED_ELSEWHERE.values())
 
 
+@pytest.mark.slow
 def test_no_decision_reads_a_message() -> None:
     """Facts are attributes of errors; only what others say in words alone is read from their words."""
     readers = {

@@ -97,6 +97,7 @@ def first_lines(path: Path) -> list[tuple[int, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", rooms())
 def test_no_hard_words(room: str) -> None:
     """Docstrings, comments, messages and documents use words that a colleague would say aloud."""

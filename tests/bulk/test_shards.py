@@ -66,6 +66,7 @@ async def site(tmp_path: Path, emptied_database: str) -> AsyncIterator[Site]:  #
 SHARDS = [Shard(number, 3) for number in (1, 2, 3)]
 
 
+@pytest.mark.slow
 async def test_shards_archive_a_folder_once(site: Site, tree: Path, tmp_path: Path) -> None:
     """Together they archive each path once, see removals, and leave nothing for the whole to do."""
     write(tree, {f"big{number}": bytes([number]) * (17 * MIB) for number in range(3)})
@@ -112,6 +113,7 @@ async def _while_a_shard_syncs(vault: Vault, other: Vault, tree: Path) -> None:
         await FolderSync(other, tree).run()
 
 
+@pytest.mark.slow
 async def test_shards_verify_every_path_once(site: Site, tree: Path) -> None:
     """Each finding is reported by one of them, and the sample is divided."""
     async with site.vault() as vault:
@@ -135,6 +137,7 @@ async def test_shards_verify_every_path_once(site: Site, tree: Path) -> None:
     assert sampled <= 2
 
 
+@pytest.mark.slow
 async def test_shards_restore_every_archive_once(site: Site, tmp_path: Path) -> None:
     """Each archive is asked for by one shard, also if there are more shards than archives."""
     names = {f"file{number}" for number in range(7)}

@@ -141,6 +141,7 @@ def test_what_is_no_inventory_is_named(tmp_path: Path) -> None:
     assert raised.value.__notes__ == [f"in {str(tmp_path / 'newer')!r}"]
 
 
+@pytest.mark.slow
 def test_memory_stays_the_same_for_a_large_inventory(tmp_path: Path) -> None:
     """CC-04: 20,000 archives more take less than 32 MiB more, of which 16 are the table's cache."""
     program = """

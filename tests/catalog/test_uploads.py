@@ -111,6 +111,7 @@ async def test_the_life_of_an_upload(location: str) -> None:
         assert await catalog.uploads.find_unfinished(PHOTOS, "/s") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", UploadState)
 async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: UploadState) -> None:
     """Each allowed step is made, each again does no harm, and any other changes nothing."""

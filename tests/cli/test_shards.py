@@ -99,6 +99,7 @@ def test_the_recipes_run_as_they_stand(site: Cli, tmp_path: Path) -> None:
     site("sync", "--dry-run", str(tmp_path / "data" / "photos"), "photos")
 
 
+@pytest.mark.slow
 def test_four_processes_upload_the_same_files(site: Cli, tmp_path: Path) -> None:
     """Each file becomes one archive, whichever process is first."""
     site("vault", "create", "films")
@@ -119,6 +120,7 @@ def test_four_processes_upload_the_same_files(site: Cli, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_a_shard_is_refused_where_it_cannot_work(site: Cli, tmp_path: Path) -> None:
     """Standard input, a folder's restore, a catalog in a file, and what is no shard: nothing is done."""
     for name in ("a", "b"):  # which of them the shard has depends on the folder's name

@@ -219,6 +219,7 @@ with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop
 """
 
 
+@pytest.mark.slow
 def test_uvloop_gives_the_same_results() -> None:
     """Writer, worker processes, download and reader run on uvloop and end cleanly."""
     pytest.importorskip("uvloop")

@@ -18,6 +18,7 @@ MIB = 1024 * 1024
 DATA = bytes(range(251)) * (3 * MIB // 251)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_format", ["JSON", "CSV"])
 async def test_an_inventory_is_read_as_a_stream(
     output_format: str, local: aioglacier.Glacier, monkeypatch: pytest.MonkeyPatch

@@ -105,6 +105,7 @@ def messaging(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Iterator[Messag
     messaging.close()
 
 
+@pytest.mark.slow
 async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messaging: Messaging) -> None:
     """Both tasks that wait for a job find it done when its message comes, not 15 minutes later."""
     async with (
@@ -130,6 +131,7 @@ async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messa
     assert await anyio.to_thread.run_sync(messaging.count_messages) == 1
 
 
+@pytest.mark.slow
 async def test_a_wait_ends_when_the_queue_tells_of_the_restore(tmp_path: Path, messaging: Messaging) -> None:
     """A task that waits for a restore finds it done when the bucket's event comes."""
     async with (
@@ -151,6 +153,7 @@ async def test_a_wait_ends_when_the_queue_tells_of_the_restore(tmp_path: Path, m
     assert await anyio.to_thread.run_sync(messaging.count_messages) == 0
 
 
+@pytest.mark.slow
 async def test_a_message_is_only_a_hint(tmp_path: Path, messaging: Messaging) -> None:
     """A message that claims success does not make an unfinished job done."""
     async with (
@@ -198,6 +201,7 @@ async def test_a_message_during_a_question_ends_the_next_wait() -> None:
     assert scope.cancelled_caught
 
 
+@pytest.mark.slow
 async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(
     tmp_path: Path, messaging: Messaging
 ) -> None:

@@ -48,6 +48,7 @@ async def test_waiting_goes_on_while_the_service_cannot_be_reached() -> None:
     assert len(pauses) == 3
 
 
+@pytest.mark.slow
 async def test_an_error_that_stays_ends_the_wait() -> None:
     """A certificate that is wrong now is wrong in an hour."""
     with pytest.raises(ConnectionLostError):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
+@pytest.mark.slow
 async def test_unfinished_uploads_are_listed_and_ended(
     scripted: ScriptedGateway, vault: aioglacier.Vault
 ) -> None:

@@ -176,6 +176,7 @@ def test_the_table_has_every_public_method() -> None:
     assert methods == CALLS.keys() | SILENT
 
 
+@pytest.mark.slow
 async def test_every_error_of_the_service_names_the_vault(stand: Stand) -> None:
     """Every public method that the service refuses raises an error with the vault's name, in message too."""
     wrong = {}
@@ -264,6 +265,7 @@ FOUND_HERE: dict[str, tuple[Fault | None, Callable[[Stand], Awaitable[Any]], typ
 }
 
 
+@pytest.mark.slow
 async def test_every_error_that_is_found_here_names_the_vault(stand: Stand) -> None:
     """Damage, impatience and wrong files or jobs name the vault as a refusal does."""
     wrong = {}

@@ -11,6 +11,7 @@ from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House, done
 
 
+@pytest.mark.slow
 async def test_a_stream_goes_on_where_its_writer_says(house: House) -> None:
     """A stream read again from ``position`` becomes the same archive, and no byte before is sent again."""
     content = data(SIZE)

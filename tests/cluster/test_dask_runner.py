@@ -41,6 +41,7 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
 async def test_a_scheduler_that_is_not_there_is_reported(
     address: str, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
+@pytest.mark.slow
 async def test_a_file_is_fetched(runner: Runner, house: Served, tmp_path: Path) -> None:
     """All bytes come through the processes, each at its place, and the file gets its name at the end."""
     job = spread(house, runner).vault.job((await job_of(house)).id)
@@ -59,6 +60,7 @@ async def test_a_file_is_fetched(runner: Runner, house: Served, tmp_path: Path) 
     assert (counters.done, counters.moved, counters.workers) == (len(WHOLE), len(WHOLE), 2)
 
 
+@pytest.mark.slow
 async def test_a_part_of_an_output_is_fetched_here(runner: Runner, house: Served, tmp_path: Path) -> None:
     """A range whose pieces only the catalog proves is no work for others."""
     archive = await house.vault.upload(WHOLE)

@@ -143,6 +143,7 @@ async def test_a_cancelled_task_has_ended(dask: Runner, house: Served, file: Pat
     assert met["UploadMultipartPart"] <= 3
 
 
+@pytest.mark.slow
 async def test_a_file_goes_through(runner: Runner, house: Served, file: Path) -> None:
     """An upload through a runner makes the same archive with each part once, and leaves no upload."""
     counts = house.watch("InitiateMultipartUpload", "CompleteMultipartUpload")
@@ -153,6 +154,7 @@ async def test_a_file_goes_through(runner: Runner, house: Served, file: Path) ->
     assert archive.id
 
 
+@pytest.mark.slow
 async def test_an_upload_goes_on(runner: Runner, house: Served, file: Path) -> None:
     """Parts that the service has are hashed there and not sent again."""
     task = await begin(house, file)
@@ -181,6 +183,7 @@ async def test_an_upload_of_another_file_does_not_go_on(runner: Runner, house: S
     assert counts() == {"UploadMultipartPart": 0}
 
 
+@pytest.mark.slow
 async def test_lost_processes_leave_an_upload_that_goes_on(house: Served, file: Path) -> None:
     """If all processes are lost, the error names the upload, and the parts that are there stay."""
     runner = ScriptedRunner(house)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.transfer.conftest import Served
 
 
+@pytest.mark.slow
 async def test_a_task_of_another_version_is_refused(
     worker_tasks: Any, dask: Runner, house: Served, file: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_each_core_gives_the_published_hashes(
         assert combine_leaves(leaves).hex() == vector["sha256_tree_hash"], vector["name"]
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("near", [0, 64, 128, MIB, 2 * MIB])
 def test_each_core_agrees_with_hashlib_around_blocks_and_leaves(new_pair: NewPair, near: int) -> None:

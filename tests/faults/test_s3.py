@@ -174,6 +174,7 @@ async def test_ob_01_a_download_that_is_killed_goes_on(stand: Stand, tmp_path: P
     assert target.read_bytes() == DATA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [FaultKind.WRONG_HASH, FaultKind.OMIT_HEADER])
 @pytest.mark.parametrize("checksum", ["SHA256", "CRC64NVME"])
 async def test_ob_04_a_part_without_its_checksum_is_sent_again(
@@ -190,6 +191,7 @@ async def test_ob_04_a_part_without_its_checksum_is_sent_again(
     assert await stand.uploads() == []
 
 
+@pytest.mark.slow
 async def test_ob_05_bits_that_flip_on_the_way_down_are_fetched_again(stand: Stand, tmp_path: Path) -> None:
     """Bytes that are wrong each time are an error, and make no file."""
     await stand.upload()
@@ -220,6 +222,7 @@ async def test_ob_06_an_error_inside_a_success_is_no_success(stand: Stand) -> No
     await stand.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",
     ["CreateMultipartUpload", "CompleteMultipartUpload", "ListMultipartUploads", "GetObjectAttributes"],

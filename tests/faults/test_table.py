@@ -36,6 +36,7 @@ def test_every_fault_has_its_row() -> None:
     assert re.findall(r"^\| ([A-Z]{2}-\d\d) \|", PAGE, re.MULTILINE) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_names_tests_that_exist(row: str) -> None:
     """Every fault has a test with a body."""

@@ -212,6 +212,7 @@ with landing.writing(sys.argv[1], overwrite=sys.argv[2] == "True") as file:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("point", ["file on disk", "file renamed"])
 def test_a_kill_leaves_the_old_file_or_the_new_one(target: Path, point: str, *, overwrite: bool) -> None:

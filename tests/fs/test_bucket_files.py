@@ -117,6 +117,7 @@ def test_what_was_not_restored_is_not_read(options: dict[str, Any], bucket: str)
         assert file.read(10) == b"a" * 10
 
 
+@pytest.mark.slow
 def test_pandas_writes_and_reads(system: Any, options: dict[str, Any], bucket: str) -> None:
     """A table in a class that reads at once comes back by its address."""
     import pandas as pd  # noqa: PLC0415  # takes a second of every process that collects tests

@@ -31,6 +31,7 @@ async def origin_of(**options: Any) -> tuple[str, str]:
         return gateway.origin, gateway.region
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("region", "origin"),
     [
@@ -92,6 +93,7 @@ async def test_both_gateways_share_a_rate(server: FaultyServer) -> None:
             assert counting.bytes - before >= 1000
 
 
+@pytest.mark.slow
 async def test_profile_brings_region_and_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A profile named by option or variable has region and keys."""
     (tmp_path / "config").write_text("[profile archive]\nregion = eu-north-1\n")
@@ -125,6 +127,7 @@ async def test_no_credentials(server: FaultyServer) -> None:
     assert server.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -215,6 +218,7 @@ async def test_certificate_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPa
         await origin_of(region_name="us-east-1")
 
 
+@pytest.mark.slow
 async def test_opening_does_not_stall_the_loop(server: FaultyServer) -> None:
     """A thread reads the certificates."""
     stalls: list[float] = []

@@ -85,6 +85,7 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
         yield chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -35,6 +35,7 @@ async def test_what_lies_under_a_key_is_never_trusted_or_replaced(old_vault: Old
         assert (await bucket.head("a")).storage_class == "STANDARD"
 
 
+@pytest.mark.slow
 async def test_damaged_bytes_never_become_an_object(old_vault: OldVault) -> None:
     """A flipped bit is found before its part is sent; the part is fetched again, and the others are not."""
     await old_vault.fill({"a": b"a" * (17 * MIB), "b": b"b" * 100})
@@ -48,6 +49,7 @@ async def test_damaged_bytes_never_become_an_object(old_vault: OldVault) -> None
         assert found["a"]["aioglacier-tree-hash"] == tree_hash(b"a" * (17 * MIB)).hex()
 
 
+@pytest.mark.slow
 async def test_a_part_that_arrived_is_not_moved_again(old_vault: OldVault) -> None:
     """After a refusal in the middle the next run sends the missing parts, by the same job."""
     content = b"x" * (48 * MIB)
@@ -74,6 +76,7 @@ async def test_a_part_that_arrived_is_not_moved_again(old_vault: OldVault) -> No
         assert found["a"]["aioglacier-tree-hash"] == tree_hash(content).hex()
 
 
+@pytest.mark.slow
 async def test_an_upload_that_is_gone_begins_again(old_vault: OldVault) -> None:
     """A lifecycle rule may remove an unfinished upload; the archive still arrives by the same job."""
     await old_vault.fill({"a": b"x" * (20 * MIB)})
@@ -87,6 +90,7 @@ async def test_an_upload_that_is_gone_begins_again(old_vault: OldVault) -> None:
         assert (done.restored, done.jobs_started) == (1, 0)
 
 
+@pytest.mark.slow
 async def test_parts_that_do_not_fit_the_memory_go_through_a_folder(
     old_vault: OldVault, tmp_path: Path
 ) -> None:

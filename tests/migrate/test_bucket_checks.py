@@ -63,6 +63,7 @@ async def test_rules_versions_and_locks_are_said(old_vault: OldVault) -> None:
         assert "2 years in mode COMPLIANCE" in lock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",
     ["PutObject", "GetObject", "ListObjectsV2", "CreateMultipartUpload", "ListParts", "AbortMultipartUpload"],

@@ -40,6 +40,7 @@ async def keys(bucket: Bucket) -> list[str]:
     return [entry.key async for entry in bucket.objects() if ".aioglacier" not in entry.key]
 
 
+@pytest.mark.slow
 async def test_small_archives_share_an_object_and_come_back_by_name(
     old_vault: OldVault, tmp_path: Path
 ) -> None:
@@ -84,6 +85,7 @@ async def test_small_archives_share_an_object_and_come_back_by_name(
     assert len([path for path in (tmp_path / "back").rglob("*") if path.is_file()]) == 13
 
 
+@pytest.mark.slow
 async def test_a_bundle_whose_answer_was_lost_is_proven_by_its_head(old_vault: OldVault) -> None:
     """A reset after the object was made moves no byte twice."""
     await old_vault.fill(SMALL)
@@ -96,6 +98,7 @@ async def test_a_bundle_whose_answer_was_lost_is_proven_by_its_head(old_vault: O
         assert (await check_report(glacier.vault("old"), await bucket_of(glacier))).proven == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_made", [True, False])
 async def test_a_run_that_died_goes_on_by_what_the_bucket_has(old_vault: OldVault, is_made: bool) -> None:
     """A bundle on record is proven if it is an object, and otherwise made again from the same jobs."""
@@ -121,6 +124,7 @@ async def test_a_run_that_died_goes_on_by_what_the_bucket_has(old_vault: OldVaul
         assert (await check_report(glacier.vault("old"), bucket)).proven == 12
 
 
+@pytest.mark.slow
 async def test_another_object_in_place_of_a_bundle_keeps_all_its_archives(old_vault: OldVault) -> None:
     """The report names each line, and nothing is deleted."""
     await old_vault.fill(SMALL)
@@ -133,6 +137,7 @@ async def test_another_object_in_place_of_a_bundle_keeps_all_its_archives(old_va
         assert (await ProvenDeletion(vault, bucket, budget()).run()).deleted == 0
 
 
+@pytest.mark.slow
 async def test_bundles_of_several_classes_share_the_least_memory(old_vault: OldVault) -> None:
     """Four tasks that fetch never wait for memory that only they can free."""
     sizes = [1 + number * 100 * KIB for number in range(20)]
@@ -149,6 +154,7 @@ async def test_bundles_of_several_classes_share_the_least_memory(old_vault: OldV
             await migration_of(glacier, options)
 
 
+@pytest.mark.slow
 async def test_a_damaged_member_is_fetched_again(old_vault: OldVault) -> None:
     """A flipped bit never enters a bundle."""
     await old_vault.fill(SMALL)
@@ -162,6 +168,7 @@ async def test_a_damaged_member_is_fetched_again(old_vault: OldVault) -> None:
         assert head.metadata["glacier-vault"] == "old"
 
 
+@pytest.mark.slow
 async def test_a_bundle_that_cannot_be_stored_fails_its_archives(old_vault: OldVault) -> None:
     """Each is named, and the next run tries again with the same jobs."""
     await old_vault.fill(SMALL)

@@ -36,6 +36,7 @@ AWKWARD = {
 }
 
 
+@pytest.mark.slow
 async def test_every_archive_becomes_an_object_with_its_metadata(old_vault: OldVault) -> None:
     """Names, descriptions byte for byte, dates and hashes are on the objects; nothing moves twice."""
     made = await old_vault.fill(AWKWARD)

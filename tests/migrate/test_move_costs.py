@@ -119,6 +119,7 @@ def test_parts_are_as_large_as_memory_allows() -> None:
     assert choose_part_size(40_000_000_000_000, 8 * GIB) == 4 * GIB
 
 
+@pytest.mark.slow
 async def test_a_run_costs_what_its_plan_says(old_vault: OldVault) -> None:
     """Requests and storage in the bucket are charged by the prices of its class, not by those of vaults."""
     await old_vault.fill({"a": b"1" * 1000, "b": b"2" * (20 * MIB)})

@@ -40,6 +40,7 @@ def test_a_line_that_does_not_follow_is_refused(text: str) -> None:
         check_line(2, line(1, None), text)
 
 
+@pytest.mark.slow
 async def test_lines_lie_in_segments_that_name_them(old_vault: OldVault) -> None:
     """A later run adds a segment, each has its lines, and one that is missing is noticed."""
     await old_vault.fill({"a": b"1"})

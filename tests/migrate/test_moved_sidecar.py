@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aioglacier.bulk import (
     FolderRecovery,
     FolderRestore,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 PRICES = load_prices("us-east-1", storage_class=StorageClass.GLACIER)
 
 
+@pytest.mark.slow
 async def test_a_folder_comes_back_from_the_bucket_without_its_catalog(
     old_vault: OldVault, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def put_as_aws(url: str, key: str, content: bytes, part_size: int, **more: Any) 
     client.complete_multipart_upload(**place, UploadId=begun["UploadId"], MultipartUpload={"Parts": parts})
 
 
+@pytest.mark.slow
 async def test_a_half_done_run_is_taken_over(old_vault: OldVault) -> None:
     """An object with the archive's bytes is proven and not sent again; one with others is left, and named."""
     await old_vault.fill({"large": LARGE, "small": b"s" * 100, "wrong": b"w" * 100, "missing": b"m"})
@@ -122,6 +123,7 @@ async def test_a_half_done_run_is_taken_over(old_vault: OldVault) -> None:
         assert [finding.key for finding in deletion.report.findings] == ["old/large"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "part_size", "more"),
     [(LARGE[:-1] + b"x", 5 * MIB, {}), (LARGE[:-1], 5 * MIB, {}), (LARGE, 0, {"ChecksumAlgorithm": "CRC32"})],

@@ -70,6 +70,7 @@ async def edit_manifest(bucket: Bucket, change: Callable[[list[str]], list[str]]
     await bucket.upload(lines.encode(), key=key, storage_class="STANDARD", overwrite=True)
 
 
+@pytest.mark.slow
 async def test_what_is_proven_is_deleted_once(old_vault: OldVault, moved: Glacier) -> None:
     """The report is valid, the vault is empty afterwards, and a second run has nothing to do."""
     vault, bucket = moved.vault("old"), await bucket_of(moved)
@@ -121,6 +122,7 @@ async def other_id(bucket: Bucket) -> None:
     await replace(bucket, b"1" * 100, **{"glacier-archive-id": "x"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fool", [gone, truncated, other_bytes, no_token, other_id])
 async def test_a_changed_object_keeps_its_archive(
     old_vault: OldVault, moved: Glacier, fool: Callable[[Bucket], Awaitable[None]]
@@ -155,6 +157,7 @@ def without_sense(lines: list[str]) -> list[str]:
     return ["{}", *lines[1:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", [without_first, with_other_key, turned_round, without_sense])
 async def test_an_edited_manifest_deletes_nothing_behind_the_edit(
     old_vault: OldVault, moved: Glacier, edit: Callable[[list[str]], list[str]]
@@ -181,6 +184,7 @@ async def test_a_lost_or_older_catalog_deletes_nothing(old_vault: OldVault, move
         assert await left(old_vault, glacier) == 3
 
 
+@pytest.mark.slow
 async def test_a_vault_lock_is_respected_and_explained(old_vault: OldVault, moved: Glacier) -> None:
     """Protected archives stay, with the dates from which they may be deleted."""
     vault, bucket = moved.vault("old"), await bucket_of(moved)
@@ -204,6 +208,7 @@ async def test_a_vault_lock_is_respected_and_explained(old_vault: OldVault, move
     assert await left(old_vault, moved) == 0
 
 
+@pytest.mark.slow
 async def test_an_older_catalog_deletes_only_what_it_knows(old_vault: OldVault) -> None:
     """Lines that were written after a backup of the catalog are not proven by it."""
     await old_vault.fill({"a": b"1", "b": b"2"})
@@ -224,6 +229,7 @@ async def test_an_older_catalog_deletes_only_what_it_knows(old_vault: OldVault) 
         assert await left(old_vault, glacier) == 1
 
 
+@pytest.mark.slow
 async def test_a_manifest_with_a_new_chain_deletes_nothing(old_vault: OldVault, moved: Glacier) -> None:
     """The catalog finds an edited line, even with all later hashes computed again."""
 
@@ -242,6 +248,7 @@ async def test_a_manifest_with_a_new_chain_deletes_nothing(old_vault: OldVault, 
     assert await left(old_vault, moved) == 3
 
 
+@pytest.mark.slow
 async def test_an_archive_that_the_inventory_contradicts_stays(old_vault: OldVault, moved: Glacier) -> None:
     """An inventory that lists another tree hash under an id makes the archive suspect."""
     catalog, vault = moved.catalog, moved.vault("old")

@@ -42,6 +42,7 @@ def test_a_line_that_lacks_a_fact_proves_nothing(missing: str) -> None:
             check_facts(1, json.dumps(changed))
 
 
+@pytest.mark.slow
 async def test_an_object_of_another_version_or_checksum_is_a_finding(old_vault: OldVault) -> None:
     """Each fact of a line is compared with the object's head."""
     await old_vault.fill({"a": b"1"})
@@ -59,6 +60,7 @@ async def test_an_object_of_another_version_or_checksum_is_a_finding(old_vault: 
             assert await find_change(target, {**facts, **change}), change
 
 
+@pytest.mark.slow
 async def test_lines_that_the_bucket_lacks_are_counted(old_vault: OldVault) -> None:
     """A kill may have kept the last lines from the bucket; the next run writes them."""
     await old_vault.fill({"a": b"1", "b": b"2"})

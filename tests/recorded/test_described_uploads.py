@@ -23,6 +23,7 @@ async def begin_elsewhere(house: House, content: bytes) -> None:
                 raise RuntimeError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_same", [True, False])
 async def test_an_upload_goes_on_if_its_parts_prove_it(house: House, *, is_same: bool) -> None:
     """Each part is hashed again from the file before anything is sent; another file's upload is kept."""
@@ -41,6 +42,7 @@ async def test_an_upload_goes_on_if_its_parts_prove_it(house: House, *, is_same:
     assert unfinished == ([] if is_same else [left.id])
 
 
+@pytest.mark.slow
 async def test_an_upload_that_is_locked_is_left_to_its_process(house: House) -> None:
     """No other process goes on with it, nor with the file that it is on record for."""
     left = await house.left_behind()
@@ -63,6 +65,7 @@ async def test_the_archive_of_a_candidate_is_the_archive_of_the_file(house: Hous
         assert (upload.archive, upload.is_stored) == (archive, False)
 
 
+@pytest.mark.slow
 async def test_a_candidate_that_another_process_continues_is_passed_over(house: House) -> None:
     """The file begins an upload of its own, and the history says why."""
     await begin_elsewhere(house, data(SIZE)[: 4 * MIB])
@@ -75,6 +78,7 @@ async def test_a_candidate_that_another_process_continues_is_passed_over(house: 
     assert [each.id async for each in house.vault.context.list_uploads()] == [left.id]
 
 
+@pytest.mark.slow
 async def test_an_upload_with_more_bytes_than_the_file_is_left_alone(house: House) -> None:
     """The error says how far the upload reaches."""
     await begin_elsewhere(house, data(4 * MIB))
@@ -84,6 +88,7 @@ async def test_an_upload_with_more_bytes_than_the_file_is_left_alone(house: Hous
             await upload.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_moved", [True, False])
 async def test_an_upload_of_a_file_that_was_moved_goes_on(house: House, *, is_moved: bool) -> None:
     """An upload on record for another file is taken only if that file is there no more."""
@@ -98,6 +103,7 @@ async def test_an_upload_of_a_file_that_was_moved_goes_on(house: House, *, is_mo
     assert len(await house.uploads()) == (0 if is_moved else 1)
 
 
+@pytest.mark.slow
 async def test_the_newest_candidate_comes_first(house: House) -> None:
     """Uploads with another part size than is asked for are passed over, with both sizes as the reason."""
     for _ in range(2):

@@ -51,6 +51,7 @@ async def test_an_unknown_outcome_is_never_uploaded_again_blindly(house: House) 
     assert [each async for each in house.vault.uploads()] == []
 
 
+@pytest.mark.slow
 async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
     """A listed archive of that size and hash that no other upload made is the archive."""
     record = await completing(house)

@@ -150,6 +150,7 @@ async def test_inventories_are_judged_by_the_clock_of_the_service(house: House) 
     assert second.created - first.created >= timedelta(days=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_own", [True, False])
 async def test_a_vault_of_another_account_is_not_missed(house: House, *, is_own: bool) -> None:
     """At AWS, "-" is the account of the credentials: a vault on record in another account stays as it was."""

@@ -52,6 +52,7 @@ async def test_a_single_request_is_on_record(house: House) -> None:
     assert (record.archive, record.source) == (archive, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "UploadArchive"])
 async def test_an_archive_with_another_hash_is_suspect(house: House, operation: str) -> None:
     """The error names the archive, and the record marks it as suspect; nothing is deleted (SV-06)."""
@@ -75,6 +76,7 @@ async def test_what_was_refused_is_not_taken_for_done(house: House) -> None:
     assert not await house.uploads()
 
 
+@pytest.mark.slow
 async def test_a_lost_answer_to_completing_costs_nothing(house: House) -> None:
     """A completion whose answer was lost is repeated and gives the same archive (SV-09)."""
     house.server.faults.add(Fault("CompleteMultipartUpload", FaultKind.RESET, moment=Moment.AFTER_COMMIT))
@@ -98,6 +100,7 @@ async def test_what_an_upload_costs_is_on_record_with_its_steps(house: House) ->
     assert (await paid())["UploadMultipartPart"] == 6  # one was refused
 
 
+@pytest.mark.slow
 async def test_nothing_is_sent_any_more_when_nothing_can_be_recorded(house: House, tmp_path: Path) -> None:
     """Without the catalog no further part, no completion and no abort is sent (DC-01, DC-10)."""
     with pytest.raises(CatalogError):  # noqa: PT012  # it may come from any of them

@@ -48,6 +48,7 @@ async def test_shards_are_held_side_by_side_and_none_twice(emptied_database: str
             await stack.enter_async_context(held(emptied_database, Shard(2, 3)))
 
 
+@pytest.mark.slow
 async def test_another_division_waits_until_no_shard_is_at_work(emptied_database: str) -> None:  # noqa: F811
     """While a shard works, another number, other terms or the whole are refused; later they are recorded."""
     async with held(emptied_database, Shard(2, 4), larger="1"):

@@ -28,6 +28,7 @@ async def test_an_upload_of_another_vault_cannot_go_on_here(house: House) -> Non
         await elsewhere.find(left.upload_id)
 
 
+@pytest.mark.slow
 async def test_an_upload_that_is_reported_or_aborted_is_not_found_again(house: House) -> None:
     """An upload that the user knows of is not reported, and an aborted upload does not go on."""
     left = await house.left_behind()
@@ -81,6 +82,7 @@ async def test_an_upload_that_is_taken_on_record_keeps_its_description(house: Ho
     ).description == "film"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upload_id", [None, UploadId("begun")])
 async def test_an_unknown_outcome_says_what_was_interrupted(house: House, upload_id: UploadId | None) -> None:
     """A single request was, or the completion of an upload that the error names."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HEAD = "Host: localhost\r\nx-amz-glacier-version: 2012-06-01\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -97,6 +98,7 @@ async def test_requests_in_one_connection_are_answered_in_order(faithful: LocalG
     assert answer.index(b"HTTP/1.1 200") > answer.rindex(b"HTTP/1.1 404")
 
 
+@pytest.mark.slow
 async def test_a_thousand_idle_connections_disturb_nobody(tmp_path: Path) -> None:
     """They are accepted and wait; a request among them is answered."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

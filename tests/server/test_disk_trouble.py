@@ -45,6 +45,7 @@ async def test_an_upload_that_finds_no_room_is_a_500_and_leaves_nothing(
     await boto.upload(bytes(8 * MIB))
 
 
+@pytest.mark.slow
 async def test_an_inventory_that_finds_no_room_fails_as_a_job(tmp_path: Path) -> None:
     """With a message, and the next one succeeds."""
     async with LocalGlacier(tmp_path) as server:

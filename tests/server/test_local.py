@@ -176,6 +176,7 @@ async def test_nothing_is_left_after_the_block(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
+@pytest.mark.slow
 async def test_closing_does_not_wait_for_an_idle_or_stuck_client(tmp_path: Path) -> None:
     """One client keeps its connection, and one has sent half a body."""
     async with LocalGlacier(tmp_path) as server:
@@ -205,6 +206,7 @@ async def test_cancelling_the_block_closes_the_server(tmp_path: Path) -> None:
         assert (await send(server, "GET", "/-/vaults/v")).status == 200
 
 
+@pytest.mark.slow
 async def test_the_loop_is_never_blocked(tmp_path: Path) -> None:
     """While 64 MiB go in and come out, no step of the loop of a server in this process works for 100 ms.
 

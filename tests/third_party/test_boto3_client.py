@@ -55,6 +55,7 @@ def upload_in_parts(client: Any, data: bytes, part_size: int, tree_hash: str, *,
     return client.complete_multipart_upload(**place, archiveSize=str(len(data)), checksum=tree_hash)
 
 
+@pytest.mark.slow
 def test_every_operation(
     local_glacier: ServedGlacier, pattern: Callable[[int], bytes], published_hash: Callable[[int], str]
 ) -> None:
@@ -154,6 +155,7 @@ def test_every_operation(
     assert called == set(client.meta.service_model.operation_names)
 
 
+@pytest.mark.slow
 @QUICK
 @pytest.mark.parametrize("part_size", [MIB, 2 * MIB, 8 * MIB])
 @pytest.mark.parametrize("size", [MIB, 8 * MIB - 1, 8 * MIB + 1])
@@ -377,6 +379,7 @@ def refusals() -> dict[str, tuple[str, dict[str, Any], str, int, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", refusals())
 def test_refusals_arrive_as_boto3s_exceptions(local_glacier: ServedGlacier, client: Any, name: str) -> None:
     """Each refusal is the exception of its code, with status, request id and the service's own sentence."""
@@ -416,6 +419,7 @@ def test_limits_arrive_as_boto3s_exceptions(client: Any) -> None:
     assert len(client.list_tags_for_vault(vaultName="photos")["Tags"]) == 50
 
 
+@pytest.mark.slow
 @QUICK
 @pytest.mark.parametrize("mode", ["legacy", "standard"])
 @pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailableException"])
@@ -433,6 +437,7 @@ def test_boto3_repeats_what_failed_for_a_while(
     assert [entry["ArchiveId"] for entry in listed("photos")] == [made["archiveId"]]
 
 
+@pytest.mark.slow
 @QUICK
 def test_boto3_makes_a_duplicate_when_an_answer_is_lost(
     local_glacier: ServedGlacier, client: Any, listed: Callable[[str], list[dict[str, Any]]]

@@ -90,6 +90,7 @@ def stream() -> Iterator[bytes]:
     yield DATA
 
 
+@pytest.mark.slow
 @both
 async def test_an_object_in_parts_is_proven(stand: Stand, path: Path, checksum: str) -> None:
     """A file and a stream become objects whose checksum S3 has computed too."""
@@ -109,6 +110,7 @@ async def test_a_part_that_breaks_off_is_sent_again(stand: Stand, path: Path, ch
     await stand.check(stored)
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("moment", [Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT])
 async def test_a_lost_answer_to_the_completion_is_settled(
@@ -119,6 +121,7 @@ async def test_a_lost_answer_to_the_completion_is_settled(
     await stand.check(await stand.bucket.upload(path, key="a", part_size=PART_SIZE, checksum=checksum))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT])
 async def test_a_lost_answer_to_a_put_is_settled(stand: Stand, moment: Moment) -> None:
     """The repetition meets our own object, whose token tells that it is ours."""
@@ -201,6 +204,7 @@ async def break_off(stand: Stand, checksum: str) -> str:
     return upload.id
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("knows_key", [True, False])
 async def test_a_resume_sends_only_missing_parts(
@@ -239,6 +243,7 @@ async def test_an_object_may_have_no_bytes(stand: Stand, path: Path, tmp_path: P
         assert (tmp_path / key).stat().st_size == 0  # as above
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuses", [True, False])
 async def test_a_store_without_checksums_gets_md5_where_auto_allows(
     tmp_path: Path, path: Path, refuses: bool

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.treehash import hash_part, tree_hash
@@ -37,6 +38,7 @@ def test_parts_proven_in_any_order_give_the_same_whole() -> None:
         assert ledger.seal(len(parts)) == expected
 
 
+@pytest.mark.slow
 async def test_a_thousand_archives_at_once_share_connections_and_memory() -> None:
     """CC-08: however many there are, no more bodies are under way and no more memory is lent than one may."""
     store = MemoryStore()

@@ -56,6 +56,7 @@ async def resume(
     await SourceUpload(store, resources, kept, opened, resume=(ID, known)).run()
 
 
+@pytest.mark.slow
 @settings(settings.get_profile("transfer"))
 @given(starts=st.sets(st.sampled_from(STARTS)), kind=st.sampled_from(KINDS))
 async def test_any_set_of_parts_is_completed_to_the_same_archive(

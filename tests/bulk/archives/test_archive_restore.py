@@ -37,6 +37,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 async def test_archives_of_several_programs_come_back_by_name(old_vault: OldVault, tmp_path: Path) -> None:
     """Each file has the name and the time of its description; a second run asks for nothing."""
     await old_vault.fill(
@@ -66,6 +67,7 @@ async def test_archives_of_several_programs_come_back_by_name(old_vault: OldVaul
     assert (tmp_path / "back" / "photos" / "a.jpg").stat().st_mtime == 1345568904
 
 
+@pytest.mark.slow
 async def test_two_archives_of_one_name_are_both_there(old_vault: OldVault, tmp_path: Path) -> None:
     """The second gets its date, and a name that is a folder of another gets it, too."""
     await old_vault.fill(
@@ -84,6 +86,7 @@ async def test_two_archives_of_one_name_are_both_there(old_vault: OldVault, tmp_
     assert any(name.startswith("a (20") and name.endswith("Z).jpg") for name in back)
 
 
+@pytest.mark.slow
 async def test_only_chosen_archives_are_asked_for(old_vault: OldVault, tmp_path: Path) -> None:
     """Patterns, sizes and ids choose; one that meets nothing is an error before anything is paid."""
     made = await old_vault.fill({"a/1.jpg": b"1", "a/2.txt": b"22", "b/3.jpg": b"333"})
@@ -102,6 +105,7 @@ async def test_only_chosen_archives_are_asked_for(old_vault: OldVault, tmp_path:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_run_that_does_not_wait_goes_on_later(old_vault: OldVault, tmp_path: Path) -> None:
     """Jobs are asked for once, adopted from other programs, and fetched when they are done."""
     made = await old_vault.fill({"a": b"1", "b": b"2", "c": b"3"})
@@ -172,6 +176,7 @@ async def test_a_link_in_the_target_is_never_followed(old_vault: OldVault, tmp_p
     assert (back / "c").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 async def test_a_stop_in_the_middle_loses_nothing(old_vault: OldVault, tmp_path: Path) -> None:
     """A cancelled restore goes on, and no job is paid twice."""
     await old_vault.fill({f"f{number}": b"%d" % number for number in range(12)})

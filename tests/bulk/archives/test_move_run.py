@@ -52,6 +52,7 @@ async def run(vault: Vault, shelf: Shelf, *ids: str, limit: float | None = None)
     return progress
 
 
+@pytest.mark.slow
 async def test_at_the_limit_of_money_what_is_paid_is_still_carried(old_vault: OldVault) -> None:
     """The archives behind the one that is refused are carried if an earlier run has paid for them."""
     made = await old_vault.fill({"a": b"1", "b": b"2", "c": b"3"})

@@ -12,6 +12,7 @@ from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB
 
 
+@pytest.mark.slow
 def test_a_frame_that_promises_too_much_is_refused() -> None:
     """20 KB that are 600 MiB of zeros take no memory."""
     frame = compressor()(bytes(600 * MIB))

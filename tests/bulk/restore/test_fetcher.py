@@ -37,6 +37,7 @@ async def test_neighbouring_ranges_bring_each_member_once(
     assert picture(tmp_path / "back") == picture(tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_limited", [False, True])
 async def test_an_expired_output_is_asked_for_again_within_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_limited: bool

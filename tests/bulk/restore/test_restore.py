@@ -53,6 +53,7 @@ async def test_a_part_that_was_asked_for_leaves_the_rest_to_ask_for(place: Place
     assert len(jobs) == 3 + done.jobs_started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failures", [1, 2])
 @pytest.mark.parametrize("has_older", [True, False])
 async def test_an_archive_that_two_jobs_fail_to_retrieve_is_suspect(

@@ -90,6 +90,7 @@ async def test_a_broken_stream_goes_on_when_it_is_read_again(place: Place, at: i
     assert len(await place.archives()) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("storage_class", "is_read_again"), [("GLACIER_IR", True), ("DEEP_ARCHIVE", False)])
 async def test_a_broken_stream_goes_on_in_a_bucket(
     tmp_path: Path, storage_class: str, is_read_again: bool

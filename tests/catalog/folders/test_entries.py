@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MANY = 5003
 
 
+@pytest.mark.slow
 async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
     """Each path once, in order, also backwards and by position in the archive."""
     paths = [b"%05d" % number for number in range(MANY)]

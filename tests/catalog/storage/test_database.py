@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import ArchiveRecord
 
 
+@pytest.mark.slow
 async def test_the_loop_runs_on_while_the_catalog_waits(path: Path) -> None:
     """DC-15: neither a lock of another process nor a long merge keeps anything else waiting."""
     async with Catalog.open(path, busy_timeout_seconds=0.5) as catalog:

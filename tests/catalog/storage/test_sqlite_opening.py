@@ -103,6 +103,7 @@ def _break_a_state(path: Path) -> None:
     path.write_bytes(before + mark + after.replace(b"stored", b"stozed", 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -178,6 +179,7 @@ def test_two_damaged_catalogs_are_both_kept(path: Path) -> None:
     assert {Path(name).read_text() for name in kept} == {"one", "two", "three"}
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_found_or_in_doubt(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """80 places by chance: no crash and no other error, and no archive that is wrong is taken for good."""
     fill(path, 300)
@@ -234,6 +236,7 @@ async def _merge(catalog: Catalog) -> None:
     await catalog.archives.merge_inventory(PHOTOS, map(archive, range(5000)), inventoried=NOON)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", [_count, _record, _merge])
 def test_damage_met_later_is_kept_aside_too(
     path: Path, use: Callable[[Catalog], Coroutine[None, None, None]]
@@ -284,6 +287,7 @@ def test_a_large_catalog_that_somebody_touched_is_looked_through(path: Path) -> 
         count(path)
 
 
+@pytest.mark.slow
 def test_a_large_catalog_is_looked_through_after_a_kill(path: Path) -> None:
     """The killed process left no note; the next one leaves it, so the check is not repeated."""
     program = """

@@ -6,6 +6,8 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aioglacier.cli.program.logs import TroubleFilter
 from tests.cli.conftest import faulty
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
 
+@pytest.mark.slow
 def test_trouble_is_told_of_once(tmp_path: Path) -> None:
     """However many attempts fail, one line says so and why, and one that it is over; -v tells of each."""
     fault = {"operation": "UploadMultipartPart", "code": "ServiceUnavailableException", "count": 8}

@@ -39,6 +39,7 @@ def loaded_by(*arguments: str, folder: Path, environment: Mapping[str, str] | No
     return set(done.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["upload", "--help"], ["tree-hash", "data"]]
 )
@@ -242,7 +243,7 @@ def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> No
     assert "--allow-insecure" in cli("vault", "list", code=2).err
     # The proxy is the Glacier itself, so that no name has to be looked up; it answers, and that is enough.
     told = cli("--allow-insecure", "vault", "list", environment={"http_proxy": server})
-    assert not told.err
+    assert "insecure" not in told.err
 
 
 def test_the_verbose_version_names_the_hash_core(bare: Cli) -> None:

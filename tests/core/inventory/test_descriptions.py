@@ -30,6 +30,7 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+@pytest.mark.slow
 @given(names, dates)
 def test_mt_aws_glacier_is_decoded(name: str, modified: datetime) -> None:
     """Both versions give name and date; the first has its UTF-8 encoded twice."""

@@ -109,6 +109,7 @@ def test_nasty_descriptions_survive_blocks_of_one_byte(
     assert read(reader, document, range(len(document))) == listed
 
 
+@pytest.mark.slow
 @given(st.lists(archives, max_size=3), st.data())
 def test_any_layout_of_json_is_read(listed: list[Archive], data: st.DataObject) -> None:
     """Key order, white space and unknown keys, nested ones too, change nothing."""
@@ -371,6 +372,7 @@ def test_feeding_a_closed_reader_is_refused() -> None:
         reader.feed(b"x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [JsonInventoryReader, CsvInventoryReader])
 def test_memory_does_not_grow_with_the_document(make: type[InventoryReader]) -> None:
     """Ten times the document needs no more memory than one block and its archives."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXPIRED = "The security token included in the request is expired"
 
 
+@pytest.mark.slow
 async def test_sixteen_tasks_that_need_a_refresh_cause_one(server: FaultyServer, tmp_path: Path) -> None:
     """The first token is nearly over, so every task asks, and one refreshes."""
     process = Process(tmp_path, [5, 60])
@@ -123,6 +124,7 @@ async def test_keys_and_clocks_that_are_wrong_take_one_request(
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_refresh_that_returns_expired_keys_is_an_expiry(server: FaultyServer, tmp_path: Path) -> None:
     """After the service called the first keys expired; botocore raises a bare RuntimeError for that."""
     Process(tmp_path, [60, -5])

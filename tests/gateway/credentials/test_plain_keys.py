@@ -11,6 +11,7 @@ from aioglacier.gateway.contract.key_source import Keys
 from aioglacier.gateway.credentials.plain_settings import check_keys
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["\n", "\r\n", " ", "\t", "\0", "\u200b", "\x7f"])
 @pytest.mark.parametrize("at", range(3))
 @pytest.mark.parametrize(

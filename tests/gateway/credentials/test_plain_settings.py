@@ -64,6 +64,7 @@ def loaded_session() -> botocore.session.Session:
     return botocore.session.Session()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("region", every_region())
 def test_every_region_has_the_endpoint_that_botocore_resolves(region: str) -> None:
     """A plain region has the endpoint that botocore resolves."""
@@ -88,6 +89,7 @@ async def test_regions_of_other_partitions_are_botocores() -> None:
         assert read_plain(GatewayOptions(region_name=region, **GIVEN), "glacier") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "environment", "config", "credentials"),
     [
@@ -137,6 +139,7 @@ async def test_plain_settings_are_those_that_botocore_finds(
     assert plain == await as_botocore_has_it(options, "glacier")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "environment"),
     [
@@ -244,6 +247,7 @@ print(json.dumps([name for name in sys.modules if name.partition(".")[0] in {"bo
 """
 
 
+@pytest.mark.slow
 async def test_an_upload_with_plain_settings_does_not_load_botocore(tmp_path: Path) -> None:
     """Uploads in one request and in parts load no botocore."""
     async with LocalGlacier(tmp_path / "glacier", region="us-east-1") as server:
@@ -275,6 +279,7 @@ print(json.dumps([name for name in sys.modules if name.partition(".")[0] in {"bo
 """
 
 
+@pytest.mark.slow
 async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: Path) -> None:
     """A retrieval from archive id to file loads no botocore."""
     async with LocalGlacier(tmp_path / "glacier", region="us-east-1", job_delay=0) as server:

@@ -181,6 +181,7 @@ async def test_bodies_in_both_directions_share_one_rate(server: FaultyServer) ->
     assert took >= 4 * size / rate - 0.25 - 0.02  # the clocks of the loop and of the bucket differ a little
 
 
+@pytest.mark.slow
 async def test_a_body_that_waits_for_its_turn_has_not_stalled(server: FaultyServer) -> None:
     """Five bodies wait longer for each slice than a stalled one may, and all arrive."""
     size = 16 * KIB

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.gateway.faulty import FaultyServer
 
 
+@pytest.mark.slow
 @every_call
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_refused(

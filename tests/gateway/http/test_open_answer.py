@@ -30,6 +30,7 @@ async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gatew
     await send_part(gateway)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["head", "body"])
 async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: VaultCaller, part: str) -> None:
     """One byte now and then counts as none."""

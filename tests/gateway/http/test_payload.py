@@ -52,6 +52,7 @@ async def either(
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, SMALLEST_SLICE, SMALLEST_SLICE + 1, LARGEST_SLICE * 9 + 7, 16 * MIB])
 async def test_body_arrives_whole_over_any_transport(either: FaultyServer, size: int) -> None:
     """Every byte arrives in order from read-only and writable memory, and the progress adds up."""
@@ -75,6 +76,7 @@ async def test_several_bodies_reuse_one_connection(either: FaultyServer) -> None
         assert len({exchange.writer for exchange in either.requests}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cancelled", "refused"])
 async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyServer, end: str) -> None:
     """Bytes that overwrite the body after a call are never sent, however the call ended."""
@@ -132,6 +134,7 @@ async def test_a_mistake_in_code_is_no_lost_connection(server: FaultyServer, gat
     assert len(server.requests) <= 1
 
 
+@pytest.mark.slow
 async def test_body_is_not_copied(server: FaultyServer, gateway: VaultCaller) -> None:
     """Sending 64 MiB takes a few slices of memory, not another 64 MiB."""
 
@@ -156,6 +159,7 @@ async def test_body_is_not_copied(server: FaultyServer, gateway: VaultCaller) ->
     assert peak < 8 * LARGEST_SLICE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run there")
 def test_body_over_uvloop() -> None:
     """On uvloop the body arrives whole, and nothing is sent after a cancellation."""
@@ -186,6 +190,7 @@ def test_body_over_uvloop() -> None:
     uvloop.run(main())
 
 
+@pytest.mark.slow
 async def test_four_parts_at_once_do_not_stall_the_loop() -> None:
     """No pause of the loop is noticeable while 4 x 64 MiB go out."""
     async with faulty_server() as server, open_gateway(options_for(server)) as gateway:

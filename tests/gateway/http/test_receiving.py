@@ -94,6 +94,7 @@ async def receive(gateway: Gateway, *sizes: int, byte_range: ByteRange | None = 
     return memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(), (1,), (MIB, MIB), (77_777, 3 * MIB, 1), (len(BODY) - 1,)])
 async def test_body_comes_whole_and_the_connection_carries_the_next(
     either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], sizes: tuple[int, ...]
@@ -106,6 +107,7 @@ async def test_body_comes_whole_and_the_connection_carries_the_next(
     assert len(taken) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [MIB, len(BODY) - 100])
 async def test_a_connection_that_somebody_else_resumes_loses_no_byte(
     either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], size: int
@@ -196,6 +198,7 @@ def cuts(after: int, when: anyio.Event, *, reset: bool = False) -> Callable[[Exc
     return behave
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("after", [0, 1, 3 * MIB + 5, len(BODY) - 1])
 async def test_cut_connection_is_our_error(
@@ -254,6 +257,7 @@ async def test_cuts_are_passed_over(either: FaultyServer, gateway: VaultCaller) 
     assert len(either.requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", ["head", "half"])
 async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, sent: str) -> None:
     """Silence of one window is a stall, whatever came before."""
@@ -269,6 +273,7 @@ async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, se
     assert anyio.current_time() - began < 3
 
 
+@pytest.mark.slow
 async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> None:
     """Bytes below the minimum rate count as none."""
 
@@ -286,6 +291,7 @@ async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> No
     assert anyio.current_time() - began < 4
 
 
+@pytest.mark.slow
 async def test_reader_that_takes_his_time_is_no_stall(either: FaultyServer, gateway: VaultCaller) -> None:
     """Time between reads does not count, and meanwhile the transport receives nothing."""
     sent = 0

@@ -182,6 +182,7 @@ async def test_without_the_flag_threads_read_everything(
     assert server.requests[-1].body == DATA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before", "under way"])
 async def test_a_file_cut_short_while_it_is_sent_ends_the_request(
     where: str, server: FaultyServer, gateway: VaultCaller, tmp_path: Path
@@ -225,6 +226,7 @@ async def test_a_file_that_can_no_longer_be_read_is_named(gateway: VaultCaller, 
     assert (caught.value.path, caught.value.errno, caught.value.offset) == (body.path, 9, 0)
 
 
+@pytest.mark.slow
 async def test_a_retry_sends_the_file_from_its_start(server: FaultyServer, tmp_path: Path) -> None:
     """The second attempt starts at the first byte, however far the first one came."""
 
@@ -244,6 +246,7 @@ async def test_a_retry_sends_the_file_from_its_start(server: FaultyServer, tmp_p
     assert (sum(moved), len(server.requests)) == (len(DATA), 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["refused", "hung up", "not echoed"])
 async def test_what_was_sent_to_the_end_in_vain_is_taken_back(
     server: FaultyServer, tmp_path: Path, trouble: str

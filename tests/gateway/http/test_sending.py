@@ -73,6 +73,7 @@ async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gatewa
     assert sum(moved) == 0
 
 
+@pytest.mark.slow
 async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
     """The service has the whole request, so it may have taken effect."""
 
@@ -90,6 +91,7 @@ async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gatewa
     assert caught.value.may_have_taken_effect
 
 
+@pytest.mark.slow
 async def test_a_slow_line_is_not_a_stalled_one() -> None:
     """No timer fires while bytes move, however long the body takes."""
 
@@ -112,6 +114,7 @@ async def test_a_slow_line_is_not_a_stalled_one() -> None:
         assert anyio.current_time() - began > 3 * 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["0", "1", "middle", "all but one", "all"])
 @pytest.mark.parametrize("how", ["closed", "reset"])
 async def test_a_connection_cut_while_sending(at: str, how: str) -> None:

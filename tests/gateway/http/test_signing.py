@@ -102,6 +102,7 @@ def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+@pytest.mark.slow
 @given(
     credentials=st.builds(
         Keys,

@@ -130,6 +130,7 @@ async def test_silence_of_one_window_is_a_stall() -> None:
     assert isinstance(content.exception(), StalledTransferError)
 
 
+@pytest.mark.slow
 async def test_time_between_reads_does_not_count() -> None:
     """A reader slower than the window finds the bytes, and may wait a whole window for the next."""
     content, pace = _pace(window_seconds=1)

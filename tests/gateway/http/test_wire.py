@@ -63,6 +63,7 @@ async def test_an_archive_stored_with_another_hash_is_named(
         await gateway.complete_multipart_upload("photos", UPLOAD, size=1, tree_hash=HASHES.tree_hash)
 
 
+@pytest.mark.slow
 async def test_waiting_for_a_connection_is_bounded(server: FaultyServer) -> None:
     """When unread outputs hold every connection, the next body fails after a while."""
     async with open_gateway(options_for(server, max_connections=2)) as gateway:

@@ -53,6 +53,7 @@ IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", PASSING, ids=named)
 @pytest.mark.parametrize("operation", IDEMPOTENT)
 async def test_idempotent_operations_are_sent_again(idle: Bench, operation: str, error: GlacierError) -> None:

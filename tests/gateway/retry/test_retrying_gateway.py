@@ -116,6 +116,7 @@ async def complete(bench: Bench, upload_id: UploadId) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", PASSING, ids=named)
 async def test_complete_whose_answer_was_lost_is_repeated(bench: Bench, error: GlacierError) -> None:
     """The repeated completion returns the same archive."""

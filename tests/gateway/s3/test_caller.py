@@ -70,6 +70,7 @@ async def addressed(options: GatewayOptions, bucket: str | None) -> tuple[str, s
         return gateway.address(row.row, arguments), gateway.region
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "config", "bucket", "url"),
     [

@@ -35,6 +35,7 @@ def read(reader: Callable[[Any], Any], text: str) -> Any:
     return plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -72,6 +72,7 @@ def names_and_texts(body: bytes) -> list[tuple[str, str]]:
     return sorted((each.tag, each.text or "") for top in root for each in top.iter())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_request_is_the_one_that_botocore_sends(
     server: FaultyServer, s3: S3Caller, botocore_client: Any, name: str

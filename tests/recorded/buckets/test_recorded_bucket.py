@@ -110,6 +110,7 @@ async def test_an_object_without_a_tree_hash_is_recorded(museum: Museum) -> None
     assert await museum.record("empty") == (ArchiveState.STORED, "GLACIER_IR")
 
 
+@pytest.mark.slow
 async def test_an_upload_of_a_file_goes_on_where_it_stopped(museum: Museum, tmp_path: Path) -> None:
     """The parts at the service are compared with the file and not sent again."""
     file = tmp_path / "film"
@@ -207,6 +208,7 @@ async def test_a_completion_that_was_cut_off_is_repeated(museum: Museum) -> None
     assert (await museum.bucket.head("film")).size == 4
 
 
+@pytest.mark.slow
 async def test_a_stream_goes_on_where_it_stopped(museum: Museum) -> None:
     """The catalog has the tree hashes of the parts that do not come by again."""
     whole = data(2 * PART + 5)

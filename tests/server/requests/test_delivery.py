@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+import pytest
 from anyio import fail_after
 
 from aioglacier.server import LocalGlacier
@@ -17,11 +18,11 @@ from tests.server.conftest import Boto
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 HEAD = "Host: localhost\r\nx-amz-glacier-version: 2012-06-01\r\n"
 
 
+@pytest.mark.slow
 async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
     """A client that stops reading 24 MiB loses its connection."""
     async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0, body_idle_seconds=0.3) as server:

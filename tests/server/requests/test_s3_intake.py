@@ -49,6 +49,7 @@ async def test_a_chunked_body_is_decoded(bucket: LocalGlacier) -> None:
     assert "Content-Encoding" not in got.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "changes", "code"),
     [

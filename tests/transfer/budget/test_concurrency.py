@@ -96,6 +96,7 @@ def fixed(number: int) -> ConcurrencyController:
     return ConcurrencyController(ceiling=number, start=number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part_size", "share"), [(16 * MIB, 0.85), (8 * MIB, 0.8), (MIB, 0.8)])
 def test_a_far_path_is_filled_within_the_first_parts(part_size: int, share: float) -> None:
     """At 200 ms and 20 MB/s per connection, 1 GiB by default takes little longer than with the best."""
@@ -109,6 +110,7 @@ def test_a_far_path_is_filled_within_the_first_parts(part_size: int, share: floa
     assert limits[int(2 / STEP)] >= 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [HOME, LOOPBACK])
 @pytest.mark.parametrize("part_size", [8 * MIB, 16 * MIB, 64 * MIB])
 def test_a_path_that_few_connections_fill_is_not_crowded(path: Path, part_size: int) -> None:
@@ -136,6 +138,7 @@ def test_a_path_that_widens_is_found_out() -> None:
     assert limits[-1] >= 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [FAR, HOME, LOOPBACK])
 @pytest.mark.parametrize("number", [1, 3, 16])
 def test_a_number_that_is_asked_for_is_kept(path: Path, number: int) -> None:

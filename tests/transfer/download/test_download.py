@@ -160,6 +160,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_passing_trouble_costs_only_time(fault: str, served: Served, target: Path) -> None:
     """Through the real gateway the file is right, whatever went wrong in between."""

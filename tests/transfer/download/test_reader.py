@@ -211,6 +211,7 @@ async def test_a_buffer_is_filled() -> None:
     assert bytes(got[:filled]) == DATA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [2, 3, 5])
 async def test_two_archives_are_read_in_turn_in_little_memory(memory: int) -> None:
     """A task that reads a block here and a block there never waits for itself."""
@@ -310,6 +311,7 @@ async def retrieved(served: Served, byte_range: tuple[int, int] | None = None) -
     return await served.vault.retrieve(archive.id, byte_range=byte_range)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "byte_range", [None, (0, 1), (MIB - 1, MIB + 1), (5, SIZE), (3 * MIB, 4 * MIB), (SIZE - 1, SIZE + 9)]
 )
@@ -341,6 +343,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_passing_trouble_is_not_seen_by_the_reader(fault: str, served: Served) -> None:
     """The bytes are right after every fault."""

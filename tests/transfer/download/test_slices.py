@@ -47,6 +47,7 @@ async def roomy() -> AsyncIterator[TransferResources]:
         yield resources
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SLICE_SIZE, SLICE_SIZE + 1, 16 * MIB, len(BYTES)])
 @pytest.mark.parametrize("hash_in", ["threads", "processes"])
 async def test_the_file_is_the_archive(size: int, hash_in: HashIn, target: Path) -> None:
@@ -175,6 +176,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_passing_trouble_costs_only_time(fault: str, tmp_path: Path, target: Path) -> None:
     """Through the real gateway the file is right, whatever went wrong in a later slice."""

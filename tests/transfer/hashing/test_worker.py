@@ -55,6 +55,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fork", [False, True], ids=["alone", "forked"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_leave_with_their_parent(number: signal.Signals, *, fork: bool) -> None:

@@ -21,6 +21,7 @@ from tests.transfer.hashing.conftest import hash_with, pids
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
+@pytest.mark.slow
 async def test_a_frozen_worker_is_replaced(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -169,6 +169,7 @@ class Meddler(Hasher):
         return hashes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "part_size"), [(100, MIB), (SIZE, MIB), (SIZE, 4 * MIB), (5 * MIB, 2 * MIB)]
 )

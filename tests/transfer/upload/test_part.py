@@ -96,6 +96,7 @@ class Counting(Hasher):
         return await super().run(job, buffer)
 
 
+@pytest.mark.slow
 async def test_only_a_little_is_hashed_ahead(tmp_path: Path, store: MemoryStore) -> None:
     """Or what is hashed would be out of the system's cache again when its turn to be sent comes."""
     are_full, go_on = anyio.Event(), anyio.Event()
@@ -143,6 +144,7 @@ async def test_a_file_deleted_while_it_goes_up_is_no_archive(
     assert (store.archives, store.uploads) == ([], {})
 
 
+@pytest.mark.slow
 async def test_a_served_glacier_gets_every_byte_of_a_file(served: Served, tmp_path: Path) -> None:
     """In one request and in parts, cached and not."""
     path = saved(tmp_path / "file")
@@ -156,6 +158,7 @@ async def test_a_served_glacier_gets_every_byte_of_a_file(served: Served, tmp_pa
         assert (archive.size, archive.tree_hash) == (len(DATA), tree_hash(DATA))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 async def test_uploads_that_wait_have_no_file_open(tmp_path: Path, store: MemoryStore) -> None:
     """A file is open while one of its parts has a connection, however many archives there are."""

@@ -55,6 +55,7 @@ SIZE = 3 * MIB + 5
 UPLOAD_PART = "UploadMultipartPart"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
@@ -121,6 +122,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_passing_trouble_costs_only_time(fault: str, served: Served) -> None:
     """One archive, whole, and no upload left, whatever went wrong in between."""
@@ -218,6 +220,7 @@ async def test_an_upload_that_expires_under_way_says_so(served: Served) -> None:
     assert caught.value.sent is None
 
 
+@pytest.mark.slow
 async def test_many_archives_share_one_budget(tmp_path: Path) -> None:
     """A hundred uploads at once neither pass the memory limit nor the number of connections."""
     limits = Limits(memory=4 * MIB, concurrency=3)
@@ -288,6 +291,7 @@ def count_tasks() -> int:
     return sum("RequestHandler" not in getattr(each, "__qualname__", "") for each in coroutines)
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_after_many_uploads(tmp_path: Path) -> None:
     """Uploads that succeed and that fail leave no descriptor, task or buffer behind."""
     limits = Limits(memory=8 * MIB, hash_workers=2)

@@ -189,6 +189,7 @@ async def test_open_files_are_archived_from_where_they_are(
     assert store.archives == [BYTES[10:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 3 * MIB - 1, 3 * MIB, 3 * MIB + 1])
 @pytest.mark.parametrize("kind", ["path", "blocks", "bytes"])
 async def test_every_boundary_gives_the_exact_number_of_parts(

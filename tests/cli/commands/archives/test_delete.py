@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.conftest import Cli, data, faulty, upload_some
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_one_refusal_does_not_keep_the_others(tmp_path: Path) -> None:
     """Of three archives one is refused: it is named, the others are deleted, said and recorded; exit 3."""
     refusal = {"operation": "DeleteArchive", "code": "AccessDeniedException", "count": 1}

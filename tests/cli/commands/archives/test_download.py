@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.conftest import MIB, Cli, catalog_of, data, faulty, keys, serving, upload_some
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def test_a_range_of_an_archive(cli: Cli, vault: str) -> None:
     cli(*arguments, "--overwrite")
 
 
+@pytest.mark.slow
 def test_a_job_is_used_again_and_not_paid_twice(tmp_path: Path) -> None:
     """``--no-wait`` starts one job and prints it; the same command adopts it; ``--job-id`` names it."""
     with serving(Cli(tmp_path), "glacier", "--job-delay", "3600", "--inventory-lag", "0") as url:
@@ -112,6 +115,7 @@ def test_an_archive_that_is_not_there(cli: Cli, vault: str) -> None:
     assert [each.name for each in cli.folder.iterdir()] == [".local"]  # where the catalog is
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_not_paid_again_unasked(tmp_path: Path) -> None:
     """If the job for this download is gone, only ``--new`` starts another one (SV-17)."""
     with faulty(tmp_path) as cli:

@@ -29,6 +29,7 @@ def make_files(folder: Path) -> None:
         (folder / name).write_text(name)
 
 
+@pytest.mark.slow
 def test_several_sources_go_side_by_side(tmp_path: Path) -> None:
     """Eight small files, each answered after two seconds, take less than sixteen seconds."""
     slow = {"operation": "UploadArchive", "kind": "delay", "seconds": 2.0, "count": 8}
@@ -94,6 +95,7 @@ def test_another_description_is_another_archive(cli: Cli, vault: str) -> None:
     assert cli("--json", "upload", vault, NAMES[0], "--description=x").record["archive_id"] != first
 
 
+@pytest.mark.slow
 def test_a_restart_leaves_another_files_upload_alone(tmp_path: Path) -> None:
     """A22: two files of one name in two folders have one description, and only one of them is aborted."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -236,6 +238,7 @@ def test_a_plan_is_printed_and_nothing_done(bare: Cli) -> None:
     assert (stream["size"], stream["at_most"]) == (None, 10_000 * 8 * MIB)
 
 
+@pytest.mark.slow
 def test_an_upload_to_another_vault_is_not_resumed_there(tmp_path: Path) -> None:
     """Both vaults are named, and nothing is sent (SV-14)."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -281,6 +284,7 @@ def advised(text: str) -> list[str]:
     return shlex.split(text[text.rindex("aioglacier ") :].splitlines()[0])[1:]
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_since_is_not_gone_on_with(tmp_path: Path) -> None:
     """Exit 4, nothing sent, and what to do instead; the old upload is left alone until somebody says so."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -307,6 +311,7 @@ def test_a_file_that_changed_since_is_not_gone_on_with(tmp_path: Path) -> None:
         assert resumed["tree_hash"] == tree_hash(data(SIZE)).hex()
 
 
+@pytest.mark.slow
 def test_a_restart_forgets_the_old_upload(tmp_path: Path) -> None:
     """``--restart`` aborts the file's unfinished upload, though it could go on, and sends the file again."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -319,6 +324,7 @@ def test_a_restart_forgets_the_old_upload(tmp_path: Path) -> None:
         cli("upload", "v", "big", "--restart", "--no-resume", code=2)
 
 
+@pytest.mark.slow
 def test_an_upload_goes_on_with_the_part_size_it_began_with(tmp_path: Path) -> None:
     """Another is refused with both, and nothing is sent (SV-14); none takes the old one."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -335,6 +341,7 @@ def test_an_upload_goes_on_with_the_part_size_it_began_with(tmp_path: Path) -> N
         assert len(cli("--json", "inventory", "v").records) == 1
 
 
+@pytest.mark.slow
 def test_another_part_size_is_told_of(tmp_path: Path) -> None:
     """An upload that is not on record here may be somebody else's: it is left alone, and told of."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -349,6 +356,7 @@ def test_another_part_size_is_told_of(tmp_path: Path) -> None:
         assert len(cli("--json", "inventory", "v").records) == 1
 
 
+@pytest.mark.slow
 def test_an_upload_begun_elsewhere_is_known_by_its_description(tmp_path: Path) -> None:
     """Without its record the same bytes under the same description go on where they stopped."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
@@ -359,6 +367,7 @@ def test_an_upload_begun_elsewhere_is_known_by_its_description(tmp_path: Path) -
         assert elsewhere("--json", "list", "v").record["source"] == str(tmp_path / "big")
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
     """Nothing can go on with that upload, so the command that is named aborts it."""
     slow = {"operation": "UploadMultipartPart", "kind": "delay", "count": None, "seconds": 0.3}

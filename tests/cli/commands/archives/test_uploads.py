@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.conftest import MIB, faulty, hang, sent, wait_for
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ PARTS = 12
 SIZE = PARTS * MIB - 5
 
 
+@pytest.mark.slow
 def test_uploads_are_aborted_by_their_ids(tmp_path: Path) -> None:
     """``uploads abort`` forgets an upload; that there is none any more is no error, and a list says so."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:

@@ -39,6 +39,7 @@ def paths(cli: Cli, *words: str) -> list[str]:
     return [record["path"] for record in cli("--json", *words).records]
 
 
+@pytest.mark.slow
 def test_ls_lists_one_folder(synced: Cli) -> None:
     """The top, a folder, a file; a path may begin with the folder's own, and needs no slash at its end."""
     assert paths(synced, "ls", "v") == ["2024/", "later.jpg", "link"]
@@ -89,6 +90,7 @@ def test_a_path_is_cut_to_the_terminal(synced: Cli) -> None:
     assert lines[2] == "2001-09-09       4 B  2024/...nnnnnn.txt"
 
 
+@pytest.mark.slow
 def test_what_is_left_out_from_now_on_stays_on_record(tmp_path: Path) -> None:
     """By the lasting file of patterns and by a rule: neither is taken for removed."""
     cli = Cli(tmp_path, ("--local", "glacier"))

@@ -6,6 +6,8 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.bulk.conftest import make_tree, write
 from tests.cli.conftest import MIB, ask, data, faulty
 
@@ -27,6 +29,7 @@ def test_verify_tells_rot_from_change_by_its_exit_code(program: Cli, tmp_path: P
     assert "rotten: private" in program("verify", "tree", "photos", code=4).text
 
 
+@pytest.mark.slow
 def test_two_samples_at_once_buy_nothing_twice(tmp_path: Path) -> None:
     """Each MiB of the sample is one job, whichever process starts it, and both find the folder as it was."""
     slow = {"operation": "InitiateJob", "kind": "delay", "seconds": 0.2, "count": 12}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.bulk.conftest import make_tree, picture
 from tests.cli.conftest import Cli
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> None:
     """A lost catalog, an inventory, a plan, and the folder is there again."""
     program = Cli(tmp_path, ("--local", "glacier"))

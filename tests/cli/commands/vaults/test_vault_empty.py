@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.conftest import Cli, data, keys, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_a_vault_is_emptied_and_may_be_deleted_later(tmp_path: Path) -> None:
     """With the service's own lag it says why the vault cannot be deleted yet, and may be run again."""
     with serving(Cli(tmp_path), "glacier", "--job-delay", "0", "--inventory-lag", "1") as url:

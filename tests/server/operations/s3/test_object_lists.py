@@ -29,6 +29,7 @@ def every(bucket: Bucket, operation: str, **arguments: Any) -> tuple[list[str], 
     return keys, prefixes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["list_objects", "list_objects_v2"])
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 def test_every_key_comes_once_in_order(filled: Bucket, operation: str, size: int) -> None:

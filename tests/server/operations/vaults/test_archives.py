@@ -31,6 +31,7 @@ async def test_upload_archive_names_the_archive_in_headers_only(server: LocalGla
     assert server.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 3 * MIB, 3 * MIB + 1])
 async def test_what_was_uploaded_comes_back(boto: Boto, size: int) -> None:
     """Bytes and tree hash survive, at every edge of a leaf."""

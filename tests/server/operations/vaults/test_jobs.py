@@ -83,6 +83,7 @@ async def test_an_inventory_job_in_progress_has_the_service_s_bytes(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
@@ -161,6 +162,7 @@ async def test_parameters_may_be_wrapped_and_hold_nulls(
         assert answer.body == b"{}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("range_", ["0-0", "1-1048575", "0-1048576", "1048576-99999999999", "x", "5-3", "0-"])
 async def test_an_unaligned_retrieval_range_is_refused(boto: Boto, range_: str) -> None:
     """A range of a retrieval is aligned to megabytes and lies inside the archive."""

@@ -32,6 +32,7 @@ def pattern(size: int) -> bytes:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part_size", [None, MIB, 2 * MIB, 4 * MIB, 8 * MIB])
 async def test_every_aligned_range_has_the_published_checksum(boto: Boto, part_size: int | None) -> None:
     """Aligned ranges have the published checksum, others none, however the archive was uploaded."""

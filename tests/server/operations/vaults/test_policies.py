@@ -41,6 +41,7 @@ async def test_a_policy_of_20_kb_is_accepted(boto: Boto) -> None:
     await boto("set_vault_access_policy", policy={"Policy": policy})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "denied"),
     [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
+@pytest.mark.slow
 async def test_parts_in_any_order_make_the_archive(boto: Boto) -> None:
     """The archive's bytes and tree hash are those of the parts in order."""
     data = os.urandom(7 * MIB + 123)
@@ -52,6 +53,7 @@ async def test_initiate_names_the_upload(boto: Boto) -> None:
     assert listed["PartSizeInBytes"] == 4 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["0", "1048575", "3145728", "8589934592", "-1", "x", "1e6"])
 async def test_other_part_sizes_are_refused(boto: Boto, size: str) -> None:
     """Part sizes are 1 MiB times a power of two, up to 4 GiB."""
@@ -63,6 +65,7 @@ async def test_other_part_sizes_are_refused(boto: Boto, size: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "body", "expected"),
     [

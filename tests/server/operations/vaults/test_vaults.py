@@ -7,6 +7,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import boto3
+import pytest
 from anyio import to_thread
 
 from tests.server.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Boto, send
@@ -101,6 +102,7 @@ async def test_list_vaults_refuses_a_bad_limit_or_marker(boto: Boto) -> None:
         assert (status, code) == (400, "InvalidParameterValueException")
 
 
+@pytest.mark.slow
 async def test_the_1001st_vault_is_refused(faithful: LocalGlacier, slow_boto: Boto) -> None:
     """An account has a thousand vaults in a region."""
 
