@@ -51,6 +51,22 @@ static const uint32_t K[64] = {
  * NEXT4 replaces the oldest by the next four, and ROUNDS4 takes both states through four rounds.
  */
 
+#define ROUNDS64 \
+    ROUNDS4(w0, 0) \
+    ROUNDS4(w1, 4) \
+    ROUNDS4(w2, 8) \
+    ROUNDS4(w3, 12) \
+    for (int round = 16; round < 64; round += 16) { \
+        NEXT4(w0, w1, w2, w3) \
+        ROUNDS4(w0, round) \
+        NEXT4(w1, w2, w3, w0) \
+        ROUNDS4(w1, round + 4) \
+        NEXT4(w2, w3, w0, w1) \
+        ROUNDS4(w2, round + 8) \
+        NEXT4(w3, w0, w1, w2) \
+        ROUNDS4(w3, round + 12) \
+    }
+
 #if defined(__x86_64__) || defined(_M_X64)
 
 #include <immintrin.h>
@@ -127,20 +143,7 @@ WITH_INSTRUCTIONS static void compress_pair(state x, state y, const uint8_t *dat
         w1 = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16)), big_endian);
         w2 = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 32)), big_endian);
         w3 = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 48)), big_endian);
-        ROUNDS4(w0, 0)
-        ROUNDS4(w1, 4)
-        ROUNDS4(w2, 8)
-        ROUNDS4(w3, 12)
-        for (int round = 16; round < 64; round += 16) {
-            NEXT4(w0, w1, w2, w3)
-            ROUNDS4(w0, round)
-            NEXT4(w1, w2, w3, w0)
-            ROUNDS4(w1, round + 4)
-            NEXT4(w2, w3, w0, w1)
-            ROUNDS4(w2, round + 8)
-            NEXT4(w3, w0, w1, w2)
-            ROUNDS4(w3, round + 12)
-        }
+        ROUNDS64
         x0 = _mm_add_epi32(x0, x0_before);
         x1 = _mm_add_epi32(x1, x1_before);
         y0 = _mm_add_epi32(y0, y0_before);
@@ -208,20 +211,7 @@ WITH_INSTRUCTIONS static void compress_pair(state x, state y, const uint8_t *dat
         w1 = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(data + 16)));
         w2 = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(data + 32)));
         w3 = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(data + 48)));
-        ROUNDS4(w0, 0)
-        ROUNDS4(w1, 4)
-        ROUNDS4(w2, 8)
-        ROUNDS4(w3, 12)
-        for (int round = 16; round < 64; round += 16) {
-            NEXT4(w0, w1, w2, w3)
-            ROUNDS4(w0, round)
-            NEXT4(w1, w2, w3, w0)
-            ROUNDS4(w1, round + 4)
-            NEXT4(w2, w3, w0, w1)
-            ROUNDS4(w2, round + 8)
-            NEXT4(w3, w0, w1, w2)
-            ROUNDS4(w3, round + 12)
-        }
+        ROUNDS64
         x0 = vaddq_u32(x0, x0_before);
         x1 = vaddq_u32(x1, x1_before);
         y0 = vaddq_u32(y0, y0_before);
