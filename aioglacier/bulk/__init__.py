@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from typing import Final
 
     from aioglacier.bulk.archives.archive_choice import ArchiveOptions as ArchiveOptions
-    from aioglacier.bulk.archives.archive_restore import (
-        ArchiveRestore as ArchiveRestore,
-        ArchivesSnapshot as ArchivesSnapshot,
-    )
+    from aioglacier.bulk.archives.archive_restore import ArchiveRestore as ArchiveRestore
     from aioglacier.bulk.archives.move_plan import ArchivePlan as ArchivePlan
     from aioglacier.bulk.archives.move_run import PaceOptions as PaceOptions
+    from aioglacier.bulk.archives.planned_move import ArchivesSnapshot as ArchivesSnapshot
     from aioglacier.bulk.archives.size_rules import (
         SizeRule as SizeRule,
         parse_class_rule as parse_class_rule,
@@ -72,7 +70,8 @@ if TYPE_CHECKING:
 #: The public names of each module.
 _HOMES: Final = {
     "archives.archive_choice": ("ArchiveOptions",),
-    "archives.archive_restore": ("ArchiveRestore", "ArchivesSnapshot"),
+    "archives.archive_restore": ("ArchiveRestore",),
+    "archives.planned_move": ("ArchivesSnapshot",),
     "archives.move_plan": ("ArchivePlan",),
     "archives.move_run": ("PaceOptions",),
     "archives.size_rules": ("SizeRule", "parse_class_rule", "parse_tier_rule"),

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
-from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
 from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.aws_names import AwsNames
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
-from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
+from aioglacier.bulk.archives.move_run import MoveRun, PaceOptions
+from aioglacier.bulk.archives.planned_move import ArchivesSnapshot, PlannedMove
 from aioglacier.bulk.archives.safe_names import names_of
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.checks import check_choice
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.archives.move_plan import ArchivePlan
     from aioglacier.bulk.archives.size_rules import SizeRule
-    from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.catalog.records import MoveRecord
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
@@ -78,7 +77,7 @@ class MigrationOptions:
     scratch: str | os.PathLike[str] | None = None
 
 
-class Migration:
+class Migration(PlannedMove):
     """One migration of a vault to a bucket, to be run once; ``snapshot`` shows how far it is.
 
     ``bucket`` may belong to another connection, with credentials and a region of its own. It needs a storage
@@ -97,13 +96,11 @@ class Migration:
         options: MigrationOptions | None = None,
         prices: ClassPrices | None = None,
     ) -> None:
+        super().__init__(budget)
         self._vault = vault
         self._context = vault.context.recorded()
         self._bucket = bucket
-        self._budget = budget
         self._options = options or MigrationOptions()
-        self._progress = MoveProgress()
-        self._plan: ArchivePlan | None = None
         self.costs: TargetCosts | None = None
         if self._options.names not in _NAMES:
             raise InvalidPlanError(f"names are by description, id or aws, not {self._options.names!r}")
@@ -131,20 +128,6 @@ class Migration:
     @property
     def _memory(self) -> int:
         return self._bucket.context.resources.buffers.limit
-
-    @property
-    def failures(self) -> list[PathFailure]:
-        """Archives that are not in the bucket, by name, each with its error; the first thousand."""
-        return self._progress.failures.kept
-
-    @property
-    def notices(self) -> list[str]:
-        """Sentences about archives that were left out or have other names."""
-        return self._plan.notices() if self._plan is not None else []
-
-    def snapshot(self) -> ArchivesSnapshot:
-        """Return the counters now."""
-        return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
 
     async def look_at_bucket(self) -> list[str]:
         """Return sentences about what the bucket's owner should know or change before archives move.

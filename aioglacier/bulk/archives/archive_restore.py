@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
-from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
+from aioglacier.bulk.archives.move_run import MoveRun, PaceOptions
+from aioglacier.bulk.archives.planned_move import PlannedMove
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.catalog.folders.entry_records import Entry
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.archives.archive_source import ArchiveSource
     from aioglacier.bulk.archives.move_plan import ArchivePlan
+    from aioglacier.bulk.archives.planned_move import ArchivesSnapshot
     from aioglacier.bulk.archives.restore_meter import ClassPrices
-    from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.catalog.records import MovedRecord, MoveRecord
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.core.spending import Budget
@@ -46,50 +46,7 @@ T = TypeVar("T")
 _MODE: Final = 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivesSnapshot:
-    """The progress of a restore of archives.
-
-    Attributes:
-        archives, size: Archives to restore, 0 until the plan is made, and their bytes.
-        there: Files that were in their places already.
-        restored, restored_size: Files put into their places, and their bytes.
-        failed: Archives that could not be restored.
-        jobs_started: Jobs started by this run.
-        jobs_waited_for: Jobs that are waited for.
-        left: Archives left for the next run.
-        cost: The cost so far, by the price list.
-    """
-
-    archives: int
-    size: int
-    there: int
-    restored: int
-    restored_size: int
-    failed: int
-    jobs_started: int
-    jobs_waited_for: int
-    left: int
-    cost: float
-
-    @classmethod
-    def of(cls, progress: MoveProgress, plan: ArchivePlan | None, budget: Budget) -> ArchivesSnapshot:
-        """Return the counters of a run."""
-        return cls(
-            archives=plan.archives if plan else 0,
-            size=plan.size if plan else 0,
-            there=progress.there + (plan.done if plan else 0),
-            restored=progress.carried,
-            restored_size=progress.carried_size,
-            failed=progress.failures.count,
-            jobs_started=progress.asked,
-            jobs_waited_for=progress.waiting,
-            left=progress.left,
-            cost=budget.cost,
-        )
-
-
-class ArchiveRestore:
+class ArchiveRestore(PlannedMove):
     """One restore of archives to one folder, to be run once; ``snapshot`` shows how far it is.
 
     ``days`` is the life of the copies that a bucket restores, and ``prices`` returns the prices of a storage
@@ -108,29 +65,13 @@ class ArchiveRestore:
         days: int = 3,
         prices: ClassPrices | None = None,
     ) -> None:
+        super().__init__(budget)
         self._source = _source_of(place, prices or partial(load_prices, budget.prices.region), days)
         self._context = self._source.context
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
-        self._budget = budget
         self._options = options or ArchiveOptions()
         self._pace = pace or PaceOptions()
         self._overwrite = overwrite
-        self._progress = MoveProgress()
-        self._plan: ArchivePlan | None = None
-
-    @property
-    def failures(self) -> list[PathFailure]:
-        """Files that could not be restored, each with its error; the first thousand."""
-        return self._progress.failures.kept
-
-    @property
-    def notices(self) -> list[str]:
-        """Sentences about archives that were left out, or have other names than their descriptions say."""
-        return self._plan.notices() if self._plan is not None else []
-
-    def snapshot(self) -> ArchivesSnapshot:
-        """Return the counters now."""
-        return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
 
     async def plan(self) -> ArchivePlan:
         """Return the plan of ``run`` without requesting archives or writing anything."""

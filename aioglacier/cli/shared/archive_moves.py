@@ -6,7 +6,7 @@ import math
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,10 +23,9 @@ from aioglacier.core.models import Tier
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
     from aioglacier.bulk.archives.move_plan import ArchivePlan
     from aioglacier.bulk.archives.move_run import PaceOptions
-    from aioglacier.bulk.path_failures import PathFailure
+    from aioglacier.bulk.archives.planned_move import ArchivesSnapshot, PlannedMove
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.cli.shared.money import Spending
@@ -78,35 +77,9 @@ ARCHIVES: Final = folding(
 )
 
 
-class Move(Protocol):
-    """A restore or a migration of archives."""
-
-    @property
-    def failures(self) -> list[PathFailure]:
-        """Archives that are not at the target, the first thousand."""
-        ...
-
-    @property
-    def notices(self) -> list[str]:
-        """Sentences about archives that were left out or have other names."""
-        ...
-
-    def snapshot(self) -> ArchivesSnapshot:
-        """Return the counters now."""
-        ...
-
-    async def plan(self) -> ArchivePlan:
-        """Return what ``run`` would do."""
-        ...
-
-    async def run(self) -> ArchivesSnapshot:
-        """Run."""
-        ...
-
-
 async def run_move(
     session: Session,
-    move: Move,
+    move: PlannedMove,
     spending: Spending,
     budget: Budget,
     pace: PaceOptions,

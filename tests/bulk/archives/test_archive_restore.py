@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier import Vault
-    from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
+    from aioglacier.bulk.archives.planned_move import ArchivesSnapshot
     from tests.bulk.archives.conftest import OldVault
 
 FAST = PaceOptions(tier=Tier.EXPEDITED)
