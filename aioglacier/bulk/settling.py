@@ -7,12 +7,13 @@ files are not sent again until an inventory tells.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from aioglacier.core.errors import OutcomeUnknownError, ShardMismatchError, UploadLockedError
 from aioglacier.recorded.outcome import Gone, Made, Open, find_outcome, give_up
+from aioglacier.recorded.place_context import RECORDING_SECONDS
 from aioglacier.recorded.shard_locks import hold_all
 from aioglacier.tasks.shard import WHOLE, Shard
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entry_records import TreeRecord
     from aioglacier.recorded.place_context import RecordedPlace
-
-#: The end of a run that was cancelled is recorded all the same, within this time.
-_RECORDING_SECONDS: Final = 5.0
 
 
 async def settle_folder(
@@ -88,14 +86,14 @@ async def recording_run(
     try:
         yield
     except BaseException as error:
-        with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
+        with anyio.move_on_after(RECORDING_SECONDS, shield=True):
             await runs.end(tree, run, counters=counters(), outcome=outcome_of(error))
         raise
     await runs.end(tree, run, counters=counters())
 
 
 def outcome_of(error: BaseException) -> str:
-    """Return what the record of a run says of its end."""
+    """Return how the record of a run or of an archive ends; the cause is the part before the first colon."""
     if isinstance(error, Exception):
         return f"{type(error).__name__}: {error}"
     return "stopped"

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.bulk.archives.archive_restore import as_file
-from aioglacier.bulk.archives.move_run import outcome_of
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.bundle_layout import BundleLayout
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, BundleFacts, encode_facts
 from aioglacier.bulk.formats.folder_descriptions import describe_bundle, name_bundle
+from aioglacier.bulk.settling import outcome_of
 from aioglacier.catalog.records import MovedBundle, MoveState
 from aioglacier.core.errors import (
     AccessDeniedError,

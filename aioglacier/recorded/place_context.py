@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
 
-#: A record of what was spent may take this long at the end of a block that was cancelled.
-_RECORDING_SECONDS: Final = 5.0
+#: The records at the end of a block that was cancelled may take this long.
+RECORDING_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def recording_expenses(budget: Budget, records: VaultRecords | None) -> As
             yield
     finally:
         # The money is spent, also when the block was cancelled.
-        with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
+        with anyio.move_on_after(RECORDING_SECONDS, shield=True):
             if records is not None:
                 await records.catalog.expenses.record(records.key, budget.take_expenses())
 

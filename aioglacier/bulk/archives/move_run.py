@@ -20,22 +20,15 @@ import anyio
 
 from aioglacier.bulk.archives.size_rules import choose_by_size
 from aioglacier.bulk.path_failures import PathFailures
+from aioglacier.bulk.settling import outcome_of
 from aioglacier.catalog.records import ArchiveState, MoveState
+from aioglacier.core import errors
 from aioglacier.core.errors import (
-    ArchiveNotFoundError,
     CostLimitError,
     GlacierError,
-    IntegrityError,
-    InvalidPlanError,
     JobFailedError,
     JobNotFoundError,
     NotRetrievedError,
-    ObjectChangedError,
-    ObjectConflictError,
-    ObjectExistsError,
-    ObjectNotFoundError,
-    TargetError,
-    UploadExpiredError,
 )
 from aioglacier.core.limits import GIB
 from aioglacier.core.models import JobId, Tier
@@ -69,18 +62,18 @@ ON_THE_WAY: Final = (MoveState.REQUESTED, MoveState.READY, MoveState.OPEN, MoveS
 
 #: Errors that concern one archive, so that the others continue.
 _ONE_ARCHIVE: Final = (
-    ArchiveNotFoundError,
-    IntegrityError,
-    InvalidPlanError,
-    JobFailedError,
-    JobNotFoundError,
-    NotRetrievedError,
-    ObjectChangedError,
-    ObjectConflictError,
-    ObjectExistsError,
-    ObjectNotFoundError,
-    TargetError,
-    UploadExpiredError,
+    errors.ArchiveNotFoundError,
+    errors.IntegrityError,
+    errors.InvalidPlanError,
+    errors.JobFailedError,
+    errors.JobNotFoundError,
+    errors.NotRetrievedError,
+    errors.ObjectChangedError,
+    errors.ObjectConflictError,
+    errors.ObjectExistsError,
+    errors.ObjectNotFoundError,
+    errors.TargetError,
+    errors.UploadExpiredError,
 )
 
 
@@ -203,7 +196,7 @@ class MoveRun:
 
     async def _ask_all(self) -> None:
         try:
-            # Archives on their way are listed as well, so that carrying tasks may pass their numbers.
+            # Archives on their way are listed as well, so that carrying tasks may go past their numbers.
             states = (MoveState.PLANNED, *ON_THE_WAY)
             async for moved in self._moves.list_moved(self._move, states, shard=self._shard):
                 if await self._ask(moved):
@@ -294,11 +287,6 @@ class MoveRun:
     async def _fail(self, moved: MovedRecord, error: GlacierError) -> None:
         self._progress.failures.add(moved.name.encode(), error)
         await self._moves.record(moved, MoveState.FAILED, outcome=outcome_of(error))
-
-
-def outcome_of(error: GlacierError) -> str:
-    """Return the outcome that the catalog keeps of an archive that failed; its cause ends at the colon."""
-    return f"{type(error).__name__}: {error.message}"
 
 
 class _Asked:

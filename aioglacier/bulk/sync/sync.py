@@ -18,6 +18,7 @@ from aioglacier.bulk.sync.stages import Stages
 from aioglacier.bulk.sync.unmounted import find_unmounted
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.files.host import machine_name, user_name
+from aioglacier.recorded.place_context import RECORDING_SECONDS
 from aioglacier.recorded.shard_locks import hold_shard, shard_lock
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.shard import WHOLE
@@ -130,7 +131,8 @@ class FolderSync:
             try:
                 await self._stages.run(tree, run)
             except BaseException as error:
-                with anyio.move_on_after(5, shield=True):  # a stopped run does not wait for a catalog
+                # A run that is stopped does not wait longer for a catalog.
+                with anyio.move_on_after(RECORDING_SECONDS, shield=True):
                     await self._end(tree, run, outcome_of(error))
                 raise
             if self._stages.is_draining:  # a scan that was cut short proves nothing gone

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.cli.program.configuration import Configuration
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.session import CommandError
+from aioglacier.core.errors import TargetError
 
 if TYPE_CHECKING:
     import click
@@ -39,8 +40,8 @@ def end_run(ctx: click.Context, session: Session, code: int, started: float) -> 
     if (path := session.settings.metrics_file) is not None:
         try:
             _write_metrics(path, ctx, session, code, started)
-        except OSError as error:
-            session.output.warn(f"--metrics-file {path!r} cannot be written: {error.strerror}")
+        except TargetError as error:
+            session.output.warn(f"--metrics-file: {error.message}")
             failed = 1
     return code or (int(Exit.OTHER) if failed else 0)
 
@@ -61,6 +62,8 @@ def _command_of(ctx: click.Context) -> str:
 
 def _write_metrics(path: str, ctx: click.Context, session: Session, code: int, started: float) -> None:
     """Write the textfile that Prometheus' node exporter reads; it appears whole, or not at all."""
+    from aioglacier.files import landing  # noqa: PLC0415  # needed only here
+
     now = time.time()
     place = str(ctx.params.get("vault") or ctx.params.get("place") or "")
     label = f'{{command="{_command_of(ctx)}",place="{place}"}}'
@@ -77,19 +80,12 @@ def _write_metrics(path: str, ctx: click.Context, session: Session, code: int, s
         if isinstance(value, int | float) and not isinstance(value, bool):
             values[f"aioglacier_last_run_{name}"] = value
     lines = [f"# TYPE {name} gauge\n{name}{label} {value}\n" for name, value in values.items()]
-    hidden = f"{path}.{os.getpid()}"
-    try:
-        with open(hidden, "w", encoding="utf-8") as file:  # noqa: PTH123  # a name of any bytes
-            file.writelines(lines)
-        os.replace(hidden, path)  # noqa: PTH105  # as above
-    except OSError:
-        with suppress(OSError):
-            os.unlink(hidden)  # noqa: PTH108  # as above
-        raise
+    with landing.writing(path, overwrite=True) as file:
+        landing.write_all(file, "".join(lines).encode())
 
 
 def _last_success(path: str, label: str) -> float | None:
-    with suppress(OSError, ValueError), open(path, encoding="utf-8") as file:  # noqa: PTH123  # as above
+    with suppress(OSError, ValueError), open(path, encoding="utf-8") as file:  # noqa: PTH123  # a name of any bytes
         for line in file:
             if line.startswith(_SUCCESS + label):
                 return float(line.rpartition(" ")[2])
