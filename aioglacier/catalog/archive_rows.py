@@ -208,7 +208,7 @@ def doubt_missing(
     """Record that archives of a vault should be at the service and are not; return how many.
 
     Args:
-        connection: Where to.
+        connection: The connection that writes.
         place: The number of the vault.
         proven: When they were missed. An archive that an inventory of then or later lists stays.
         condition: Which archives, in SQL.

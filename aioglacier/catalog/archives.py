@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import ObjectFacts
 
-#: Archives read, or written by one statement, at a time: 1,000 were seen to keep the interpreter, and so the
-#: event loop, for 50 ms on a busy machine, 250 for 6, and are hardly slower.
+#: Archives read, or written by one statement, at a time. On a busy machine 1,000 kept the interpreter, and so
+#: the event loop, for 50 ms; 250 kept it for 6 ms, and are hardly slower.
 _PAGE: Final = 250
 
 _log: Final = logging.getLogger("aioglacier.catalog")

@@ -191,7 +191,7 @@ class Catalog:
 
         Args:
             key: The vault.
-            source: The absolute path, or another name of what only one may do.
+            source: The absolute path of the source, or a name for other work that only one may do.
             waits: Wait for another that holds it.
 
         Raises:

@@ -18,7 +18,7 @@ _BLOCK_SIZE: Final = 256 * 1024
 
 
 def refuses_checksums(error: GlacierError) -> bool:
-    """Return whether an error may be the refusal of a header that a store does not know."""
+    """Return whether an error may mean that a store does not know the checksum headers."""
     return isinstance(error, InvalidParameterError) or (
         isinstance(error, ServiceError) and error.code == "NotImplemented"
     )
@@ -50,5 +50,5 @@ def _of_file(body: FileRange) -> bytes:
 
 
 def joined(parts: list[bytes]) -> bytes:
-    """Return the MD5 that the entity tag of an object in parts has: of those of its parts."""
+    """Return the MD5 in the entity tag of an object in parts: the MD5 of its parts' MD5s."""
     return md5(b"".join(parts), usedforsecurity=False).digest()

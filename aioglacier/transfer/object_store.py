@@ -5,10 +5,10 @@ those. SHA-256 is computed in the same pass as the tree hash and is also the has
 CRC64NVME takes the place of both: it finds damage and no forgery, the body is not signed, and the object has
 no tree hash.
 
-What an answer that was lost has done is settled by the object's head. An object under the key proves nothing,
-since another program may have written it: each upload has a random token in its metadata, and the token, the
-checksum and the size decide. An upload that was begun elsewhere has a token that is not known here; then the
-checksum and the size decide.
+After a lost answer, the object's head shows whether the request took effect. An object under the key proves
+nothing, since another program may have written it: each upload has a random token in its metadata, and the
+token, the checksum and the size decide. An upload that was begun elsewhere has a token that is not known
+here; then the checksum and the size decide.
 
 A store that ``falls_back`` goes on with the MD5 of each body where the service refuses S3's checksum headers,
 or acknowledges none. The proof is the entity tag then: the MD5 of a body, or of those of the parts.

@@ -57,14 +57,14 @@ class TransferResources:
     def parts_ahead(self) -> int:
         """Parts of one archive that are taken without a connection: one for each hash worker, and one more.
 
-        That one is being filled, or is hashed and waits. Of a stream more would only cost memory: they could
-        not move. Of a file they would be hashed long before they are read again to be sent.
+        The extra one is being filled, or is hashed and waits. More parts of a stream would take memory
+        without moving. More parts of a file would be hashed long before they are read again to be sent.
         """
         return self.hash_workers + 1
 
     @property
     def parts_at_once(self) -> int:
-        """Parts of one archive that are held at any time, if the path carries as many as it may."""
+        """The most parts of one archive that are held at once."""
         return self.connections.controller.ceiling + self.parts_ahead
 
 

@@ -1,4 +1,4 @@
-"""The kind of a place of folders and streams, and what each kind gives in its own words."""
+"""The steps of folders and streams that differ between a vault and a bucket, by the kind of the place."""
 
 from __future__ import annotations
 

@@ -50,13 +50,13 @@ if TYPE_CHECKING:
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
 
-#: Members of a bundle that is read at once come by range, so its size does not matter.
+#: Where a class reads at once, members are read by range, so the size of a bundle does not matter.
 _LARGE_BUNDLE: Final = 4096 * MIB
 
 #: The classes of objects that are restored whole, and then read.
 _RESTORED_WHOLE: Final = frozenset({StorageClass.GLACIER, StorageClass.DEEP_ARCHIVE})
 
-#: One member costs the restore of its bundle: of scattered ones a fifteenth of what bundles of 4 GiB cost.
+#: To restore one member, S3 restores its whole bundle; scattered members cost a fifteenth of those in 4 GiB.
 _SMALL_BUNDLE: Final = 256 * MIB
 
 
@@ -92,7 +92,7 @@ class BucketPlace:
                 await archives.record_state(key, archive_id, ArchiveState.DELETED)
 
     async def list_objects(self) -> None:
-        """List the objects, but for what ``migrate`` keeps beside those that it has moved."""
+        """List the objects, without the manifests that ``migrate`` keeps beside those that it moved."""
         self.objects = {
             entry.key: entry
             async for entry in self._bucket.objects()
@@ -176,7 +176,8 @@ class BucketPlace:
 async def delete_sidecar(bucket: Bucket, archive_id: str) -> bool:
     """Delete the sidecar of an archive that is proven to be gone; return whether there was one.
 
-    An object of the sidecar's name that is none stays, and so does one that may not be read or deleted.
+    An object that has the sidecar's name but is no sidecar stays. So does one that may not be read or
+    deleted.
     """
     name = archive_id + SIDECAR_SUFFIX
     try:

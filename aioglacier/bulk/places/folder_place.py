@@ -58,11 +58,11 @@ class Retriever(Protocol):
     def whole(self) -> Container[ArchiveId]: ...  # noqa: D102
 
     async def learn(self) -> None:
-        """Learn what every plan needs. It costs nothing."""
+        """Look up the facts that every plan needs. It costs nothing."""
         ...
 
     async def look(self) -> None:
-        """Ask what was asked for before, by any program. It costs nothing."""
+        """Look up what any program has asked for before. It costs nothing."""
         ...
 
     def has(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> bool:
@@ -135,7 +135,7 @@ class FolderPlace(Protocol):
         ...
 
     def retriever(self, tier: Tier, days: int = 1) -> Retriever:
-        """Return what asks for archives; ``days`` is the life of a restored copy."""
+        """Return the object that asks for archives; ``days`` is the life of a restored copy."""
         ...
 
     @property
@@ -152,7 +152,7 @@ class FolderPlace(Protocol):
         ...
 
     def target_of(self, archive_id: ArchiveId) -> ObjectTarget | None:
-        """Return what an upload's record says of an archive that is there; ``None`` if nothing."""
+        """Return the facts for an upload's record of an archive that is there; ``None`` if there are none."""
         ...
 
     async def take_stock(self) -> None:

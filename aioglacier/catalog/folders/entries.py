@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import ArchiveId
 
-#: The first path of some, and a path after the last.
+#: The first path of a range, and a path after the last.
 PathBounds: TypeAlias = "tuple[bytes, bytes]"
 
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.

@@ -54,7 +54,7 @@ class MoveWaiting(NamedTuple):
 
     Attributes:
         since: When the first of them was asked for.
-        last: When the last that is not known to be done was asked for.
+        last: When the last one that is not known to be done was asked for.
         tier: The tier of that one, if it is on record.
         ready_until: When the first output may expire.
     """
@@ -103,7 +103,7 @@ class Moves(Records):
     # --- the plan
 
     async def plan_failed(self, move: MoveRecord, shard: Shard = WHOLE) -> None:
-        """Plan the archives of a shard again that failed."""
+        """Plan again the archives of a shard that failed."""
         failed = "SELECT m.number, a.archive_id FROM moved AS m JOIN archives AS a ON a.number = m.archive "
         planned = "UPDATE moved SET state = 'planned', outcome = '' WHERE number = ?"
 
@@ -161,7 +161,7 @@ class Moves(Records):
         return await self._database.write(change)
 
     async def known(self, move: MoveRecord, archives: Sequence[ArchiveRecord]) -> Mapping[int, MoveState]:
-        """Return the states of those of the archives that are part of the move."""
+        """Return the state of each of the archives that is part of the move."""
         return await self._database.read(lambda connection: _known(connection, move, archives))
 
     # --- archives on their way
@@ -359,7 +359,7 @@ def _known(
 
 
 def _taken(connection: Connection, move: MoveRecord, names: Sequence[str], has_folders: bool) -> set[str]:
-    """Return which of these names, and of those of folders on their ways, other archives have."""
+    """Return which of these names, and of the folders in them, other archives have."""
     asked = list(dict.fromkeys(way for name in names for way in _ways(name, has_folders)))
     taken: set[str] = set()
     for at in range(0, len(asked), _NAMES):
@@ -370,6 +370,6 @@ def _taken(connection: Connection, move: MoveRecord, names: Sequence[str], has_f
 
 
 def _ways(name: str, has_folders: bool) -> list[str]:
-    """Return a name and those of the folders on its way, as they are kept."""
+    """Return a name and the folders in it, as they are kept."""
     ends = [at for at, character in enumerate(name) if character == "/"] if has_folders else []
     return [escape(name[:end]) for end in (*ends, len(name))]

@@ -125,7 +125,7 @@ class SqliteStore:
                 path=self.location,
             ) from error
         except sqlite3.Error as error:
-            self._check_file()  # whatever it says, this would be why
+            self._check_file()  # a missing file explains the error better
             raise files.translate(error, self._path) from error
 
     def _run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:

@@ -71,7 +71,7 @@ class GatewayOptions:
         allow_insecure: Whether plain http to another machine is allowed. Keys stay safe, data does not.
         timeouts: How long to wait for the other side.
         bandwidth: Bytes a second of all bodies together, sent and read; ``None`` for no limit.
-        shares_bandwidth: Whether ``bandwidth`` is that of all processes of this user that say so.
+        shares_bandwidth: Whether all processes of this user that set this share ``bandwidth``.
         minimum_rate: Bytes a second that an answer must bring, averaged over ``timeouts.stall`` seconds of
             waiting; a slower answer counts as stalled.
     """

@@ -36,7 +36,7 @@ _KNOWN_KEYS: Final = frozenset({
     "cli_auto_prompt", "cli_history", "cli_binary_format", "cli_timestamp_format",
 })  # fmt: skip
 
-#: The regions of the partition "aws", those to come included; other partitions have other domains.
+#: The regions of the partition "aws", present and future; other partitions have other domains.
 _REGION: Final = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]{4,12}-[0-9]{1,2}")
 
 _LABEL: Final = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"

@@ -23,7 +23,7 @@ _LARGEST_TAKE: Final = 512 * 1024
 #: An unused rate is kept for so long, so that a busy event loop loses none of it.
 _KEPT_SECONDS: Final = 0.25
 
-#: A hundredth of a second's bytes or so, within what connections on long lines need and never need.
+#: About a hundredth of a second's bytes, but at least what a connection on a long line needs.
 _LEAST_READ_AHEAD: Final = 32 * 1024
 _MOST_READ_AHEAD: Final = 256 * 1024
 
@@ -37,8 +37,8 @@ def minute_of_day() -> int:
 class Bandwidth:
     """A bucket of bytes that refills at a rate, first come, first served.
 
-    With ``is_shared``, all processes of this user on this machine that say so have one bucket; of different
-    rates, each process has its own for the bytes that it takes.
+    With ``is_shared``, all processes of this user on this machine that set it share one bucket. If their
+    rates differ, each process applies its own to the bytes that it takes.
 
     A take is entered at once, and waits once for the moment at which its bytes may pass: nothing polls. The
     rate of a schedule is looked up for each take, so a change of it counts at once.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: Large ones are cheap: measured 0.19 CPU s/GiB in slices of 512 KiB, 0.31 of 256 KiB, 0.29 of 768 KiB, and
 #: 0.15 to 0.17 by a blocking ``sendall``. A slice that the kernel does not take whole is expensive: Python
 #: 3.11 copies the rest. Over TLS it is 0.50 for any size from 128 KiB to 512 KiB, and 0.56 by ``sendall``:
-#: encrypting is all.
+#: encryption takes nearly all of it.
 SMALLEST_SLICE: Final = 32 * 1024
 LARGEST_SLICE: Final = 512 * 1024
 
@@ -50,8 +50,8 @@ _LONGEST_STRETCH: Final = 256 * 1024
 #: A slice that takes this long shows a slow line.
 _SLOW_SECONDS: Final = 1.0
 
-#: If the body before went fast, slices from the second on are so large that one took this long: on a line
-#: that has since become a hundred times slower, one takes 10 s, and the smallest follow it.
+#: If the previous body went fast, slices from the second on have the size that took this long. On a line that
+#: has become a hundred times slower since, one such slice takes 10 s, and the smallest follow it.
 _STRIDE_SECONDS: Final = 0.1
 
 

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-#: The class of what a list gives no class for.
+#: The class of objects for which a list gives none.
 _USUAL_CLASS: Final = "STANDARD"
 
 

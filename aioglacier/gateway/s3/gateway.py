@@ -329,7 +329,7 @@ class S3Gateway(Performer):
         version_id: str | None = None,
         size: int | None = None,
     ) -> bool | None:
-        """Ask for a copy that can be read for ``days``, or for another life of the one that is there.
+        """Ask for a copy that can be read for ``days``, or change how long an existing copy lives.
 
         ``size`` and ``storage_class`` are not sent. The price depends on the size, and a tier that the class
         lacks is refused here, since services do not refuse it. A faster tier speeds a running restore up.

@@ -395,9 +395,9 @@ class Gateway(Performer):
     ) -> JobId:
         """Start a retrieval. ``size``, of the archive, is not sent: without a range, the price depends on it.
 
-        A gateway that retries takes a job with the same description and archive that was created since the
-        call began for its own after a lost answer, so give each job a description of its own. Without one it
-        cannot look, and raises the error of the lost answer.
+        After a lost answer, a gateway that retries adopts a job with the same description and archive that
+        was created since the call began, so give each job its own description. Without one it cannot look,
+        and raises the error of the lost answer.
         """
 
     @Operation(

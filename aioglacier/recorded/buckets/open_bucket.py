@@ -69,7 +69,7 @@ class BegunUpload:
         """Return its part size, for a source of ``size`` bytes.
 
         Raises:
-            ResumeMismatchError: The parts tell no size that uploads from here have, or another one.
+            ResumeMismatchError: The parts have a size that aioglacier never uses, or not the wanted one.
         """
         if self.record is not None and not self.parts:
             wanted = wanted or self.record.part_size
@@ -82,7 +82,8 @@ class BegunUpload:
     async def leading_hashes(self, part_size: int) -> list[bytes]:
         """Return the recorded tree hash, or ``b""``, of each whole part from the first on.
 
-        Of an upload on record they end before a part that is not, so that the object has a tree hash.
+        For an upload on record they end before the first part without a record, so that the object gets a
+        tree hash.
         """
         recorded: dict[int, bytes] = {}
         if self.record is not None and self.records is not None:
@@ -356,7 +357,7 @@ def choose_resumed_part_size(
     """Return the part size of an upload from the parts that it has: all but the last have it.
 
     Raises:
-        ResumeMismatchError: The parts tell no size that uploads from here have, or another one.
+        ResumeMismatchError: The parts have a size that aioglacier never uses, or not ``wanted``.
     """
     largest = max((part.size for part in parts), default=0)
     is_known = len(parts) > 1 or (bool(parts) and parts[0].number == 1 and largest != size)
@@ -370,7 +371,7 @@ def choose_resumed_part_size(
     if not fits or wanted not in {None, largest}:
         raise ResumeMismatchError(
             f"upload {upload_id} has parts of {largest} bytes, "
-            + (f"not of {wanted}" if fits else "which no upload from here has")
+            + (f"not of {wanted}" if fits else "which aioglacier never uses")
             + "; abort it and upload the source again"
         )
     return largest

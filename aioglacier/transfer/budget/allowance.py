@@ -34,10 +34,10 @@ _SHARE_OF_A_SMALL_MACHINE: Final = 4
 #: Descriptors that a process has open apart from workers, buffers and connections: 20 were seen.
 _OTHER_FILES: Final = 24
 
-#: The most bodies at once, if the caller sets no limit: more than 64 were never needed to fill a path, and a
-#: service that throttles is kinder to fewer. A part of a file needs no buffer but half a MiB to be read into,
-#: and a connection has buffers of its own: so no more than one for each MiB of the memory limit. Parts of
-#: streams and pieces of downloads are held to fewer by their buffers.
+#: The most bodies at once, if the caller sets no limit: more than 64 were never needed to fill a path, and
+#: with fewer a service throttles less. A part of a file needs no buffer, only half a MiB to be read into, and
+#: a connection has buffers of its own; so there is at most one body for each MiB of the memory limit. Buffers
+#: limit parts of streams and pieces of downloads further.
 _MOST_CONCURRENCY: Final = 64
 _A_CONNECTION: Final = MIB
 
@@ -61,8 +61,8 @@ class Limits:
             which is measured while it is used; at most one for each MiB of ``memory``, and 64.
         bandwidth: Bytes a second of all bodies together, up and down, at least 1,024; a ``RateSchedule`` has
             rates by the time of day. Chosen: no limit.
-        shares_bandwidth: All connections of this user on this machine that say so have one ``bandwidth``
-            together, in whatever processes they are; with different ones, each has its own for its share.
+        shares_bandwidth: Share one ``bandwidth`` with all connections of this user on this machine that set
+            this, in any process. If their values differ, each applies its own to its share.
         hash_workers: Processes or threads that hash. Chosen: one for each core, at most 8.
         processes: Processes that send, each with an event loop of its own. They are started by Dask for the
             first file of a GiB or more, and only files go through them. Chosen: 1, this process alone.

@@ -203,10 +203,10 @@ class BufferPool:
             if is_standstill and self._is_standstill(waiter):
                 raise self._timed_out(
                     idle_seconds,
-                    "the tasks that wait fill them all, each in several writers: none can become full",
+                    "each waiting task fills the buffers of several writers, so none becomes full",
                 )
             if idle_seconds >= self._patience_seconds:
-                raise self._timed_out(idle_seconds, "writers and readers that do not move hold them all")
+                raise self._timed_out(idle_seconds, "idle writers and readers hold them all")
 
     def _is_standstill(self, waiter: _Waiter) -> bool:
         """Return whether the first waiter waits for buffers that only waiting tasks could fill."""

@@ -16,9 +16,9 @@ on a home line and 50 between two data centres. So it is tried out, on the bodie
   bodies that left before the change still report the same jam; and never below 1. It grows back by the same
   rule as it grew, one in four at a time.
 
-Only what the number itself holds back counts: where the source, the hashing or the memory is the bottleneck,
-no part waits for a connection, and the number stays. A number that the caller asks for is the start and the
-ceiling.
+The number changes only while it is what holds bodies back. Where the source, the hashing or the memory is the
+bottleneck, no part waits for a connection, and the number stays. A number that the caller asks for is the
+start and the ceiling.
 
 The rules are a plain object that is given the time; its tests try them on simulated paths of every kind.
 With round trips of 200 ms and 20 MB/s per connection it is at 16 within half a second.
@@ -49,7 +49,7 @@ START: Final = 4
 _WARM_SIZE: Final = MIB // 2
 _SMALL_SIZE: Final = 4 * MIB
 
-#: What each busy connection must have shown before they are judged, and how long that takes at least.
+#: Bytes that each busy connection must have moved before the number is judged, and the least time for that.
 _SHOWN_SIZE: Final = MIB // 4
 _SHORTEST_WINDOW_SECONDS: Final = 0.05
 
@@ -72,7 +72,7 @@ _ONE_JAM_SECONDS: Final = 10.0
 
 
 class ConcurrencyController:
-    """Decides on the number from what moves and what goes wrong; it reads no clock and waits for nothing.
+    """Decides on the number from the bytes that move and the signs of trouble, without a clock or a wait.
 
     Attributes:
         ceiling: The limit never exceeds this.
@@ -140,7 +140,7 @@ class ConcurrencyController:
 
 
 class Body:
-    """One body on its way, as it is measured: a small one as a whole, a large one once it is in stride."""
+    """Measures one body on its way: a small one as a whole, a large one after its first bytes."""
 
     __slots__ = ("_controller", "_is_small", "_is_warm", "_moved", "_since", "shown", "window")
 
@@ -205,7 +205,7 @@ class _Window:
 
 
 class Connections:
-    """The right to send or fetch a body, as many at once as the controller says. Shared by all transfers.
+    """Lets as many bodies go at once as the controller says; shared by all transfers.
 
     Attributes:
         controller: Decides on the number.

@@ -78,7 +78,7 @@ class Download:
                 await run_in_thread(partial.publish)
 
     async def _fill(self, partial: PartialFile) -> None:
-        # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
+        # Only after the check for room: the list of pieces for an absurd size would fill the memory.
         size = self._output.size
         pieces = list(self._output.proofs.pieces(whole_range(size), size, self._piece_size))
         await self._adopt_verified(partial, pieces)
@@ -183,7 +183,7 @@ class Download:
     def _check_whole(self, pieces: list[ByteRange]) -> None:
         expected = self._output.whole_hash
         if expected is None:
-            return  # an inventory, or a range without a hash: its size is all there is to check
+            return  # an inventory, or a range without a hash: only the size can be checked
         actual = self._output.proofs.combine((piece.size, self._hashes[piece]) for piece in pieces)
         if actual != expected:
             raise IntegrityError(

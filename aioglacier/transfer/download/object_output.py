@@ -175,7 +175,7 @@ class ObjectPiece:
 
 
 def _planned_parts(head: ObjectHead, count: int) -> list[ByteRange]:
-    """Return the parts of an object that was uploaded from here: one power of two gives their number."""
+    """Return the parts of an object that aioglacier uploaded: only one power of two gives their number."""
     if UPLOAD_NAME not in head.metadata or count < 2:
         return []
     part_size = S3.min_part_size

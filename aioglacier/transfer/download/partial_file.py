@@ -1,4 +1,4 @@
-"""The file a download grows in, which survives any crash and is trusted only as far as its hashes reach.
+"""The file that a download grows in: it survives a crash, and only bytes that match a recorded hash count.
 
 ``.NAME.aioglacier`` beside the target holds the bytes. ``.NAME.aioglacier.journal`` lists the verified
 pieces, a line of JSON each, with the hash that proves it. The next download of the same output to the same

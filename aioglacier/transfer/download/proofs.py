@@ -1,4 +1,4 @@
-"""The ways to verify what is downloaded: by which pieces, by which hash, and how pieces make the whole."""
+"""The ways to verify a download: its pieces, the hash of each, and the hash of the whole made from them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PartProofs(TreeProofs):
 
 
 class CompositeProofs(PartProofs):
-    """The way of an object whose parts are known, but of whose checksums only that of all of them."""
+    """The way of an object whose parts are known without their checksums: only the composite one is known."""
 
     def combine(self, pieces: Iterable[tuple[int, bytes]]) -> bytes:
         """See ``TreeProofs``."""
@@ -77,7 +77,7 @@ class CompositeProofs(PartProofs):
 
 
 class CrcProofs(TreeProofs):
-    """The way of an S3 object with a checksum of the whole alone, which those of any pieces make."""
+    """The way of an S3 object with only a checksum of all bytes, which those of any pieces combine to."""
 
     hashes = CRC
 

@@ -1,4 +1,4 @@
-"""One run of pieces of an output: fetched into a file by the process that was given the run."""
+"""Fetches one run of pieces of an output into a file, in the process that got the run."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def perform_ranges(run: RangeRun, gateway: Gateway, resources: TransferRes
                         places.release()
                         raise
                     tasks.start_soon(fetch, piece, buffer)
-        # Another machine reads them only then, and the coordinator calls them done.
+        # Other machines read only synced bytes, and the coordinator is about to count these as done.
         await run_in_thread(lambda: os.fsync(descriptor))
     finally:
         os.close(descriptor)

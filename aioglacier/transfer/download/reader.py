@@ -118,7 +118,7 @@ class ArchiveReader:
         return await self._give(len(view), copy) or 0
 
     async def _give(self, size: int, take: Callable[[memoryview], T]) -> T | None:
-        """Have up to ``size`` bytes taken; ``None`` where there are none."""
+        """Let ``take`` take up to ``size`` bytes, and return its result; ``None`` at the end."""
         if self._ahead.is_stopped:
             raise WriterClosedError("the reader is closed; open another one")
         if self._busy:

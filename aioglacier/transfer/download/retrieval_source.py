@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.download.proofs import TreeProofs
     from aioglacier.transfer.resources import TransferResources
 
-    #: The hash that the service vouches with, if it does, and the one that came of the bytes.
+    #: The hash that the service states, if it states one, and the hash of the bytes that came.
     Fetched = tuple[bytes | None, bytes]
 
 _log: Final = logging.getLogger("aioglacier.transfer")
@@ -46,7 +46,7 @@ class ArchiveOutput(Protocol):
 
     Attributes:
         whole_hash: The hash of the whole, where it is known and pieces make it.
-        allows_unverified: Whether bytes may be given that no hash is known of.
+        allows_unverified: Whether bytes without a known hash may be given out.
         name: What to call them in messages.
         proofs: The way to verify them.
     """
@@ -172,9 +172,9 @@ def choose_piece_size(resources: TransferResources, share: int = 2) -> int:
 class PiecePlaces:
     """The number of pieces that a download holds: no more than half of the memory, or two.
 
-    Each holds a buffer, used or not, and fresh memory costs more than all else that a piece takes: so while
-    there are as many connections as there can be, one piece waits for one, and while their number may grow, a
-    few do, by which it is seen that it holds them back.
+    Each piece holds a buffer, and fresh memory costs more than anything else about a piece. So only one piece
+    waits for a connection while their number is at its most. A few wait while the number may still grow,
+    because only waiting pieces show that it holds them back.
     """
 
     def __init__(self, resources: TransferResources, piece_size: int) -> None:
@@ -234,7 +234,7 @@ async def until_undamaged(
 ) -> bytes:
     """Fetch bytes until they are what the service vouches for, and return the hash that proves them.
 
-    Where neither the service nor the record has a hash for these bytes, the whole has to be compared.
+    If neither the service nor the record has a hash of these bytes, the caller compares the whole.
 
     Raises:
         IntegrityError: They differed each of three times, or no hash is known of them, nor of the whole.

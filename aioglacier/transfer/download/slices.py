@@ -5,8 +5,8 @@ buffers of a slice each: the one it was begun with, and another one if there is 
 never waits. Bytes in the file are not trusted before the hash of the piece is known.
 
 A slice is a node of the piece's tree, so slices' hashes combine to the piece's. Another hash needs the slices
-in order: then each is written when the one before it is. 4 MiB it is: smaller ones cost more than the fresh
-pages and the room in the CPU's cache that they save, since each takes the loop a tenth of a millisecond.
+in order: then each is written when the one before it is. A slice has 4 MiB: each takes the loop a tenth of a
+millisecond, so smaller ones cost more than the fresh pages and the room in the CPU's cache that they save.
 """
 
 from __future__ import annotations

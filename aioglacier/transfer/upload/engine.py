@@ -98,7 +98,7 @@ class UploadEngine(Generic[A]):
             await self._leave(error)
 
     def _drop(self) -> None:
-        """Release everything where nothing can be waited for. The upload stays at the service."""
+        """Release everything without waiting: there is no loop any more. The upload stays at the service."""
         self._stop(WriterClosedError("the writer was dropped"))
         self._carriers.stop()
         if self._held is not None:

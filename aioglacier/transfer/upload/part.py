@@ -37,9 +37,9 @@ class Part:
         index: From 0.
         job: How many bytes it has, and where they are read to be hashed.
         buffer: Where they are; ``None`` if they stay in a file.
-        is_ahead: Whether it waits for something of ours: a worker, or a connection.
+        is_ahead: Whether it waits for a hash worker or for a connection.
         moved: Bytes of it that went out.
-        scope: Of what carries it; cancelled to stop it. ``None`` as long as nothing does.
+        scope: Of the task that carries it, cancelled to stop it; ``None`` before there is one.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""One run of parts of a file: hashed, and sent by an engine of the process that was given the run."""
+"""Hashes one run of parts of a file and sends it, in the process that got the run."""
 
 from __future__ import annotations
 

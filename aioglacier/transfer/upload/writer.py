@@ -54,7 +54,7 @@ A_co = TypeVar("A_co", covariant=True, default="Archive")
 
 
 class SendOptions(Protocol):
-    """The options that an upload has wherever it goes; ``UploadOptions`` describes them."""
+    """The options of an upload to any place; ``UploadOptions`` describes them."""
 
     @property
     def part_size(self) -> int | None: ...  # noqa: D102

@@ -293,7 +293,7 @@ async def test_a_task_that_holds_every_buffer_it_waits_for_is_stopped(
     held = [await pool.acquire(KIB) for _ in range(2)]
     for buffer in held:
         buffer.holder = asyncio.current_task()
-    with pytest.raises(WaitTimeoutError, match="each in several writers: none can become full") as caught:
+    with pytest.raises(WaitTimeoutError, match="several writers, so none becomes full") as caught:
         await pool.acquire(KIB)
     assert caught.value.waited_seconds < 60
     for buffer in held:
