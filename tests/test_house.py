@@ -202,10 +202,6 @@ MANY_BRANCHES = 4
 #: Modules whose test file has another name, because it tests several of them.
 TESTED_ELSEWHERE = {
     "aioglacier.bulk.file_hashes": "tests/cluster/test_checking.py",
-    "aioglacier.cli.shared.archive_moves": "tests/cli/commands/vaults/test_migrate.py",
-    "aioglacier.core.errors.root": "tests/core/test_errors.py",
-    "aioglacier.fs.archive_file_system": "tests/fs/test_vault_files.py",
-    "aioglacier.fs.archive_files": "tests/fs/test_vault_files.py",
     "aioglacier.transfer.upload.spread_parts": "tests/cluster/test_runners.py",
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aioglacier.fs import GlacierFileSystem
 from aioglacier.server import LocalGlacier
 from aioglacier.testing import serving
 
@@ -35,3 +36,20 @@ def options(server: ServedGlacier, tmp_path_factory: pytest.TempPathFactory) -> 
         "aws_secret_access_key": "secret",
         "catalog": str(tmp_path_factory.mktemp("catalog") / "catalog.db"),
     }
+
+
+@pytest.fixture
+def fs(options: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[GlacierFileSystem]:
+    """The file system, with a vault of the test's own, which retrieves what is read."""
+    system = GlacierFileSystem(retrieve="Expedited", skip_instance_cache=True, **options)
+    system.vault = request.node.name.replace("[", "-").replace("]", "")
+    system.mkdir(system.vault)
+    yield system
+    system.close()
+
+
+@pytest.fixture
+def vault(fs: Any) -> str:
+    """The name of the vault."""
+    name: str = fs.vault
+    return name

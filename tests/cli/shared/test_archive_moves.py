@@ -1,22 +1,28 @@
-"""The plan, the run and the end of a move of archives, as people read them."""
+"""The options of a move of archives; its plan, run and end, as people read them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_restore import ArchiveRestore
 from aioglacier.bulk.archives.move_run import PaceOptions
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.shared.archive_moves import run_move
+from aioglacier.cli.shared.archive_moves import fold_archives, run_move
 from aioglacier.cli.shared.money import Spending
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import ConfigurationError, InvalidIdError
 from aioglacier.core.models import Tier
+from aioglacier.tasks.shard import Shard
 from tests.bulk.archives.conftest import budget, mt_aws, old_vault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aioglacier import Glacier
     from aioglacier.cli.program.session import Session
     from tests.bulk.archives.conftest import OldVault
@@ -78,3 +84,42 @@ async def test_a_pattern_without_a_match_is_refused_before_the_plan(
         for is_dry_run in (True, False):
             with pytest.raises(ConfigurationError, match="nosuch"):
                 await Moving(old_vault, glacier, session).run("nosuch*", is_dry_run=is_dry_run)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """Return parsed options as click gives them; those that are not given have their defaults."""
+    names = ("archive_ids", "older_than", "shard", "created_after", "created_before", "per_day")
+    spending = SimpleNamespace(tier=Tier.BULK)
+    return {**dict.fromkeys(names), "tier_rules": (), "spending": spending, "waits": True, **given}
+
+
+def test_ids_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
+    """Each line is an id; blank lines are passed over, and a line that is no id is refused."""
+    archive_id, file = "a" * 138, tmp_path / "ids"
+    file.write_text(f"  {archive_id}\n\n")
+    given = options(archive_ids=str(file), tier_rules=("size<1MiB:Expedited",))
+    fold_archives(given)
+    assert list(given["archives"].ids) == [archive_id]
+    assert given["pace"].tier_of(1 << 10) is Tier.EXPEDITED
+    assert given["pace"].tier_of(1 << 30) is Tier.BULK
+    file.write_text("no id\n")
+    with pytest.raises(InvalidIdError):
+        fold_archives(options(archive_ids=str(file)))
+
+
+def test_an_age_becomes_a_date_unless_a_date_is_given() -> None:
+    """``--older-than`` counts from now, and an explicit date is stronger."""
+    given = options(older_than=90)
+    fold_archives(given)
+    age = datetime.now(UTC) - given["archives"].created_before
+    assert timedelta(days=90) <= age < timedelta(days=90, minutes=1)
+    date = datetime(2020, 1, 1, tzinfo=UTC)
+    given = options(older_than=90, created_before=date)
+    fold_archives(given)
+    assert given["archives"].created_before == date
+
+
+def test_an_age_is_refused_for_a_shard() -> None:
+    """Shards that start at different times would choose different archives."""
+    with pytest.raises(click.UsageError, match="another date in each shard"):
+        fold_archives(options(older_than=90, shard=Shard(1, 2)))
