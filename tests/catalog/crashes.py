@@ -1,9 +1,11 @@
 """Records one upload from intent to archive, and kills itself at the n-th thing it does to the disk.
 
-Run as ``python -m tests.catalog.crashes FOLDER``: it forks a child for n = 1, 2, 3, ... until one lives to
-the end. Each has its own catalog ``FOLDER/n/share/catalog.db`` and writes each step into
-``FOLDER/n/told`` once its record is made. It dies just before the begin of a transaction, a change in it, its
-commit, or before a file or folder is opened, renamed, removed or made.
+Run as ``python -m tests.catalog.crashes FOLDER STRIDE``: it forks a child for n = 1, 2, 3, ... until one
+lives to the end. Three of four points are before the catalog is open, most of them in the one transaction
+that makes its tables; of these only every STRIDE-th counts. Each child has its own catalog
+``FOLDER/n/share/catalog.db`` and writes each step into ``FOLDER/n/told`` once its record is made. It dies
+just before the begin of a transaction, a change in it, its commit, or before a file or folder is opened,
+renamed, removed or made.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import signal
 import sqlite3
 import sys
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +94,9 @@ def live(n: int, folder: Path) -> None:
 
 def main() -> None:
     """Fork one child after the other."""
-    folder = Path(sys.argv[1])
-    for n in count(1):
+    folder, stride = Path(sys.argv[1]), int(sys.argv[2])
+    n = 1
+    while True:
         child = os.fork()
         if child == 0:
             try:
@@ -104,6 +106,7 @@ def main() -> None:
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
             return
+        n += 1 if (folder / str(n) / "told").stat().st_size else stride
 
 
 if __name__ == "__main__":

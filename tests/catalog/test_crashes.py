@@ -54,9 +54,11 @@ def fast(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_killed_at_every_point(fast: Path) -> None:
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.long)])
+def test_killed_at_every_point(fast: Path, stride: int) -> None:
     """Every record that was reported is there, at most one more is, and the work goes on."""
-    subprocess.run([sys.executable, "-m", "tests.catalog.crashes", fast], cwd=ROOT, check=True, timeout=120)
+    command: list[str | Path] = [sys.executable, "-m", "tests.catalog.crashes", fast, str(stride)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
     folders = sorted(fast.iterdir(), key=lambda folder: int(folder.name))
     assert len(folders) > 50
     told = {folder: (folder / "told").read_text().splitlines() for folder in folders}
