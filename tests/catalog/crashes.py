@@ -17,6 +17,7 @@ import sqlite3
 import sys
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.catalog import Catalog, PartRecord
@@ -95,6 +96,8 @@ def live(n: int, folder: Path) -> None:
 def main() -> None:
     """Fork one child after the other."""
     folder, stride = Path(sys.argv[1]), int(sys.argv[2])
+    with TemporaryDirectory() as elsewhere:  # or each child would load what the first use of a catalog loads
+        asyncio.run(record(Path(elsewhere, "share", "catalog.db"), str))
     n = 1
     while True:
         child = os.fork()
