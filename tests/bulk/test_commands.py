@@ -75,7 +75,7 @@ def test_what_costs_more_than_allowed_is_refused(program: Cli, tmp_path: Path) -
 def test_what_cannot_be_is_said_in_one_line(
     program: Cli, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    """With what to do about it."""
+    """The line says what to do."""
     make_tree(tmp_path / "tree")
     code = 1 if arguments[1] == "none" else 2
     assert said in program(*arguments, code=code).err

@@ -70,7 +70,7 @@ async def test_an_archive_that_is_gone_is_found_by_the_sample(place: Place, tree
 
 
 async def test_a_sample_that_is_too_dear_is_refused(place: Place, tree: Path) -> None:
-    """Before anything is read."""
+    """The sample is refused before anything is read."""
     await place.sync(tree)
     with pytest.raises(CostLimitError):
         await verify(place, tree, sample=1000, max_cost=0.001)

@@ -30,7 +30,7 @@ async def test_a_folder_that_was_just_archived_has_no_findings(
 
 
 async def test_what_was_changed_lost_or_added_is_told(place: Place, tree: Path) -> None:
-    """Each by its name and kind."""
+    """Each finding has the path and its kind."""
     await place.sync(tree)
     (tree / "private").write_bytes(b"other secret")
     (tree / "old").unlink()
@@ -68,7 +68,7 @@ async def test_a_path_that_sync_cannot_archive_is_a_finding(place: Place, tmp_pa
 
 
 async def test_a_folder_that_was_never_archived_is_an_error(place: Place, tmp_path: Path) -> None:
-    """It says what takes it there."""
+    """The message names the command that archives it."""
     with pytest.raises(ConfigurationError, match="sync"):
         await verify(place, tmp_path)
 

@@ -115,7 +115,7 @@ def test_an_archive_listed_twice_counts_once(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(older=st.lists(st.integers(0, 30)), newer=st.lists(st.integers(0, 30)))
 def test_any_two_inventories(tmp_path: Path, older: list[int], newer: list[int]) -> None:
-    """As sets say it."""
+    """The differences are those of two sets."""
     found = differences(tmp_path, as_json(map(archive, older)), as_json(map(archive, newer)))
     expected = {("added", archive(one).id) for one in set(newer) - set(older)}
     expected |= {("removed", archive(one).id) for one in set(older) - set(newer)}

@@ -82,7 +82,7 @@ async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: JobSt
 
 
 async def test_a_job_has_one_id_and_one_vault(catalog: Catalog) -> None:
-    """DC-09."""
+    """DC-09: another id, and the same id in another vault, are refused."""
     job = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
     await catalog.jobs.record_initiated(job, JobId("one"))
     with pytest.raises(CatalogMismatchError, match="job one, but this is job two"):

@@ -39,7 +39,7 @@ def test_an_exception_that_is_being_handled_is_not_a_failure(fs: Any, vault: str
 
 
 def test_a_dropped_file_makes_no_archive(fs: Any, vault: str) -> None:
-    """It may not be whole."""
+    """A file that is dropped without ``close`` may not be whole."""
     file = fs.open(f"{vault}/a", "wb")
     file.write(b"a" * MIB)
     del file

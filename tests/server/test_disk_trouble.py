@@ -93,7 +93,7 @@ async def test_a_file_shorter_than_its_record_breaks_the_download(
 async def test_a_missing_file_breaks_the_download_too(
     boto: Boto, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Others are served as always."""
+    """The other archives are served as always."""
     archive_id = await boto.upload(b"gone")
     job_id = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)
     (path,) = (tmp_path / "glacier" / "data").glob("*/*")

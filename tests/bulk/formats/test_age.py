@@ -86,7 +86,7 @@ async def test_a_bundle_can_be_read_with_plain_tools_and_the_key(
 
 
 def test_a_secret_key_as_a_recipient_is_refused_and_not_repeated(key: Key) -> None:
-    """Wherever it came from."""
+    """The message never repeats the secret, wherever it came from."""
     with pytest.raises(ConfigurationError, match="secret key") as caught:
         read_recipients([key.secret])
     assert key.secret not in str(caught.value)
@@ -112,7 +112,7 @@ def test_what_is_no_identity_is_named_by_its_line_only(tmp_path: Path, key: Key)
     ],
 )
 def test_a_file_without_a_usable_identity_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    """Before anything is asked for."""
+    """The file is refused before anything is asked for."""
     file = tmp_path / "file"
     file.write_text(text)
     with pytest.raises(ConfigurationError, match=said):
@@ -122,7 +122,7 @@ def test_a_file_without_a_usable_identity_is_refused(tmp_path: Path, text: str, 
 
 
 def test_what_is_no_recipient_is_refused(tmp_path: Path) -> None:
-    """As is a file without any."""
+    """A file without a recipient is refused as well."""
     with pytest.raises(ConfigurationError, match="age1invalid"):
         read_recipients(["age1invalid"])
     (tmp_path / "empty").write_text("# empty\n")

@@ -24,7 +24,7 @@ from aioglacier.core.errors import ConfigurationError, IntegrityError
     [{"index_size": float("inf")}, {"compression": []}, {"root": 7}, {"tree": 7}, {"members": "many"}],
 )
 def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:
-    """As above."""
+    """The error is one of integrity."""
     told = {
         "format": FORMAT,
         "index_position": 0,
@@ -50,7 +50,7 @@ def test_what_is_no_end_of_a_bundle_is_refused(end: bytes) -> None:
 
 
 def test_a_trailer_with_a_flipped_bit_is_refused() -> None:
-    """Whichever it is."""
+    """Each flipped bit is found."""
     trailer = encode_trailer(BundleTrailer(4096, 512, 1, None, None, bytes(16), "t", "h", "/a"))
     assert decode_trailer(trailer, 9000).root == "/a"
     text = trailer.index(b"{")

@@ -74,7 +74,7 @@ def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
 
 
 def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
-    """As above."""
+    """The error is one of integrity."""
     _, trailer = index_of(b"")
     with pytest.raises(IntegrityError, match="not a bundle"):
         read_all(b"?" * 4096, trailer)

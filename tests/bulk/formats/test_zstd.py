@@ -43,7 +43,7 @@ def test_an_index_that_unfolds_without_end_is_damaged() -> None:
 
 
 def test_frames_in_a_row_are_taken_apart() -> None:
-    """Wherever they end."""
+    """Frames are split at any position of their ends."""
     contents = [os.urandom(size) for size in (0, 1, 900, 1024, 5000, 200_000)]
     frames = b"".join(map(compressor(), contents))
     found = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def test_an_index_that_is_longer_than_the_end_takes_another_job(
     place: Place, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no more of the bundle than that."""
+    """The second job retrieves the index and nothing else."""
     monkeypatch.setattr(bundle_reader, "TAIL", 4096)
     for number in range(60):
         (tree / f"more{number}").write_bytes(os.urandom(MIB // 4))
@@ -39,7 +39,7 @@ async def test_an_index_that_is_longer_than_the_end_takes_another_job(
 
 
 async def test_an_archive_that_says_it_is_a_bundle_and_is_none_is_listed(place: Place, tree: Path) -> None:
-    """The others are read."""
+    """The other bundles are read."""
     await place.sync(tree)
     async with place.vault() as vault:
         await vault.upload(os.urandom(5000), description='{"aioglacier": "bundle", "folder": "tree"}')

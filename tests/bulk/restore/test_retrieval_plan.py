@@ -42,7 +42,7 @@ def test_a_range_is_no_longer_than_allowed() -> None:
 
 
 def test_all_of_an_archive_is_asked_for_without_a_range() -> None:
-    """As any server understands."""
+    """A request without a range is one that any server understands."""
     (retrieval,) = plan_retrievals([needed(0, 3 * MIB, size=3 * MIB)], 0)
     assert retrieval.byte_range is None
     assert retrieval.size == 3 * MIB

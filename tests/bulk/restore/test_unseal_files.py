@@ -43,7 +43,7 @@ async def test_an_encrypted_folder_comes_back_exact(
 async def test_one_member_of_an_encrypted_bundle_comes_back_by_a_range(
     place: Place, tmp_path: Path, key: Key
 ) -> None:
-    """Little more than itself is retrieved."""
+    """Little more than the member is retrieved."""
     tree = tmp_path / "tree"
     tree.mkdir()
     for number in range(24):

@@ -35,7 +35,7 @@ def test_comparison_tells_new_changed_gone_and_same_apart(tmp_path: Path) -> Non
 
 
 def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
-    """It is only not looked at."""
+    """The scan leaves it out, and its record stays."""
     (tmp_path / "kept").touch()
     before = [Known(*found[:10], 0, None, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
     path_filter = make_filter(["kept"])

@@ -56,7 +56,7 @@ def test_a_service_that_is_hardly_slower_is_found_out_in_the_end() -> None:
 
 
 def test_a_stall_is_not_waited_out_after_hours_of_packing() -> None:
-    """Half a minute at the most."""
+    """Packing waits for half a minute at most."""
     patience = Patience()
     patience.packed(7200.0)
     patience.packed(7200.0)

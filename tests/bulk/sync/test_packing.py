@@ -127,7 +127,7 @@ def test_a_change_that_only_ctime_shows_is_seen(
 
 
 def test_a_file_that_has_vanished_is_listed(tmp_path: Path, packer: Packer) -> None:
-    """With the system's own number."""
+    """The failure has the system's error number."""
     (tmp_path / "a").touch()
     wanted = changes(tmp_path)
     (tmp_path / "a").unlink()
@@ -148,7 +148,7 @@ def test_a_file_that_became_a_link_is_not_followed(tmp_path: Path, packer: Packe
 
 
 def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path, packer: Packer) -> None:
-    """Nor is what is in it read."""
+    """The files behind the link are not read."""
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "passwd").write_bytes(b"a")
     wanted = [change for change in changes(tmp_path) if change.found and change.found.kind == "file"]
@@ -161,7 +161,7 @@ def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path, packer: Pac
 
 
 def test_a_file_that_outgrew_a_member_is_left_for_the_next_run(tmp_path: Path, packer: Packer) -> None:
-    """It will go by itself."""
+    """The next run archives it by itself."""
     (tmp_path / "a").write_bytes(b"a")
     wanted = changes(tmp_path)
     os.truncate(tmp_path / "a", LARGEST_MEMBER + 1)

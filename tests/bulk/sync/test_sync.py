@@ -76,7 +76,7 @@ async def test_a_big_file_is_kept_where_it_was_stopped(place: Place, tmp_path: P
 
 
 def test_a_signal_loses_nothing(place: Place, many: Path) -> None:
-    """As the command line does it."""
+    """The run is stopped as the command line stops it."""
     home = place.glacier.parent
     program = Cli(home, (f"--local={place.glacier}", f"--catalog={place.catalog}", "--json"))
     program("vault", "create", "folders")

@@ -141,7 +141,7 @@ async def test_what_rests_on_an_archive_is_named(folder: Folder) -> None:
 
 
 async def test_plain_content_and_sizes_are_known(folder: Folder) -> None:
-    """Only of archives that are proven."""
+    """Content counts only where its archive is proven."""
     entries = folder.catalog.entries
     assert not await entries.has_plain(folder.tree)
     _, upload = await folder.sync(b"a")

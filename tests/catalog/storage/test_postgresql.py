@@ -80,7 +80,7 @@ async def test_the_server_refuses(database: str, caplog: pytest.LogCaptureFixtur
 
 
 async def test_an_open_catalog_shows_where_it_is(database: str) -> None:
-    """Without the password."""
+    """Its repr has the URL without the password."""
     async with Catalog.open(database) as catalog:
         assert catalog.location == database.replace(f":{PASSWORD}", "")
         assert repr(catalog) == f"<Catalog {catalog.location!r}>"
@@ -91,7 +91,7 @@ async def test_an_open_catalog_shows_where_it_is(database: str) -> None:
 
 
 async def test_a_newer_version_is_refused_untouched(database: str) -> None:
-    """DC-05."""
+    """DC-05: the message names the newer version, and the tables stay as they are."""
     async with Catalog.open(database) as catalog:
         await catalog.archives.record(PHOTOS, archive(1))
     await servers.ask(database, "UPDATE aioglacier.catalog_version SET version = version + 1")

@@ -76,7 +76,7 @@ def test_a_link_leads_to_the_catalog(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_made_for_it_is_filled(tmp_path: Path) -> None:
-    """As ``mktemp`` makes one."""
+    """``mktemp`` makes such a file."""
     (tmp_path / "new.db").touch()
     fill(tmp_path / "new.db")
     assert count(tmp_path / "new.db") == 100
@@ -162,7 +162,7 @@ def test_the_journal_of_a_deleted_catalog_is_not_played(path: Path) -> None:
 
 
 def test_a_newer_version_is_refused_untouched(path: Path) -> None:
-    """DC-05."""
+    """DC-05: the message names the newer version, and the file stays as it is."""
     fill(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE catalog_version SET version = version + 1")

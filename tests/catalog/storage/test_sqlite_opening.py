@@ -168,7 +168,7 @@ def test_a_file_that_was_never_a_catalog_is_left_alone(path: Path, content: byte
 
 
 def test_two_damaged_catalogs_are_both_kept(path: Path) -> None:
-    """Also within one second."""
+    """Two within one second get different names."""
     kept = set()
     fill(path)
     for text in ("one", "two", "three"):
@@ -334,7 +334,7 @@ def test_one_that_another_has_open_is_trusted_once_that_one_has_looked(path: Pat
     "note", ["", "[]", "{", '{"left": null, "checked": 0}', '{"left": [1], "checked": 1e12}']
 )
 def test_a_note_that_makes_no_sense_is_no_reason_to_trust(path: Path, note: str) -> None:
-    """Nor one from the future."""
+    """A note from the future is no reason either."""
     fill(path)
     (path.with_name("catalog.db.locks") / "in-use").write_text(note)
     use = opening._Use(path, path.with_name("catalog.db.locks") / "in-use")
@@ -377,7 +377,7 @@ async def test_a_closed_catalog_takes_nothing(path: Path) -> None:
 
 
 async def test_an_exception_leaves_the_block_as_it_is(path: Path) -> None:
-    """Not as a group."""
+    """The error is not wrapped in a group."""
     with pytest.raises(KeyError, match="mine"):
         async with Catalog.open(path):
             raise KeyError("mine")

@@ -82,7 +82,7 @@ def test_what_is_wrong_in_the_file_is_named(bare: Cli, text: str, message: str) 
 
 
 def test_a_section_that_is_not_there_is_refused(bare: Cli) -> None:
-    """With the name that is near."""
+    """The message suggests the most similar name."""
     configure(bare, FILE.replace('storage-class = "DEEP_ARCHIVE"\n', ""))
     assert "'backup'" in bare("--config-section", "backups", "config", "show", code=2).err
 

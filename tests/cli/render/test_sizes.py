@@ -98,6 +98,6 @@ def test_a_rate_may_depend_on_the_time_of_day(text: str, minutes: dict[int, int 
 
 @pytest.mark.parametrize("text", ["off", "fast", "25:00-26:00=1MB", "08:00=1MB", ""])
 def test_what_is_no_rate_is_refused(text: str) -> None:
-    """With an example of one."""
+    """The message has an example of a rate."""
     with pytest.raises(ValueError, match=r"such as|limits nothing"):
         parse_rate(text)

@@ -31,7 +31,7 @@ ROLLING = ("upload", "--roll-over", "--part-size=1MiB", "--piece-size=2MiB")
 
 
 def test_the_program_takes_a_stream_there_and_brings_it_back(program: Cli, tmp_path: Path) -> None:
-    """To a file and to standard output."""
+    """The stream goes to a file and to standard output."""
     content = os.urandom(5 * MIB)
     plan = program(*ROLLING, "--dry-run", "--json", "tapes", "-").record
     assert (plan["piece_size"], plan["at_most"]) == (2 * MIB, None)
@@ -60,7 +60,7 @@ def test_a_bucket_takes_a_stream_and_gives_it_back(program: Cli) -> None:
 
 
 def test_the_program_goes_on_with_a_stream_that_was_killed(program: Cli, tmp_path: Path) -> None:
-    """By its name, as the catalog knows it."""
+    """The catalog knows the stream by its name."""
     content = os.urandom(5 * MIB)
     crash = {"AIOGLACIER_CRASH_AT": "archive recorded:2"}
     program(*ROLLING, "tapes", "-", stdin=content, environment=crash, code=-signal.SIGKILL)
@@ -135,5 +135,5 @@ def test_a_stream_that_cannot_be_read_is_named_and_can_be_continued(program: Cli
     ],
 )
 def test_options_that_do_not_go_together_are_refused(program: Cli, words: tuple[str, ...]) -> None:
-    """Before anything is read."""
+    """They are refused before anything is read."""
     program(*words, stdin=b"", code=2)

@@ -394,7 +394,7 @@ async def test_bytes_behind_the_last_one_spoil_no_other_answer(
 
 
 async def test_answer_that_closes_its_connection(either: FaultyServer, gateway: VaultCaller) -> None:
-    """The output is whole nevertheless."""
+    """The output is whole although the connection ends with it."""
     either.otherwise = answers(200, BODY, REQUEST_ID | {"Connection": "close"})
     for _ in range(3):
         assert await receive(gateway, MIB) == BODY

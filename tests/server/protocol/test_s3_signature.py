@@ -121,7 +121,7 @@ def test_published_chunks_are_accepted() -> None:
     ],
 )
 def test_wrong_signatures_are_refused(request_: SignedRequest, later: int, code: str) -> None:
-    """Each with S3's own code."""
+    """Each refusal has S3's own code."""
     with pytest.raises(S3RefusalError, match=code):
         verifier().verify(request_, NOW + timedelta(seconds=later))
 

@@ -168,7 +168,7 @@ def file(tmp_path: Path) -> Iterator[int]:
 
 @pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 4 * MIB, 4 * MIB + 77])
 async def test_bytes_are_written_and_hashed(size: int, threads: HashThreads, file: int) -> None:
-    """To their place, and no further."""
+    """They go to their place, and no byte beside it changes."""
     storing = threads.store(memoryview(DATA)[:size], file, 10)
     await wait_until_ended(storing)
     assert storing.result() == tree_hash(DATA[:size])

@@ -55,7 +55,7 @@ def test_what_goes_another_way() -> None:
 
 
 async def test_a_part_size_that_is_none_is_refused(store: MemoryStore, resources: TransferResources) -> None:
-    """Before anything is sent."""
+    """It is refused before anything is sent."""
     with pytest.raises(InvalidPlanError):
         await upload_small(store, resources, options(part_size=12345), BODY)
     assert not store.calls
@@ -135,7 +135,7 @@ async def test_cancelled_too_late(
 async def test_an_answer_that_fails_while_a_cancellation_waits(
     store: MemoryStore, resources: TransferResources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Is logged; the cancellation goes on."""
+    """The failure is logged, and the cancellation goes on."""
     answered = anyio.Event()
 
     async def fail(_: int | str) -> None:

@@ -66,7 +66,7 @@ def test_a_folder_is_shown_as_it_was(synced: Cli) -> None:
 
 
 def test_find_takes_patterns_and_conditions(synced: Cli) -> None:
-    """As a restore does."""
+    """It takes the same as a restore."""
     assert paths(synced, "find", "v", "*.jpg") == ["2024/may/a.jpg", "later.jpg"]
     assert paths(synced, "find", "v", "*.jpg", "--larger=1KiB") == ["2024/may/a.jpg"]
     assert paths(synced, "find", "v", "*.jpg", "--exclude=may/", "--modified-after=2020-01-01") == [

@@ -47,7 +47,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes) -> N
 def test_a_file_that_cannot_be_archived_is_listed_and_the_exit_code_says_so(
     program: Cli, tmp_path: Path
 ) -> None:
-    """The others are archived."""
+    """The other files are archived."""
     tree = make_tree(tmp_path / "tree")
     os.mkfifo(tree / "pipe")
     done = program("sync", "tree", "photos", "--json", code=3)

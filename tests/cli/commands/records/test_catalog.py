@@ -65,7 +65,7 @@ def test_a_catalog_is_rebuilt_from_an_inventory(cli: Cli, tmp_path: Path) -> Non
 
 
 def test_an_archive_that_differs_is_put_in_doubt(filled: Cli, tmp_path: Path) -> None:
-    """And the exit code says so."""
+    """The exit code tells of the doubt."""
     document = inventory(tmp_path / "two", entry(1, Size=7))
     done = filled("--json", "catalog", "rebuild", "photos", document, code=4)
     assert done.record["conflicting"] == 1

@@ -38,7 +38,7 @@ def test_a_copy_onto_itself_changes_class_or_metadata(bucket: Bucket, depot: Ser
 
 
 def test_copies_have_conditions(bucket: Bucket) -> None:
-    """On the source and on the target."""
+    """They apply to the source and to the target."""
     etag = bucket.put_object(Key="k", Body=b"x")["ETag"]
     source = {"Bucket": bucket.name, "Key": "k"}
     wrong = {"Key": "copy", "CopySource": source}
