@@ -160,6 +160,7 @@ class ObjectStore:
             # It is stored, and only the checksum was ignored.
             md5 = ObjectChecksum(ChecksumAlgorithm.MD5, await md5_of(body))
             head = await self._look(error)
+            # The checksum is what the service ignored, so token, size and MD5 prove it.
             if head is None or not self._is_ours(head, body.nbytes, None) or md5_of_etag(head.etag) != md5:
                 raise
             return self.from_head(head, hashes.tree_hash, md5)
@@ -206,7 +207,7 @@ class ObjectStore:
                 self._key,
                 upload_id,
                 body,
-                number=start // self._part_size + 1,
+                number=start // self._part_size + 1,  # S3 counts from 1
                 hashes=hashes,
                 md5=md5,
                 progress=progress,
@@ -261,7 +262,7 @@ class ObjectStore:
         if known and len(known) == len(receipts):
             return known
         listed = {part.number: part async for part in self._list_parts(upload_id)}
-        listed.update({part.number: part for part in known})
+        listed.update({part.number: part for part in known})  # a list may lack their checksums
         return [listed[number] for number in sorted(listed)]
 
     def _list_parts(self, upload_id: UploadId) -> AsyncIterator[UploadedObjectPart]:

@@ -88,6 +88,7 @@ class BucketPlace:
         self.etags = {archive_id: etag for archive_id, _, etag in known}
         for archive_id, size, etag in known:
             entry = self.objects.get(archive_id)
+            # A record without an etag tells its object by the size alone.
             if entry is None or entry.size != size or etag not in {None, entry.etag}:
                 await archives.record_state(key, archive_id, ArchiveState.DELETED)
 
@@ -111,12 +112,12 @@ class BucketPlace:
     async def sweep(self) -> None:
         """See ``FolderPlace``."""
         archives, key = self.context.catalog.archives, self.context.key
-        for name in sorted(self.objects):
+        for name in sorted(self.objects):  # a list, because entries go
             archive_id = ArchiveId(name.removesuffix(SIDECAR_SUFFIX))
             is_alone = archive_id != name and archive_id not in self.objects
             if (
                 is_alone
-                and await archives.get(key, archive_id)
+                and await archives.get(key, archive_id)  # no other program's file of that name
                 and await delete_sidecar(self._bucket, archive_id)
             ):
                 del self.objects[name]
@@ -155,7 +156,7 @@ class BucketPlace:
             archive_id = ArchiveId(entry.key)
             if entry.key.endswith(SIDECAR_SUFFIX) or await archives.get(key, archive_id) is not None:
                 continue
-            head = await self._bucket.head(entry.key)
+            head = await self._bucket.head(entry.key)  # a request for each object: a list tells no metadata
             description, created, tree_hash = origin_of(head)
             if not tree_hash and (sidecar := await self.read_sidecar(archive_id)) is not None:
                 with suppress(IntegrityError):  # the end of the bundle has all but the tree hash
@@ -181,7 +182,7 @@ async def delete_sidecar(bucket: Bucket, archive_id: str) -> bool:
     """
     name = archive_id + SIDECAR_SUFFIX
     try:
-        size = min(FACTS_SIZE, (await bucket.head(name)).size)
+        size = min(FACTS_SIZE, (await bucket.head(name)).size)  # the facts at the start prove that it is one
         async with bucket.restored(name).open_reader((0, size) if size else None, raw=True) as reader:
             decode_facts(await reader.read())
         with suppress(ObjectNotFoundError):
@@ -254,7 +255,7 @@ class ObjectBytes:
     async def wait_for(self, archive: Archive) -> bool:
         """See ``AskedBytes``."""
         head = await self._restore.wait_until_done()
-        return head.size == archive.size and self._etag in {None, head.etag}
+        return head.size == archive.size and self._etag in {None, head.etag}  # or another object has the key
 
     def open_reader(
         self, byte_range: tuple[int, int] | None = None
@@ -283,7 +284,7 @@ class ObjectSidecar:
         self._file = file
         self._codings = compression, encryption
         self._size = facts_size(*self._codings)
-        file.seek(self._size)
+        file.seek(self._size)  # the facts are known last, and stand before
 
     async def write(self, data: bytes) -> None:
         """See ``SidecarFile``."""

@@ -79,7 +79,7 @@ class Moves(Records):
                     connection, place=place, target=target, settings=dict(settings), started=now
                 )
             else:
-                row = MOVES.update(connection, found["number"], settings=dict(settings))
+                row = MOVES.update(connection, found["number"], settings=dict(settings))  # its plan stays
             return _move(row, key)
 
         return await self._database.write(change)
@@ -142,15 +142,15 @@ class Moves(Records):
             rows, given = [], []
             for archive, names in new:
                 free = (name for name in names if taken.isdisjoint(_ways(name, has_folders)))
-                given.append(next(free, names[-1]))
-                taken.add(escape(given[-1]))
+                given.append(next(free, names[-1]))  # the last one is its id
+                taken.add(escape(given[-1]))  # names of one call must differ, too
                 rows.append(
                     {
                         "move": move.number,
                         "archive": archive.number,
                         "name": given[-1],
                         "state": MoveState.PLANNED,
-                        "token": secrets.token_hex(8),
+                        "token": secrets.token_hex(8),  # before any request, so that a kill cannot lose it
                         "outcome": "",
                         "changed": self._now(),
                     }
@@ -299,6 +299,7 @@ class Moves(Records):
         """Record a bundle that is about to become an object, and where in it each member lies."""
 
         def change(connection: Connection) -> MovedBundle:
+            # One transaction: after a kill the bundle has all its members, or there is no bundle.
             facts = {name: value for name, value in bundle._asdict().items() if name != "number"}
             number = MOVED_BUNDLES.insert(connection, move=move.number, **facts)["number"]
             for moved, position in members:

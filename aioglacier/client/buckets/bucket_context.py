@@ -73,6 +73,7 @@ class RestoreStates:
 
     async def _list(self, key: str) -> None:
         """List a page from ``key`` on."""
+        # A list begins behind ``after``, and the key without its last character comes before the key.
         page = await self._context.gateway.list_objects(self._context.ref, after=key[:-1] or None)
         self._listed = {entry.key: entry.restore for entry in page.items if entry.key in self._waiting}
 

@@ -68,7 +68,7 @@ class Restore:
         self._days = days
         self._tier = tier
         self._range = byte_range
-        self._renewing = anyio.Lock()
+        self._renewing = anyio.Lock()  # several pieces meet the same expired copy
 
     def __repr__(self) -> str:
         return f"<Restore {self._url}>"

@@ -73,7 +73,7 @@ def upload_id(answer: Answer, _: Arguments) -> UploadId:
     """Return the id of the upload that began."""
     value = documents.need(documents.parse(answer.body), "UploadId")
     if not value:
-        raise ValueError("UploadId is empty")
+        raise ValueError("UploadId is empty")  # parts would become an object of their own
     return UploadId(value)
 
 
@@ -84,7 +84,7 @@ def head(answer: Answer, arguments: Arguments) -> ObjectHead:
     count, until = headers.get("x-amz-mp-parts-count"), headers.get("x-amz-object-lock-retain-until-date")
     return ObjectHead(
         key=arguments["key"],
-        size=int(span[1] if span else headers["Content-Length"]),
+        size=int(span[1] if span else headers["Content-Length"]),  # the length of a part is not the object's
         etag=documents.read_etag(headers.get("ETag", "")),
         modified=_date(headers["Last-Modified"]),
         storage_class=headers.get("x-amz-storage-class", "STANDARD"),
@@ -167,12 +167,12 @@ def _stored(answer: Answer, etag: str, checksum: ObjectChecksum | None) -> Store
         etag=documents.read_etag(etag),
         checksum=checksum,
         version_id=_version(answer.headers),
-        stored_at=server_time(answer.headers) or datetime.now(UTC),
+        stored_at=server_time(answer.headers) or datetime.now(UTC),  # by the clock that inventories have
     )
 
 
 def _checksum(headers: Mapping[str, str]) -> ObjectChecksum | None:
-    for algorithm in reversed(ChecksumAlgorithm):
+    for algorithm in reversed(ChecksumAlgorithm):  # the strongest first
         text = headers.get(checksum_header(algorithm))
         if text:
             return documents.read_checksum(algorithm, text)
@@ -180,6 +180,7 @@ def _checksum(headers: Mapping[str, str]) -> ObjectChecksum | None:
 
 
 def _metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    # Proxies change the case of names, and S3 keeps metadata in lower case.
     lower = ((name.lower(), value) for name, value in headers.items())
     return {name.removeprefix(_METADATA): value for name, value in lower if name.startswith(_METADATA)}
 

@@ -135,4 +135,4 @@ def _base(origin: str, bucket: BucketRef, *, has_bucket_hosts: bool) -> str:
 @lru_cache(maxsize=1024)
 def _quoted(key: str) -> str:
     """Return a key as it is sent. All parts of an upload have the same."""
-    return quote(check_key(key), safe="/~")
+    return quote(check_key(key), safe="/~")  # as the signature encodes it

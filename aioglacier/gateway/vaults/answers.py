@@ -28,7 +28,7 @@ def document(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Answer, Argume
     def read_answer(answer: Answer, _: Arguments) -> T:
         try:
             members = json.loads(answer.body, object_hook=_without_nulls)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # a document may be nested on purpose
             raise ValueError("it is not JSON") from None
         if not isinstance(members, dict):
             raise ValueError("it is not a JSON object")  # noqa: TRY004  # an answer's fault, not a caller's
@@ -98,7 +98,7 @@ def read_tree_hash(headers: Mapping[str, str]) -> bytes | None:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        return printable(text).encode()
+        return printable(text).encode()  # other bytes than any hash, to be shown
 
 
 def _without_nulls(members: dict[str, Any]) -> dict[str, Any]:

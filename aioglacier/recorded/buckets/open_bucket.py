@@ -287,7 +287,7 @@ class OpenBucket(PlaceContext):
             record = await self.records.uploads.find(upload_id)
             if record is not None and record.target is not None:
                 return record.target.key
-        async for upload in self.list_object_uploads():
+        async for upload in self.list_object_uploads():  # S3 finds no upload by its id alone
             if upload.id == upload_id:
                 return upload.key
         raise UploadNotFoundError(
@@ -312,6 +312,7 @@ class OpenBucket(PlaceContext):
             with await self._charged(whole_key):
                 await self.gateway.delete_object(self.ref, whole_key)
 
+        # The object may be on record under several prefixes, each of which has its own name for it.
         for records in await self.places_on_record():
             prefix = parse_place(records.key.vault).prefix or ""
             if whole_key.startswith(prefix):
@@ -320,7 +321,7 @@ class OpenBucket(PlaceContext):
 
     async def _charged(self, whole_key: str) -> AbstractContextManager[None]:
         """Charge the budgets in force for the early deletion of an object in a block."""
-        if not budgets():
+        if not budgets():  # the head costs a request
             return nullcontext()
         try:
             head = await self.gateway.head_object(self.ref, whole_key)

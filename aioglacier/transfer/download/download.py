@@ -147,7 +147,7 @@ class Download:
                 for piece in pieces:
                     if (expected := recorded.get(piece)) is not None:
                         place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
-                        await self._places.acquire()
+                        await self._places.acquire()  # pieces on disk take no more memory at once than others
                         tasks.start_soon(self._adopt, place, piece, expected)
 
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
@@ -169,7 +169,7 @@ class Download:
                 self._output, self._resources, piece, buffer, partial=partial, count=self._count
             )
             proof = await sliced.fetch()
-            await run_in_thread(lambda: partial.record(piece, proof))
+            await run_in_thread(lambda: partial.record(piece, proof))  # before it counts: a kill may follow
             passing("piece recorded")
             self._hashes[piece] = proof
         finally:

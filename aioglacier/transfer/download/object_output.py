@@ -68,6 +68,7 @@ class ObjectProofs(NamedTuple):
         if checksum.algorithm is not ChecksumAlgorithm.SHA256:
             return cls()
         if len(values) != checksum.parts:
+            # S3 lists no part that was sent without a checksum; the composite of them all is still known.
             planned = _planned_parts(head, checksum.parts)
             return cls(CompositeProofs(planned), {}, checksum.value) if planned else cls()
         end, by_range = 0, {}
@@ -138,7 +139,7 @@ class ObjectOutput:
         async with AsyncExitStack() as stack:
             try:
                 answer = await stack.enter_async_context(self._get(wanted))
-            except NotRetrievedError:
+            except NotRetrievedError:  # the copy has expired since the head was read
                 await self._renew()
                 answer = await stack.enter_async_context(self._get(wanted))
             yield ObjectPiece(answer)
@@ -176,7 +177,7 @@ class ObjectPiece:
 
 def _planned_parts(head: ObjectHead, count: int) -> list[ByteRange]:
     """Return the parts of an object that aioglacier uploaded: only one power of two gives their number."""
-    if UPLOAD_NAME not in head.metadata or count < 2:
+    if UPLOAD_NAME not in head.metadata or count < 2:  # other programs choose any part size
         return []
     part_size = S3.min_part_size
     while part_size < S3.max_part_size and count_parts(head.size, part_size) > count:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive
     from aioglacier.core.prices import Prices
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 8  # files; their parts share the connections
 
 
 def upload_objects(session: Session, sources: tuple[str, ...], options: UploadOptions) -> Ending:
@@ -190,7 +190,7 @@ class _Run:
         waiting = iter(self._keys.items())
 
         async def upload_waiting() -> None:
-            for source, key in waiting:
+            for source, key in waiting:  # one iterator for all tasks
                 try:
                     archive = await self._upload(source, key)
                 except GlacierError as error:
@@ -275,7 +275,7 @@ class _Run:
         """Warn once where nothing removes uploads that are never completed."""
         if self._has_warned:
             return
-        self._has_warned = True
+        self._has_warned = True  # before the request, as other files run beside it
         if await self._bucket.removes_unfinished() is False:
             self._session.output.note(
                 f"bucket {self._bucket.name} has no rule AbortIncompleteMultipartUpload, so S3 keeps and "

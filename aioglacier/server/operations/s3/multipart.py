@@ -128,6 +128,7 @@ async def upload_part(call: S3Call) -> Answer:
             f"Checksum Type mismatch occurred, expected checksum Type: {upload['algorithm'].lower()}, actual "
             f"checksum Type: {(sent or 'null').lower()}"
         )
+    # A checksum of each part makes that of the whole, also if the client sends none.
     kept = s3_intake.find_algorithm(upload["algorithm"] or checksums.DEFAULT)
     announced = replace(announced, kept=kept)
     received, _ = await s3_intake.keep(call, announced, partial(put_part, call=call, number=number))
@@ -178,7 +179,7 @@ def _parse_parts(elements: list[Element]) -> list[_Wish]:
     wishes = []
     for element in elements:
         number, etag = element.value("PartNumber") or "", _ETAG.fullmatch(element.value("ETag") or "")
-        if not number.isdecimal() or len(number) > 5:
+        if not number.isdecimal() or len(number) > 5:  # int() would take as long as a number of megabytes is
             raise S3RefusalError("MalformedXML")
         if etag is None:
             raise S3RefusalError("InvalidPart", PartNumber=number)

@@ -36,6 +36,7 @@ async def put_object(call: S3Call) -> Answer:
     storage_class = object_traits.storage_class(call)
     traits = object_traits.parse(call)
     announced = s3_intake.announced_body(call)
+    # Before a body of 5 GiB is received for nothing.
     await call.read(partial(find_bucket, call=call))
     received, _ = await s3_intake.keep(
         call, announced, partial(_put, call=call, storage_class=storage_class, traits=traits)
@@ -103,6 +104,7 @@ async def delete_objects(call: S3Call) -> Answer:
     entries = wishes.all("Object")
     if not 0 < len(entries) <= behaviour.MAX_PAGE:
         raise S3RefusalError("MalformedXML")
+    # A missing bucket is one error, and not one for each key.
     await call.read(partial(find_bucket, call=call))
     result = await call.commit(partial(_delete_all, call=call, entries=entries))
     call.site.housekeeping.clean_soon()
@@ -117,7 +119,7 @@ def _delete_all(db: sqlite3.Connection, call: S3Call, entries: list[Element]) ->
     for entry in entries:
         key = entry.value("Key") or ""
         try:
-            if entry.value("VersionId") not in {None, "null"}:
+            if entry.value("VersionId") not in {None, "null"}:  # buckets keep no versions here
                 raise S3RefusalError("NotImplemented")
             _delete(db, call, key, entry.value("ETag"))
             deleted.append({"Key": key})

@@ -26,7 +26,7 @@ async def upload_archive(call: VaultCall) -> Answer:
     size = intake.announced_size(call)
     if not 1 <= size <= VAULT.max_single_upload_size:
         raise invalid(f"Invalid Content-Length: {size}")
-    await call.read(partial(find_vault, call=call))
+    await call.read(partial(find_vault, call=call))  # before a body of 4 GiB is received
     received, archive_id = await intake.keep(
         call, size, partial(_add_single, call=call, description=description)
     )

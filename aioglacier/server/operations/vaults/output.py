@@ -23,7 +23,7 @@ _CONTENT_TYPES: Final = {"JSON": "application/json", "CSV": "text/csv"}
 
 async def get_job_output(call: VaultCall) -> Answer:
     """GetJobOutput; it may be called any number of times while the job is kept."""
-    await call.site.housekeeping.caught_up()
+    await call.site.housekeeping.caught_up()  # a job that is due by now ends first
     return await call.read(partial(_answer, call=call))
 
 

@@ -125,6 +125,7 @@ def _forget(db: sqlite3.Connection, vault: int) -> None:
     )
     for table in ("tags", "uploads", "archives", "jobs"):
         db.execute(f"DELETE FROM {table} WHERE vault = ?", (vault,))  # noqa: S608  # the names above
+    # After the rows, which hold the bodies.
     for (body,) in held:
         bodies.release(db, body)
     db.execute("DELETE FROM vaults WHERE number = ?", (vault,))
