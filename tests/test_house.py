@@ -97,7 +97,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "formats",
         "places",
         "settling",
-        "in_parts",
+        "upload_in_parts",
         "sync",
         "restore",
         "streams",

@@ -15,8 +15,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aioglacier.bulk.in_parts import open_in_parts
 from aioglacier.bulk.streams.manifest import Manifest, Piece, describe_manifest, describe_piece
+from aioglacier.bulk.upload_in_parts import open_in_parts
 from aioglacier.core.checks import check_description
 from aioglacier.core.errors import (
     ConfigurationError,

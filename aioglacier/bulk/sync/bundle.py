@@ -20,8 +20,8 @@ from aioglacier.bulk.formats.bundle_format import PART_SIZE, BundleTrailer, enco
 from aioglacier.bulk.formats.bundle_index import encode_page, index_lines
 from aioglacier.bulk.formats.folder_descriptions import describe_bundle, name_bundle
 from aioglacier.bulk.formats.zstd import compressor
-from aioglacier.bulk.in_parts import open_in_parts
 from aioglacier.bulk.sync.pacing import PacedWriter, Patience
+from aioglacier.bulk.upload_in_parts import open_in_parts
 from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.limits import MIB

@@ -16,8 +16,8 @@ import anyio.from_thread
 from aioglacier.bulk.formats.age import AGE, BLOCK
 from aioglacier.bulk.formats.attributes import read_attributes
 from aioglacier.bulk.formats.folder_descriptions import describe_sealed_file, name_file
-from aioglacier.bulk.in_parts import open_in_parts
 from aioglacier.bulk.sync.folder_files import found_again, new_version, open_file, reading
+from aioglacier.bulk.upload_in_parts import open_in_parts
 from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import UploadState
 from aioglacier.core.errors import SourceChangedError

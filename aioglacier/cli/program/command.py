@@ -148,7 +148,7 @@ class Command(click.Command):
             if self.resumes:
                 session.resume = session.same_command()
             if self.moves and Configuration.of(ctx).hooks:
-                from aioglacier.cli.program.around_run import begin_run  # noqa: PLC0415  # rarely needed
+                from aioglacier.cli.program.hooks_and_metrics import begin_run  # noqa: PLC0415  # rarely needed
 
                 begin_run(ctx)
             return self._call(ctx, session)

@@ -225,7 +225,7 @@ def _end(session: Session, code: int, started: float) -> int:
         return code
     if session.settings.metrics_file is None and not Configuration.of(session.context).hooks:
         return code
-    from aioglacier.cli.program.around_run import end_run  # noqa: PLC0415  # rarely needed
+    from aioglacier.cli.program.hooks_and_metrics import end_run  # noqa: PLC0415  # rarely needed
 
     return end_run(session.context, session, code, started)
 
