@@ -63,9 +63,9 @@ def ours(task: Task) -> None:
 
 async def _move(task: Task) -> None:
     import aioglacier  # noqa: PLC0415
+    from aioglacier.bulk.archives.job_bytes import JobBytes, send_output  # noqa: PLC0415
     from aioglacier.core.s3.objects import BucketRef, ObjectSettings  # noqa: PLC0415
     from aioglacier.migrate.bucket_target import BucketTarget  # noqa: PLC0415
-    from aioglacier.migrate.job_bytes import JobBytes, send_output  # noqa: PLC0415
     from aioglacier.transfer.download.retrieval_source import GlacierOutput  # noqa: PLC0415
     from aioglacier.transfer.object_store import ObjectStore  # noqa: PLC0415
     from aioglacier.transfer.upload.engine import UploadEngine  # noqa: PLC0415

@@ -201,6 +201,7 @@ MANY_BRANCHES = 4
 
 #: Modules whose test file has another name, because it tests several of them.
 TESTED_ELSEWHERE = {
+    "aioglacier.bulk.archives.output_run": "tests/cluster/test_moving.py",
     "aioglacier.bulk.file_hashes": "tests/cluster/test_checking.py",
     "aioglacier.transfer.upload.spread_parts": "tests/cluster/test_runners.py",
 }

@@ -219,6 +219,12 @@ class RequestCounter(Budget):
         del operation, charge
         self.requests += 1
 
+    def receive(self, size: int, operation: str = "GetJobOutput") -> None:
+        """Count nothing: the other process counts what is fetched for it."""
+
+    def give_back(self, size: int, operation: str = "GetJobOutput") -> None:
+        """See ``receive``."""
+
 
 _BUDGETS: Final[ContextVar[tuple[Budget, ...]]] = ContextVar("aioglacier budgets", default=())
 _PRICES: Final[ContextVar[Prices | None]] = ContextVar("aioglacier prices", default=None)

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.catalog.records import MoveState
+from aioglacier.bulk.archives.job_bytes import JobBytes, send_output
+from aioglacier.catalog.records import MovedPart, MoveState
 from aioglacier.core.errors import IntegrityError, UploadExpiredError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.s3.moved_metadata import metadata_of
-from aioglacier.core.s3.objects import UPLOAD_NAME
+from aioglacier.core.s3.objects import UPLOAD_NAME, UploadedObjectPart
 from aioglacier.core.spending import charging
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.scratch_folder import ScratchFolder
 from aioglacier.gateway.contract.paging import follow
-from aioglacier.migrate.job_bytes import JobBytes, send_output
 from aioglacier.migrate.move_costs import SHARE, choose_part_size
 from aioglacier.migrate.move_manifest import write_line
 from aioglacier.migrate.moved_sidecar import keep_sidecar
@@ -35,13 +35,16 @@ from aioglacier.transfer.upload.engine import UploadEngine
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping, Sequence
 
-    from aioglacier.catalog.records import MovedPart, MovedRecord
+    from aioglacier.bulk.archives.output_run import OutputSpreader
+    from aioglacier.catalog.records import MovedRecord
     from aioglacier.core.errors import ObjectExistsError
-    from aioglacier.core.models import Page
-    from aioglacier.core.s3.objects import ObjectHead, UploadedObjectPart
+    from aioglacier.core.models import Archive, Page
+    from aioglacier.core.s3.objects import ArchivedObject, ObjectHead
     from aioglacier.migrate.bucket_target import BucketMove
     from aioglacier.migrate.bundling import Bundling
+    from aioglacier.transfer.store import Destination, PartDone
 
 #: Archives carried side by side. One with large parts takes all places, because its parts fill the memory.
 _PLACES: Final = 4
@@ -57,6 +60,7 @@ class BucketCarrier:
         takes_over: Compare an object that another program made with its archive, and count it as moved if
             the bytes are the same.
         scratch: The folder for parts that are too large for the memory.
+        spreader: Gives parts to other processes; ``None`` if this process moves all.
     """
 
     def __init__(self, work: BucketMove, bundling: Bundling) -> None:
@@ -68,6 +72,7 @@ class BucketCarrier:
         self._alone = anyio.Lock()
         self.takes_over = False
         self.scratch: str | os.PathLike[str] | None = None
+        self.spreader: OutputSpreader | None = None
 
     async def is_there(self, moved: MovedRecord) -> bool:
         """See ``Carrier``."""
@@ -96,7 +101,9 @@ class BucketCarrier:
             moved.archive.size, memory, has_scratch=self.scratch is not None
         )
         async with AsyncExitStack() as stack:
-            if part_size * SHARE > memory:
+            if self._is_spread(moved.archive, part_size):
+                pass  # its bytes take no memory here
+            elif self._is_alone(part_size):
                 await stack.enter_async_context(self._alone)  # or two would each wait for the other's places
                 for _ in range(_PLACES):
                     await stack.enter_async_context(self._places)
@@ -128,20 +135,16 @@ class BucketCarrier:
             return await self._take_over(moved, found, output)
         moved, known, hashes = await self._find_upload(moved, part_size)
         scratch = None
-        if self.scratch is not None and part_size * SHARE > target.resources.buffers.limit:
+        if self.scratch is not None and self._is_alone(part_size):
             scratch = ScratchFolder(self.scratch, moved.token or "")
             scratch.clear()  # what a kill has left
         source = JobBytes(output, target.resources, scratch)
         settings = self._work.settings_for(classes.choose(archive.size), metadata_of(archive))
         key = target.prefix + moved.name
-        store = ProvenStore(
-            ObjectStore(target.gateway, target.ref, key, settings, token=moved.token, part_size=part_size),
-            self._moves,
-            moved,
-            source,
-            known,
-            part_size,
+        objects = ObjectStore(
+            target.gateway, target.ref, key, settings, token=moved.token, part_size=part_size
         )
+        store = ProvenStore(objects, self._moves, moved, source, known, part_size)
         engine = UploadEngine(
             store,
             target.resources,
@@ -158,7 +161,10 @@ class BucketCarrier:
                     if moved.upload_id is not None:
                         engine.resume(UploadId(moved.upload_id), {})  # ``send_output`` skips the known parts
                     there = {number - 1: hashes[number - 1].tree_hash for number in known}
-                    await send_output(engine, source, archive.size, there)
+                    if self._is_spread(archive, part_size):
+                        await self._spread(engine, moved, objects.destination, output, there)
+                    else:
+                        await send_output(engine, source, archive.size, there)
             finally:
                 if scratch is not None:
                     scratch.clear()
@@ -171,6 +177,36 @@ class BucketCarrier:
             raise self._exists(moved, difference)
         await self._prove(moved, head)
         return None
+
+    def _is_spread(self, archive: Archive, part_size: int) -> bool:
+        """Whether other processes move an archive: only parts can be recorded before they are an object."""
+        return self.spreader is not None and not self._is_alone(part_size) and archive.size > part_size
+
+    def _is_alone(self, part_size: int) -> bool:
+        """Whether the parts of an archive fill the memory."""
+        return part_size * SHARE > self._target.resources.buffers.limit
+
+    async def _spread(
+        self,
+        engine: UploadEngine[ArchivedObject],
+        moved: MovedRecord,
+        destination: Destination,
+        output: GlacierOutput,
+        there: Mapping[int, bytes],
+    ) -> None:
+        spreader, source = self.spreader, output.shared
+        assert spreader is not None  # noqa: S101  # see ``_is_spread``
+        assert source is not None  # noqa: S101  # the output of a whole archive
+
+        async def record(parts: Sequence[PartDone]) -> None:
+            async with anyio.create_task_group() as tasks:  # together they are one statement
+                for part in parts:
+                    tasks.start_soon(self._moves.record_part, moved, _record_of(part))
+
+        try:
+            await spreader.send(engine, source, destination, there, record)
+        finally:
+            self._work.progress.workers = spreader.workers
 
     def _is_foreign(self, head: ObjectHead) -> bool:
         """Return whether an object was made by another program and may be taken over."""
@@ -254,6 +290,11 @@ class BucketCarrier:
 
     def _exists(self, moved: MovedRecord, difference: str) -> ObjectExistsError:
         return self._target.exists(moved.name, f"archive {moved.archive.id}", difference)
+
+
+def _record_of(part: PartDone) -> MovedPart:
+    assert isinstance(part.receipt, UploadedObjectPart)  # noqa: S101  # a bucket gives one
+    return MovedPart(part.part, part.hashes.tree_hash, part.hashes.payload_hash, part.receipt.etag)
 
 
 def _is_same(listed: UploadedObjectPart, recorded: MovedPart) -> bool:

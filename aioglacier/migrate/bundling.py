@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.bulk.archives.archive_restore import as_file
+from aioglacier.bulk.archives.job_bytes import JobBytes
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.bundle_layout import BundleLayout
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, BundleFacts, encode_facts
@@ -38,7 +39,6 @@ from aioglacier.core.s3.objects import DESCRIPTION_NAME, ChecksumAlgorithm, Obje
 from aioglacier.core.spending import charging
 from aioglacier.core.treehash import hash_part
 from aioglacier.files.crashpoints import passing
-from aioglacier.migrate.job_bytes import JobBytes
 from aioglacier.migrate.move_costs import bundle_capacity, is_bundled
 from aioglacier.migrate.move_manifest import write_line
 from aioglacier.migrate.moved_sidecar import store_sidecar

@@ -17,7 +17,8 @@ from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.aws_names import AwsNames
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
-from aioglacier.bulk.archives.move_run import MoveRun, PaceOptions
+from aioglacier.bulk.archives.move_run import CARRIERS, MoveRun, PaceOptions
+from aioglacier.bulk.archives.output_run import OutputSpreader
 from aioglacier.bulk.archives.planned_move import ArchivesSnapshot, PlannedMove
 from aioglacier.bulk.archives.safe_names import names_of
 from aioglacier.bulk.pricing import load_prices
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 #: During a run, new lines are written once there are a full segment of them; the seconds between two checks.
 _LINES = 1000
 _LOOK_SECONDS = 60.0
+
+#: Archives that other processes move at once; each may be one short task.
+_SPREAD_CARRIERS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +208,23 @@ class Migration(PlannedMove):
             bundling = Bundling(work, options.bundle_up_to)
             carrier = BucketCarrier(work, bundling)
             carrier.takes_over, carrier.scratch = options.names == "aws", options.scratch
+            carriers = CARRIERS
+            runner = target.resources.runner
+            # Workers have one chain of credentials, so both places must be of one connection.
+            if (
+                runner is not None
+                and runner is self._context.resources.runner
+                and plan.size >= runner.smallest
+            ):
+                carrier.spreader, carriers = OutputSpreader(runner), _SPREAD_CARRIERS
             run = MoveRun(
-                VaultSource(self._vault), move, options.pace, carrier, self._progress, options.archives.shard
+                VaultSource(self._vault),
+                move,
+                options.pace,
+                carrier,
+                self._progress,
+                options.archives.shard,
+                carriers,
             )
             await self._run(run, bundling, move, manifest)
         return self.snapshot()

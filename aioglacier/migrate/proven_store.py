@@ -12,13 +12,13 @@ from aioglacier.files.crashpoints import passing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aioglacier.bulk.archives.job_bytes import JobBytes
     from aioglacier.catalog.moves.moves import Moves
     from aioglacier.catalog.records import MovedRecord
     from aioglacier.core.models import UploadId
     from aioglacier.core.s3.objects import ArchivedObject, UploadedObjectPart
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
-    from aioglacier.migrate.job_bytes import JobBytes
     from aioglacier.transfer.object_store import ObjectStore
     from aioglacier.transfer.store import StoreRules
 

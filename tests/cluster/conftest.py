@@ -15,11 +15,12 @@ import pytest
 
 from aioglacier.catalog import Catalog
 from aioglacier.client.glacier import connect
-from aioglacier.client.vault import Vault
 from aioglacier.cluster.dask_runner import open_runner
 from aioglacier.core.errors import WorkerDiedError
+from aioglacier.core.s3.objects import BucketRef, ObjectSettings
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.object_store import ObjectStore
 from aioglacier.transfer.store import GlacierStore
 from tests.transfer.conftest import DATA, MIB, Served, saved, serve
 
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.client.vault import Vault
     from aioglacier.files.shared import Shared
     from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.gateway.vaults.gateway import Gateway
-    from aioglacier.transfer.resources import Runner, Task, Tools, TransferResources
+    from aioglacier.transfer.resources import Runner, Task, TransferResources
     from aioglacier.transfer.store import ArchiveStore, Destination
 
 D = TypeVar("D")
@@ -45,7 +48,13 @@ def load_worker_tasks() -> Any:
 
 
 class HereTools:
-    """The tools of a task, with the resources of a client."""
+    """The tools of a task, with the resources of a client.
+
+    Attributes:
+        s3_gateway: For tasks that go to a bucket.
+    """
+
+    s3_gateway: S3Gateway | None = None
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -55,17 +64,21 @@ class HereTools:
         return self._served.gateway
 
     async def s3(self) -> S3Gateway:
-        """Refuse: no task here goes to a bucket."""
-        raise NotImplementedError
+        """Return that of the bucket."""
+        assert self.s3_gateway is not None
+        return self.s3_gateway
 
     async def resources(self) -> TransferResources:
         """Return that of the client."""
         return replace(self._served.resources, runner=None)
 
     async def store(self, destination: Destination, part_size: int) -> ArchiveStore[object]:
-        """Return a vault."""
-        del part_size
-        return GlacierStore(self._served.gateway, destination.name, None)
+        """Return a vault or a bucket."""
+        name, key, _, owner, _ = destination
+        if key is None:
+            return GlacierStore(self._served.gateway, name, None)
+        ref = BucketRef(name, owner)
+        return ObjectStore(await self.s3(), ref, key, ObjectSettings(), part_size=part_size)
 
 
 class HereRunner:
@@ -74,14 +87,15 @@ class HereRunner:
     Attributes:
         answers: The answers given.
         tasks: The tasks that were given.
+        tools: What they are done with.
     """
 
     smallest = 0
 
-    def __init__(self, served: Served, tools: Tools | None = None) -> None:
+    def __init__(self, served: Served) -> None:
         self.answers: list[object] = []
         self.tasks: list[Task[Any]] = []
-        self._tools = tools or HereTools(served)
+        self.tools = HereTools(served)
 
     async def open(self) -> int:
         """Two at once."""
@@ -89,7 +103,7 @@ class HereRunner:
 
     async def check(self, task: Task[None]) -> None:
         """Look."""
-        await task.perform(self._tools)
+        await task.perform(self.tools)
 
     async def check_shared(self, shared: Shared) -> None:
         """Look at a file or folder."""
@@ -108,7 +122,7 @@ class HereRunner:
         there = pickle.loads(pickle.dumps(task))  # noqa: S301  # made here
         if there.shared is not None:
             await self.check_shared(there.shared)
-        done: D = pickle.loads(pickle.dumps(await there.perform(self._tools)))  # noqa: S301  # made here
+        done: D = pickle.loads(pickle.dumps(await there.perform(self.tools)))  # noqa: S301  # made here
         return done
 
 
@@ -121,8 +135,8 @@ class ScriptedRunner(HereRunner):
 
     dies_after = 1 << 30
 
-    def __init__(self, served: Served, tools: Tools | None = None) -> None:
-        super().__init__(served, tools)
+    def __init__(self, served: Served) -> None:
+        super().__init__(served)
         self._begun = 0
         self._others_done = anyio.Event()
 
@@ -167,7 +181,9 @@ async def dask_scheduler() -> AsyncIterator[str]:
 async def dask_runner(served: Served, address: str) -> AsyncIterator[Runner]:
     """A runner for a local Glacier."""
     options = GatewayOptions(region_name="us-east-1", endpoint_url=served.server.url)
-    async with open_runner(options, Limits(), address=address, is_local=True, smallest=0) as runner:
+    async with open_runner(
+        options, Limits(), served.server.url, address, is_local=True, smallest=0
+    ) as runner:
         yield runner
 
 
@@ -217,18 +233,26 @@ def spread(served: Served, runner: Runner) -> Served:
 
 
 @asynccontextmanager
-async def folder_vault(house: Served, runner: Runner, folder: Path) -> AsyncIterator[Vault]:
-    """A vault of its own with a catalog, whose work goes through a runner."""
+async def spread_glacier(house: Served, runner: Runner, folder: Path) -> AsyncIterator[Glacier]:
+    """A client with a catalog, whose work goes through a runner."""
     async with (
         Catalog.open(folder / "catalog.db") as catalog,
         connect(
             region_name="us-east-1",
             endpoint_url=house.server.url,
+            s3_endpoint_url=house.server.url,
             aws_access_key_id="a",
             aws_secret_access_key="b",
+            limits=Limits(memory=128 * MIB),
             catalog=catalog,
         ) as glacier,
     ):
-        vault = await glacier.create_vault(f"v-{secrets.token_hex(4)}")
-        resources = replace(vault.context.resources, runner=runner)
-        yield Vault(replace(vault.context, resources=resources))
+        glacier._resources = replace(glacier._resources, runner=runner)
+        yield glacier
+
+
+@asynccontextmanager
+async def folder_vault(house: Served, runner: Runner, folder: Path) -> AsyncIterator[Vault]:
+    """A vault of its own in such a client."""
+    async with spread_glacier(house, runner, folder) as glacier:
+        yield await glacier.create_vault(f"v-{secrets.token_hex(4)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+from aioglacier.bulk.archives.job_bytes import JobBytes
 from aioglacier.bulk.archives.move_plan import make_plan, opened_move
 from aioglacier.catalog.records import MovedPart, MoveState
 from aioglacier.core.errors import IntegrityError
@@ -14,7 +15,6 @@ from aioglacier.core.models import UploadId
 from aioglacier.core.s3.objects import ObjectSettings
 from aioglacier.core.treehash import hash_part
 from aioglacier.migrate.bucket_target import BucketTarget
-from aioglacier.migrate.job_bytes import JobBytes
 from aioglacier.migrate.proven_store import ProvenStore
 from aioglacier.transfer.object_store import ObjectStore
 from tests.bulk.archives.conftest import budget

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import MovedRecord, MoveRecord
 
 #: Archives that are carried at once.
-_CARRIERS: Final = 4
+CARRIERS: Final = 4
 
 #: New jobs for one archive in one run, after its job failed or its output expired.
 _RENEWALS: Final = 2
@@ -133,6 +133,7 @@ class MoveProgress:
         waiting: Jobs that are waited for.
         left: Archives left for the next run.
         failures: Archives that failed, by their names.
+        workers: Tasks that other processes do at once.
     """
 
     asked: int = 0
@@ -142,6 +143,7 @@ class MoveProgress:
     waiting: int = 0
     left: int = 0
     failures: PathFailures = field(default_factory=PathFailures)
+    workers: int = 0
 
     def add(self, size: int) -> None:
         """Count an archive that was brought to the target."""
@@ -160,7 +162,10 @@ class MoveRun:
         carrier: Carrier,
         progress: MoveProgress,
         shard: Shard = WHOLE,
+        carriers: int = CARRIERS,
     ) -> None:
+        """``carriers`` is the number of archives that are carried at once."""
+        self._carriers = carriers
         self._source = source
         self._moves = source.context.catalog.moves
         self._move = move
@@ -187,7 +192,7 @@ class MoveRun:
         with first_cause():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._ask_all)
-                for _ in range(_CARRIERS):
+                for _ in range(self._carriers):
                     tasks.start_soon(self._carry_all)
         if self._refused is not None:
             raise self._refused

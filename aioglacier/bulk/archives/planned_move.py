@@ -27,6 +27,7 @@ class ArchivesSnapshot:
         jobs_waited_for: Jobs that are waited for.
         left: Archives left for the next run.
         cost: The cost so far, by the price list.
+        workers: Tasks that other processes do at once.
     """
 
     archives: int
@@ -39,6 +40,7 @@ class ArchivesSnapshot:
     jobs_waited_for: int
     left: int
     cost: float
+    workers: int
 
     @classmethod
     def of(cls, progress: MoveProgress, plan: ArchivePlan | None, budget: Budget) -> ArchivesSnapshot:
@@ -54,6 +56,7 @@ class ArchivesSnapshot:
             jobs_waited_for=progress.waiting,
             left=progress.left,
             cost=budget.cost,
+            workers=progress.workers,
         )
 
 

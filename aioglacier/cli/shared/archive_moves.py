@@ -169,6 +169,7 @@ def _state_of(now: ArchivesSnapshot, speed: Speed) -> State:
         left,
         f"{now.failed:,} failed" if now.failed else "",
         f"{show_count(now.jobs_started, 'job')} started" if now.jobs_started else "",
+        f"by {show_count(now.workers, 'worker')}" if now.workers else "",
     )
     awaited = f"waiting for {show_count(now.jobs_waited_for, 'job')}"
     label = awaited if now.jobs_waited_for and not rate else "moving"

@@ -19,7 +19,7 @@ from aioglacier.transfer.upload.engine import UploadEngine
 from aioglacier.transfer.upload.named_file import NamedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aioglacier.core.models import UploadId
     from aioglacier.core.treehash import PartHashes
@@ -121,38 +121,22 @@ async def perform_run(run: PartRun, store: ArchiveStore[A], resources: TransferR
         SourceChangedError: The file is not what it was.
         GlacierError: A part could not be read or sent.
     """
-    began, cpu = time.monotonic(), time.process_time()
     file = NamedFile(run.file.path, run.file.identity_here())
     start = run.first * run.part_size
     ranges = [
         ByteRange(start + part.start, start + part.stop) for part in part_ranges(run.size, run.part_size)
     ]
-    done: list[PartDone] = []
-    counter = RequestCounter()
-
-    def take(byte_range: ByteRange, hashes: PartHashes, receipt: object = None) -> None:
-        done.append(PartDone(byte_range.start // run.part_size, byte_range.size, hashes, receipt))
-
+    noting = RunStore(store, run.part_size)
     if run.upload_id is None:
-        await hash_parts(resources, store.rules, file, ranges, take)
-    else:
-        engine = UploadEngine(
-            _NotingStore(store, take),
-            resources,
-            part_size=run.part_size,
-            buffer_size=run.part_size,
-            size=run.size,
-            keep_unfinished=True,
-        )
-        with spending(counter):
-            async with engine:
-                engine.resume(run.upload_id, {}, first_part=run.first)
-                with engine.stops_on_failure():
-                    for byte_range in ranges:
-                        await engine.submit_file(file, byte_range)
-                await engine.finish_run(len(ranges))
-    done.sort(key=lambda each: each.part)
-    return RunDone(tuple(done), counter.requests, time.monotonic() - began, time.process_time() - cpu)
+        await hash_parts(resources, store.rules, file, ranges, noting.note)
+        return noting.done()
+
+    async def feed(engine: UploadEngine[A]) -> None:
+        for byte_range in ranges:
+            await engine.submit_file(file, byte_range)
+
+    await noting.send(run.upload_id, run.first, run.size, resources, feed)
+    return noting.done()
 
 
 async def hash_parts(
@@ -190,38 +174,87 @@ async def hash_parts(
         raise min(failures, key=lambda failure: failure[0])[1]
 
 
-class _NotingStore(Generic[A]):
-    """Notes what is sent of one run. It neither begins nor ends an upload: the coordinator does."""
+class RunStore(Generic[A]):
+    """Sends the parts of one run, and notes them. It neither begins nor ends an upload."""
 
-    def __init__(self, store: ArchiveStore[A], take: Callable[[ByteRange, PartHashes, object], None]) -> None:
+    def __init__(self, store: ArchiveStore[A], part_size: int) -> None:
         self.rules = store.rules
         self._store = store
-        self._take = take
+        self._part_size = part_size
+        self._parts: list[PartDone] = []
+        self._requests = 0
+        self._began = time.monotonic(), time.process_time()
+
+    async def send(
+        self,
+        upload_id: UploadId,
+        first: int,
+        size: int,
+        resources: TransferResources,
+        feed: Callable[[UploadEngine[A]], Awaitable[None]],
+    ) -> None:
+        """Send parts from ``first`` on, of ``size`` bytes together, which ``feed`` submits to an engine.
+
+        Raises:
+            GlacierError: A part could not be read or sent.
+        """
+        engine = UploadEngine(
+            self,
+            resources,
+            part_size=self._part_size,
+            buffer_size=self._part_size,
+            size=size,
+            keep_unfinished=True,
+        )
+        counter = RequestCounter()
+        with spending(counter):
+            async with engine:
+                engine.resume(upload_id, {}, first_part=first)
+                with engine.stops_on_failure():
+                    await feed(engine)
+                await engine.finish_run(-(-size // self._part_size))
+        self._requests = counter.requests
+
+    def note(self, byte_range: ByteRange, hashes: PartHashes, receipt: object = None) -> None:
+        """Note a part."""
+        index = byte_range.start // self._part_size
+        self._parts.append(PartDone(index, byte_range.size, hashes, receipt))
+
+    def done(self) -> RunDone:
+        """Return the answer."""
+        parts = sorted(self._parts, key=lambda each: each.part)
+        wall, cpu = self._began
+        return RunDone(tuple(parts), self._requests, time.monotonic() - wall, time.process_time() - cpu)
 
     async def put_part(
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> object:
+        """See ``ArchiveStore``."""
         receipt = await self._store.put_part(upload_id, start, body, hashes, progress)
-        self._take(ByteRange(start, start + body.nbytes), hashes, receipt)
+        self.note(ByteRange(start, start + body.nbytes), hashes, receipt)
         return receipt
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
     ) -> A:
+        """Refuse."""
         del body, hashes, progress, before_last
         _refuse()
 
     async def initiate(self, part_size: int) -> UploadId:
+        """Refuse."""
         del part_size
         _refuse()
 
     async def complete(
         self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
     ) -> A:
+        """Refuse."""
         del upload_id, size, tree_hash, receipts
         _refuse()
 
     async def abort(self, upload_id: UploadId) -> None:
+        """Refuse."""
         del upload_id
         _refuse()
 

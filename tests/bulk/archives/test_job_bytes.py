@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier import tree_hash
+from aioglacier.bulk.archives.job_bytes import JobBytes, send_output
 from aioglacier.core.limits import GIB, MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import combine
 from aioglacier.migrate.bucket_target import BucketTarget
-from aioglacier.migrate.job_bytes import JobBytes, send_output
 from aioglacier.migrate.move_costs import choose_part_size
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.download.retrieval_source import GlacierOutput

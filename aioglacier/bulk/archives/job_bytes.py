@@ -122,21 +122,25 @@ async def send_output(engine: UploadEngine[A], source: JobBytes, size: int, ther
         tree_hash = there.get(byte_range.start // engine.part_size)
         if tree_hash is not None:
             engine.skip(byte_range.size, tree_hash)
-            continue
-        if source.scratch is not None:
+        elif source.scratch is not None:
             with engine.stops_on_failure():
                 file = await source.fill_file(byte_range, source.scratch)
                 await engine.submit_file(file, ByteRange(0, byte_range.size))
-            continue
-        buffer = await engine.acquire()
-        try:
-            with engine.stops_on_failure():
-                await source.fill(byte_range, buffer.view[: byte_range.size])
-        except BaseException:  # a cancellation, too, or the memory would stay lent
-            engine.discard(buffer)
-            raise
-        engine.submit(buffer, byte_range.size)
+        else:
+            await send_part(engine, source, byte_range)
     return await engine.finish()
+
+
+async def send_part(engine: UploadEngine[A], source: JobBytes, byte_range: ByteRange) -> None:
+    """Fetch the next part into a buffer of the engine, and submit it."""
+    buffer = await engine.acquire()
+    try:
+        with engine.stops_on_failure():
+            await source.fill(byte_range, buffer.view[: byte_range.size])
+    except BaseException:  # a cancellation, too, or the memory would stay lent
+        engine.discard(buffer)
+        raise
+    engine.submit(buffer, byte_range.size)
 
 
 def _ignore(moved: int) -> None:
