@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import anyio
 
 from aioglacier.bulk.sync.folder_files import open_file
 from aioglacier.core.errors import GlacierError
@@ -25,6 +26,7 @@ from aioglacier.transfer.spreading import Spreader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from aioglacier.catalog.folders.entry_records import StoredEntry
     from aioglacier.transfer.resources import Runner, Tools
 
 #: Bytes that one thread reads before the task looks at whether it is still wanted.
@@ -96,51 +98,75 @@ class FolderHashes(Spreader):
         super().__init__(runner)
         self.size = 0
         self._root = root
+        self._folder = SharedFolder(root, 0)
+        self._files: dict[bytes, _File] = {}
+        self._taking = anyio.Lock()
 
     async def hash(
-        self, files: AsyncIterator[tuple[bytes, int]], take: Callable[[bytes, bytes | None], Awaitable[None]]
+        self, files: AsyncIterator[StoredEntry], take: Callable[[StoredEntry, bytes | None], Awaitable[None]]
     ) -> None:
-        """Hash files, given by path and size; ``take`` gets the tree hash of each, ``None`` if it has none.
+        """Hash files; ``take`` gets the tree hash of each, ``None`` if it has none, one file at a time.
 
         Raises:
             NotSharedError: The folder is not the same one in every process.
             WorkerDiedError: The processes were lost.
         """
-        folder = SharedFolder(self._root, 0)
-        pieces: defaultdict[bytes, dict[int, bytes | None]] = defaultdict(dict)
 
         async def do(ranges: Sequence[FileRange]) -> float:
-            nonlocal folder
             seconds = 0.0
 
             async def note(done: HashesDone) -> None:
                 nonlocal seconds
                 seconds = done.seconds
-                for (path, start, _, total), found in zip(ranges, done.hashes, strict=True):
-                    pieces[path][start] = found
-                    if len(pieces[path]) == max(1, -(-total // _BYTES_AT_ONCE)):
-                        known = [hash_ for _, hash_ in sorted(pieces.pop(path).items())]
-                        whole = [hash_ for hash_ in known if hash_ is not None]
-                        if len(whole) == len(known):
-                            self.size += total
-                        await take(path, combine(whole) if len(whole) == len(known) else None)
+                for each, found in zip(ranges, done.hashes, strict=True):
+                    await self._note(each, found, take)
 
-            await self.runner.run(HashRun(folder, tuple(ranges)), note)
+            await self.runner.run(HashRun(self._folder, tuple(ranges)), note)
             return seconds
 
-        async def cut() -> AsyncIterator[FileRange]:
-            nonlocal folder
-            async for path, size in files:
-                if not folder.inode:  # there is work
-                    folder = await run_in_thread(partial(SharedFolder.of, self._root))
-                    await self.runner.open()
-                    await self.runner.check_shared(folder)
-                    folder = folder._replace(sample=None)
-                bounds = (*range(0, size, _BYTES_AT_ONCE), size) if size else (0, 0)
-                for start, stop in pairwise(bounds):
-                    yield FileRange(path, start, stop - start, size)
+        await self.give_items(self._cut(files), do)
 
-        await self.give_items(cut(), do)
+    async def _cut(self, files: AsyncIterator[StoredEntry]) -> AsyncIterator[FileRange]:
+        async for stored in files:
+            if not self._folder.inode:  # there is work
+                await self._check()
+            path, size = stored.entry.path, stored.entry.size
+            bounds = (*range(0, size, _BYTES_AT_ONCE), size) if size else (0, 0)
+            self._files[path] = _File(stored, len(bounds) - 1, {})
+            for start, stop in pairwise(bounds):
+                yield FileRange(path, start, stop - start, size)
+
+    async def _check(self) -> None:
+        folder = await run_in_thread(partial(SharedFolder.of, self._root))
+        await self.runner.open()
+        await self.runner.check_shared(folder)
+        self._folder = folder._replace(sample=None)  # files may come and go from now on
+
+    async def _note(
+        self,
+        part: FileRange,
+        found: bytes | None,
+        take: Callable[[StoredEntry, bytes | None], Awaitable[None]],
+    ) -> None:
+        """Note the hash of a range; the last one of a file makes the hash of the file."""
+        file = self._files[part.path]
+        file.hashes[part.start] = found
+        if len(file.hashes) < file.ranges:
+            return
+        del self._files[part.path]
+        known = [hash_ for _, hash_ in sorted(file.hashes.items()) if hash_ is not None]
+        is_whole = len(known) == file.ranges
+        self.size += part.total if is_whole else 0
+        async with self._taking:
+            await take(file.stored, combine(known) if is_whole else None)
+
+
+class _File(NamedTuple):
+    """A file that is hashed, with the hashes of its ranges by their starts."""
+
+    stored: StoredEntry
+    ranges: int
+    hashes: dict[int, bytes | None]
 
 
 def _batches(ranges: Sequence[FileRange]) -> list[list[FileRange]]:

@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
-
 from aioglacier.bulk.file_hashes import FolderHashes
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
@@ -143,8 +141,6 @@ class FolderVerify:
         self._counts = _Counts()
         runner = self._context.resources.runner
         self._hashes = FolderHashes(runner, self._root) if runner is not None else None
-        self._alone = anyio.Lock()
-        self._unread: dict[bytes, StoredEntry] = {}  # files that other processes hash
         self._unproven: set[bytes] = set()
         self._ahead = _Ahead(iter(()), self._unproven)
         self._sample = VaultSample(
@@ -248,15 +244,14 @@ class FolderVerify:
         shard = self._options.shard
         self._ahead = _Ahead((found for found in scan if shard.has(found.path)), self._unproven)
 
-        async def compare() -> AsyncIterator[tuple[bytes, int]]:
+        async def compare() -> AsyncIterator[StoredEntry]:
             """Compare all paths; yield the files that other processes are to read."""
             async for stored_page in entries.stored(tree):
                 page = [stored for stored in stored_page if shard.has(stored.entry.path)]
                 for at in range(0, len(page), _FILES_AT_ONCE):
                     unread = await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
                     for stored in unread:
-                        self._unread[stored.entry.path] = stored
-                        yield stored.entry.path, stored.entry.size
+                        yield stored
                 for stored in page:
                     if stored.entry.kind == "hardlink":
                         await self._compare_link(tree, stored.entry)
@@ -269,15 +264,12 @@ class FolderVerify:
         for found in await run_in_thread(self._ahead.rest):
             self._note_unarchived(found)
 
-    async def _take(self, path: bytes, actual: bytes | None) -> None:
+    async def _take(self, stored: StoredEntry, actual: bytes | None) -> None:
         """Judge the hash that another process made of a file."""
-        stored = self._unread.pop(path)
         if actual != (stored.entry.content_hash or stored.archive_hash):
-            async with self._alone:  # one thread counts
-                await run_in_thread(partial(self._compare_here, stored))
-            return
-        if stored.is_older:
-            self._find(Trouble.OUTDATED, show_path(path))
+            await run_in_thread(partial(self._compare_here, stored))  # before anything is said of it
+        elif stored.is_older:
+            self._find(Trouble.OUTDATED, show_path(stored.entry.path))
 
     async def _find_unproven(self, tree: TreeRecord) -> None:
         """Report the paths on record that no proven archive has, each once."""
