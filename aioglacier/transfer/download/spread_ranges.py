@@ -52,7 +52,9 @@ class RangeSpreader(Spreader):
         """
         partial = self._partial
         status = await run_in_thread(lambda: os.fstat(partial.file))
-        target = SharedTarget(str(partial.path), status.st_ino, status.st_size)
+        # A restore names the folder by a descriptor of this process, which other machines cannot follow.
+        path = await run_in_thread(lambda: os.path.realpath(partial.path))
+        target = SharedTarget(path, status.st_ino, status.st_size)
         self.workers = await self.runner.open()
         await self.runner.check_shared(target)
         await self.runner.check(JobLook(self._source))
