@@ -148,6 +148,7 @@ class Moves(Records):
                     {
                         "move": move.number,
                         "archive": archive.number,
+                        "size": archive.archive.size,
                         "name": given[-1],
                         "state": MoveState.PLANNED,
                         "token": secrets.token_hex(8),  # before any request, so that a kill cannot lose it
@@ -222,7 +223,7 @@ class Moves(Records):
 
     async def totals(self, move: MoveRecord) -> dict[MoveState, MoveTotals]:
         """Count the archives of each state, and their bytes."""
-        rows = await self._sums(move, "m.state", "")
+        rows = await self._sums(move, "state", "")
         return {MoveState(state): MoveTotals(count, size) for state, count, size in rows}
 
     async def waiting(self, move: MoveRecord) -> MoveWaiting:
@@ -247,7 +248,7 @@ class Moves(Records):
     async def failures(self, move: MoveRecord) -> dict[str, MoveTotals]:
         """Count the archives that failed, by cause: the part of the outcome before the first colon."""
         found: dict[str, MoveTotals] = {}
-        for outcome, count, size in await self._sums(move, "m.outcome", "AND m.state = 'failed'"):
+        for outcome, count, size in await self._sums(move, "outcome", "AND state = 'failed'"):
             cause = unescape(outcome).partition(":")[0]
             had = found.get(cause, MoveTotals(0, 0))
             found[cause] = MoveTotals(had.archives + count, had.size + size)
@@ -255,8 +256,8 @@ class Moves(Records):
 
     async def _sums(self, move: MoveRecord, column: str, condition: str) -> list[tuple[str, int, int]]:
         statement = (
-            f"SELECT {column}, count(*), coalesce(sum(a.size), 0) FROM moved AS m "  # noqa: S608
-            f"JOIN archives AS a ON a.number = m.archive WHERE m.move = ? {condition} GROUP BY {column}"
+            f"SELECT {column}, count(*), coalesce(sum(size), 0) FROM moved "  # noqa: S608
+            f"WHERE move = ? {condition} GROUP BY {column}"
         )
 
         def question(connection: Connection) -> list[tuple[str, int, int]]:

@@ -377,7 +377,15 @@ CREATE TABLE shards (
 )
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
+#: The status of a move reads an index alone; sizes from ``archives`` would be a million look-ups.
+_TENTH: Final = """
+ALTER TABLE moved ADD COLUMN size BIGINT NOT NULL DEFAULT 0;
+UPDATE moved SET size = (SELECT size FROM archives WHERE number = moved.archive);
+DROP INDEX moved_by_state;
+CREATE INDEX moved_by_state ON moved (move, state, number, size)
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH, _TENTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

@@ -213,7 +213,7 @@ MOVES: Final = Table("moves", {PLAIN: "number place", PATH: "target", JSON: "set
 MOVED: Final = Table(
     "moved",
     {
-        PLAIN: "number move archive job_id token upload_id part_size line_number bundle position",
+        PLAIN: "number move archive size job_id token upload_id part_size line_number bundle position",
         _choice(MoveState): "state",
         TEXT: "name outcome line",
         INSTANT: "requested ready_until changed",
