@@ -33,6 +33,8 @@ AWKWARD = {
     "": b"c",
     "plain": b"d" * (20 * MIB + 7),
     '{"aioglacier": "bundle", "id": "1"}': b"a bundle",
+    "~" * 1024: b"e",
+    "<" + ("  \\u00e9 %41 =?utf-8?q?a?= \"'&;" * 40)[:1022] + ">": b"f",
 }
 
 
@@ -44,7 +46,7 @@ async def test_every_archive_becomes_an_object_with_its_metadata(old_vault: OldV
         migration = await migration_of(glacier)
         done = await migration.run()
         assert migration.failures == []
-        assert (done.restored, done.failed, done.jobs_started) == (5, 0, 5)
+        assert (done.restored, done.failed, done.jobs_started) == (7, 0, 7)
         bucket = await bucket_of(glacier)
         found = await heads(bucket)
         assert "photos/a.jpg" in found
@@ -59,9 +61,9 @@ async def test_every_archive_becomes_an_object_with_its_metadata(old_vault: OldV
         assert head.checksum is not None
         assert head.checksum.parts == 3
         again = await (await migration_of(glacier)).run()
-        assert (again.restored, again.there, again.jobs_started) == (0, 5, 0)
+        assert (again.restored, again.there, again.jobs_started) == (0, 7, 0)
         manifest = BucketManifest(await BucketTarget.of(bucket), "old")
-        assert len([line async for line in manifest.lines()]) == 5
+        assert len([line async for line in manifest.lines()]) == 7
 
 
 async def test_the_class_is_chosen_by_rules(old_vault: OldVault) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from aioglacier.catalog.records import MovedPart
 from aioglacier.core.errors import ObjectExistsError
@@ -74,14 +75,18 @@ def test_size_and_checksum_count(head: ObjectHead) -> None:
     assert find_difference(head, METADATA, 9, CHECKSUM)
 
 
-def put_as_aws(url: str, key: str, content: bytes, part_size: int, **more: Any) -> None:
-    """Upload an object in parts with SHA-256, as that tool does."""
+def put_as_aws(
+    url: str, key: str, content: bytes, part_size: int, *, is_plain: bool = False, **more: Any
+) -> None:
+    """Upload an object in parts with SHA-256, as that tool does; a plain one has no checksum."""
+    config = Config(request_checksum_calculation="when_required") if is_plain else None
     client = boto3.client(
         "s3",
         endpoint_url=url,
         region_name="us-east-1",
         aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
         aws_secret_access_key="secret",
+        config=config,
     )
     place = {"Bucket": "museum", "Key": f"old/{key}"}
     if not part_size:
@@ -101,35 +106,47 @@ def put_as_aws(url: str, key: str, content: bytes, part_size: int, **more: Any) 
 @pytest.mark.slow
 async def test_a_half_done_run_is_taken_over(old_vault: OldVault) -> None:
     """An object with the archive's bytes is proven and not sent again; one with others is left, and named."""
-    await old_vault.fill({"large": LARGE, "small": b"s" * 100, "wrong": b"w" * 100, "missing": b"m"})
+    await old_vault.fill(
+        {"large": LARGE, "small": b"s" * 100, "wrong": b"w" * 100, "missing": b"m", "cold": b"c" * 100}
+    )
     put = partial(put_as_aws, old_vault.server.url)
     async with old_vault.connected() as glacier:
         bucket = await bucket_of(glacier)
         await run_in_thread(partial(put, "large", LARGE, 5 * MIB))
         await run_in_thread(partial(put, "small", b"s" * 100, 0, ChecksumAlgorithm="SHA256"))
         await run_in_thread(partial(put, "wrong", b"x" * 100, 0, ChecksumAlgorithm="SHA256"))
+        await run_in_thread(
+            partial(put, "cold", b"c" * 100, 0, ChecksumAlgorithm="SHA256", StorageClass="STANDARD_IA")
+        )
         migration = await migration_of(glacier, AWS)
         done = await migration.run()
-        assert (done.restored, done.failed, done.jobs_started) == (3, 1, 4)
+        assert (done.restored, done.failed, done.jobs_started) == (4, 1, 5)
         assert isinstance(migration.failures[0].error, ObjectExistsError)
         assert (await bucket.head("large")).storage_class == "GLACIER"
+        assert (await bucket.head("cold")).storage_class == "STANDARD_IA"
         assert (await bucket.head("missing")).metadata["aioglacier-upload"]
         vault = glacier.vault("old")
         report = await check_report(vault, bucket)
-        assert (report.lines, report.proven) == (3, 3)
+        assert (report.lines, report.proven) == (4, 4)
         await run_in_thread(partial(put, "large", LARGE, 6 * MIB))
         deletion = ProvenDeletion(vault, bucket, budget())
-        assert (await deletion.run()).deleted == 2
+        assert (await deletion.run()).deleted == 3
         assert [finding.key for finding in deletion.report.findings] == ["old/large"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "part_size", "more"),
-    [(LARGE[:-1] + b"x", 5 * MIB, {}), (LARGE[:-1], 5 * MIB, {}), (LARGE, 0, {"ChecksumAlgorithm": "CRC32"})],
+    [
+        (LARGE[:-1] + b"x", 5 * MIB, {}),
+        (LARGE[:-1], 5 * MIB, {}),
+        (LARGE[:-1] + b"x", 0, {"ChecksumAlgorithm": "SHA256"}),
+        (LARGE, 0, {"ChecksumAlgorithm": "CRC32"}),
+        (LARGE, 0, {"is_plain": True}),
+    ],
 )
 async def test_other_bytes_and_other_checksums_are_never_taken(
-    old_vault: OldVault, content: bytes, part_size: int, more: dict[str, str]
+    old_vault: OldVault, content: bytes, part_size: int, more: dict[str, Any]
 ) -> None:
     """A last byte, a size, or a checksum that does not prove keep the archive where it is."""
     await old_vault.fill({"a": LARGE})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.s3.moved_metadata import description_of, metadata_of, origin_of
-from aioglacier.core.s3.objects import ObjectHead
+from aioglacier.core.s3.objects import UPLOAD_NAME, ObjectHead
 
 DAY = datetime(2014, 5, 6, 7, 8, 9, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, tzinfo=UTC)
@@ -35,6 +36,19 @@ def test_a_description_comes_back_byte_for_byte(text: str) -> None:
     assert description_of(metadata) == text
     assert all(value == value.strip() and "  " not in value for value in metadata.values())
     assert sum(map(len, (*metadata, *metadata.values()))) < 2048
+
+
+def test_the_longest_of_all_fits_what_s3_takes() -> None:
+    """1,024 characters in base64, the longest id and vault, and the token: within 2 KB, with all prefixes.
+
+    S3 counts the bytes of each name and value (S3 User Guide, "User-defined object metadata"); here with
+    "x-amz-meta-", in case that a store counts it.
+    """
+    longest = replace(archive(" ~" * 512), id=ArchiveId("i" * 138), vault="v" * 255)
+    metadata = {**metadata_of(longest), UPLOAD_NAME: "t" * 16}
+    assert "glacier-description-base64" in metadata
+    assert description_of(metadata) == " ~" * 512
+    assert sum(len(f"x-amz-meta-{name}{value}") for name, value in metadata.items()) <= 2048
 
 
 def test_an_object_tells_its_origin() -> None:
