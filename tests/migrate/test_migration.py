@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,17 @@ import boto3
 import pytest
 
 from aioglacier import tree_hash
+from aioglacier.bulk.archives.move_plan import make_plan, opened_move
 from aioglacier.bulk.archives.size_rules import parse_class_rule
 from aioglacier.catalog.records import MoveState
 from aioglacier.core.errors import BucketNotFoundError, InvalidPlanError, MetadataError
+from aioglacier.core.limits import GIB
+from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.s3.moved_metadata import description_of
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.migrate import Migration, MigrationOptions
 from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.move_costs import choose_part_size
 from aioglacier.migrate.move_manifest import BucketManifest
 from aioglacier.tasks.threads import run_in_thread
 from tests.bulk.archives.conftest import budget, mt_aws
@@ -113,6 +118,37 @@ async def test_nothing_is_paid_before_the_bucket_is_checked(old_vault: OldVault)
         with pytest.raises(InvalidPlanError, match="class"):
             Migration(vault, glacier.bucket("museum"), budget())
         assert await old_vault.jobs(vault) == 0
+
+
+async def test_the_largest_archives_are_planned(old_vault: OldVault) -> None:
+    """5 TiB and 40 TB, known from an inventory alone: parts that S3 takes, and every state on record."""
+    async with old_vault.connected() as glacier:
+        await glacier.create_vault("old")
+        context = glacier.vault("old").context.recorded()
+        sizes = (5 * 1024 * GIB, 40_000_000_000_000)
+        now = datetime.now(UTC)
+        listed = [
+            Archive(ArchiveId(f"{size:0138d}"), "old", size, b"\1" * 32, f"film {size}", now)
+            for size in sizes
+        ]
+        await context.catalog.archives.merge_inventory(context.key, listed, inventoried=now)
+        options = MigrationOptions(pace=FAST, scratch=old_vault.folder)
+        migration = await migration_of(glacier, options)
+        plan = await migration.plan()
+        assert (plan.archives, plan.size) == (2, sum(sizes))
+        part_sizes = [choose_part_size(size, 64 * MIB, has_scratch=True) for size in sizes]
+        parts = [-(-size // part_size) for size, part_size in zip(sizes, part_sizes, strict=True)]
+        assert max(parts) <= 10_000
+        assert migration.costs is not None
+        assert migration.costs.requests == sum(count + 2 for count in parts)
+        async with opened_move(context, "s3://museum/old/", options.archives) as move:
+            await make_plan(context, move, options.archives, budget().prices, FAST)
+            moves = context.catalog.moves
+            async for moved in moves.list_moved(move):
+                for state in MoveState:
+                    await moves.record(moved, state, part_size=max(part_sizes))
+                    sums = (await moves.totals(move))[state]
+                    assert sums.size >= moved.archive.size
 
 
 async def test_states_are_on_record(old_vault: OldVault) -> None:
