@@ -88,11 +88,11 @@ def test_a_retrieval_costs_what_aws_calculates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("archives", "size", "theirs", "bulk", "requests"),
-    [(100_000, GIB, 1153.57, 252.50, 66), (10_000_000, 10 * MIB, 11_229.21, 494.14, 1)],
+    ("archives", "size", "theirs", "bulk", "requests", "sending"),
+    [(100_000, GIB, 1153.57, 252.50, 66, 37.50), (10_000_000, 10 * MIB, 11_229.21, 494.14, 1, 500.00)],
 )
 def test_a_migration_beside_the_tool_of_aws(
-    archives: int, size: int, theirs: float, bulk: float, requests: int
+    archives: int, size: int, theirs: float, bulk: float, requests: int, sending: float
 ) -> None:
     """AWS's guidance on vaults to S3, "Cost": Bulk, with Lambda, Step Functions, DynamoDB, in one region.
 
@@ -105,8 +105,8 @@ def test_a_migration_beside_the_tool_of_aws(
     measured.count(archive(size))
     costs = measured.total(ArchivePlan(), GIB)
     assert costs.requests == requests
-    ours = retrieval + archives * costs.request_cost
-    assert bulk < ours < theirs
+    assert archives * costs.request_cost == pytest.approx(sending)
+    assert bulk + sending < theirs
 
 
 def test_parts_are_as_large_as_memory_allows() -> None:

@@ -98,7 +98,8 @@ class ArchivePlan:
 
     def notices(self) -> list[str]:
         """Return sentences about archives that were left out or have other names."""
-        found = [f"{said!r} is restored as {name!r}" for said, name in self.names]
+        # A path of Windows is shown as it is written, a control character as an escape.
+        found = [f"{said!r} gets the name {name!r}".replace(r"\\", "\\") for said, name in self.names]
         if self.renamed > len(self.names):
             found.append(f"{self.renamed - len(self.names):,} more have other names than their descriptions")
         if self.of_folders:

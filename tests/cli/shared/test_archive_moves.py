@@ -70,7 +70,7 @@ async def test_a_plan_a_run_and_a_second_run_are_told(
         out, err = capsys.readouterr()
         assert out.startswith("2 archives brought, 1.95 KiB in ")
         assert "2 jobs started, about 0.020 USD" in out
-        assert "'../c' is restored as '%2E%2E/c'" in err
+        assert "'../c' gets the name '%2E%2E/c'" in err
         assert await moving.run() is Exit.DONE
         assert capsys.readouterr().out.startswith("0 archives brought, 0 bytes, 2 there before in ")
 

@@ -44,7 +44,7 @@ def test_archives_that_no_sync_made_come_back_by_name(program: Cli, tmp_path: Pa
     assert (plan["archives"], plan["size"], plan["jobs"]) == (2, 6, 2)
     assert plan["cost"] > 0
     done = program("restore", "photos", "back", "--max-cost", "1")
-    assert "'../two.txt' is restored as '%2E%2E/two.txt'" in done.err
+    assert "'../two.txt' gets the name '%2E%2E/two.txt'" in done.err
     assert (tmp_path / "back" / "a" / "one.txt").read_bytes() == b"one"
     assert (tmp_path / "back" / "%2E%2E" / "two.txt").read_bytes() == b"two"
     (tmp_path / "ids").write_text(f"{two}\n")
