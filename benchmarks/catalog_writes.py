@@ -318,8 +318,8 @@ def main() -> None:
     parser.add_argument("--catalog", help="an empty PostgreSQL database to use instead, by its URL")
     options = parser.parse_args()
     if options.quick:
-        options.archives = options.entries = 5000
-        options.single, options.parts = 200, 20
+        options.archives = options.entries = 1000
+        options.single, options.parts = 50, 20
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = asyncio.run(run(options.catalog or str(Path(folder, "catalog.db")), options))
     database = "PostgreSQL" if options.catalog else "SQLite"

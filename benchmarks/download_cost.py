@@ -39,8 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.size, options.rounds = 16 * MIB, 1
-        options.clients = ["floor-download", "aioglacier-download+threads", "aioglacier-download+reader"]
-        options.clients += ["aioglacier-download-cli"]
+        options.clients = ["floor-download", "aioglacier-download+reader", "aioglacier-download-cli"]
     with turns.opened(Sink(), tls=options.tls) as place:
         task = replace(
             place.task,

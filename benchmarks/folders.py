@@ -6,7 +6,7 @@ that of the program and its workers; "grown" is what the larger folder took beyo
 "upload_begun_s" is when the catalog had the id of the first upload, counted from the command's start.
 
     python -m benchmarks folders            10,000 files, then 1,000,000
-    python -m benchmarks folders --quick    200
+    python -m benchmarks folders --quick    50
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, nargs=2, default=(10_000, 1_000_000))
     parser.add_argument("--folder", help="where files go; by default the system's place for them")
     options = parser.parse_args()
-    counts = (200,) if options.quick else options.files
+    counts = (50,) if options.quick else options.files
     folders = []
     for count in counts:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:

@@ -7,7 +7,7 @@ a vault of that many and measures start, lists, inventory, upload and deletion b
 
     python -m benchmarks local_glacier                         1 GiB in parts, 1,000 small archives
     python -m benchmarks local_glacier --archives 1000000      the same, and a vault of a million
-    python -m benchmarks local_glacier --quick                 16 MiB, 50 small archives, a vault of 1,000
+    python -m benchmarks local_glacier --quick                 16 MiB, 20 small archives, a vault of 100
 """
 
 from __future__ import annotations
@@ -371,7 +371,7 @@ def main() -> None:
         fill(Path(options.fill), options.archives)
         return
     if options.quick:
-        options.size, options.small, options.archives = 16 * MIB, 50, 1000
+        options.size, options.small, options.archives = 16 * MIB, 20, 100
     figures: dict[str, Any] = {
         "size": options.size,
         "part_size": options.part_size,

@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small count, to see that it runs")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(run(2000 if given.quick else given.archives, Path(folder)))
+        found = asyncio.run(run(500 if given.quick else given.archives, Path(folder)))
     measure.publish("move_plan", found)
 
 

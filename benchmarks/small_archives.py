@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--clients", nargs="*", default=CLIENTS)
     options = parser.parse_args()
     if options.quick:
-        options.sizes, options.count, options.rounds = [4], 50, 1
+        options.sizes, options.count, options.rounds = [4], 20, 1
         options.clients = ["aiohttp-small", "aioglacier-small"]
     points = []
     with turns.opened(Sink()) as place:

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--memory-limit", type=int, default=256 * MIB)
     options = parser.parse_args()
     if options.quick:
-        options.sizes, options.rounds = [16 * MIB, 64 * MIB], 1
+        options.sizes, options.rounds = [16 * MIB, 32 * MIB], 1
     figures: dict[str, dict[str, Any]] = {}
     with turns.opened(Sink()) as place:
         task = replace(
