@@ -19,19 +19,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+#: Points of the first upload of a run, or of the second; the long tests have the same of the other one.
 POINTS = (
     "upload intent recorded",
     "upload initiated",
     "upload id recorded",
-    "part sent",
     "part sent:3",
-    "completing recorded",
     "completing recorded:2",
     "completed",
-    "completed:2",
-    "archive recorded",
     "archive recorded:2",
 )
+MORE_POINTS = ("part sent", "completing recorded", "completed:2", "archive recorded")
 
 
 def run(place: Place, *arguments: str | Path, crash_at: str = "", seconds: float | None = None) -> int:
@@ -55,7 +53,9 @@ def mixed(tmp_path: Path) -> Path:
     return tree
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point", [*POINTS, *(pytest.param(point, marks=pytest.mark.long) for point in MORE_POINTS)]
+)
 async def test_a_sync_killed_at_any_point_is_made_good_by_the_next(
     place: Place, mixed: Path, tmp_path: Path, point: str
 ) -> None:

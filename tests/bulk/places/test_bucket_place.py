@@ -30,7 +30,7 @@ from tests.bulk.conftest import (
     restore,
     troubles,
 )
-from tests.bulk.test_kills import POINTS, run
+from tests.bulk.test_kills import MORE_POINTS, POINTS, run
 from tests.counting import counting
 
 if TYPE_CHECKING:
@@ -147,7 +147,9 @@ async def test_what_is_replaced_behind_our_back_counts_no_more(place: Place, tmp
     assert picture(tmp_path / "back") == picture(tree)
 
 
-@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize(
+    ("place", "compress"), list(zip(CLASSES, [True, False], strict=True)), indirect=["place"]
+)
 async def test_a_lost_catalog_is_filled_again_from_sidecars(
     place: Place, tmp_path: Path, compress: bool
 ) -> None:
@@ -164,7 +166,9 @@ async def test_a_lost_catalog_is_filled_again_from_sidecars(
     assert await troubles(place, tree) == set()
 
 
-@pytest.mark.parametrize("is_sealed", [False, True])
+@pytest.mark.parametrize(
+    ("place", "is_sealed"), list(zip(CLASSES, [False, True], strict=True)), indirect=["place"]
+)
 async def test_a_sidecar_that_a_kill_left_out_is_kept_by_the_next_sync(
     place: Place, tmp_path: Path, key: Key, is_sealed: bool
 ) -> None:
@@ -274,7 +278,7 @@ async def test_an_upload_on_no_record_is_said(place: Place, tree: Path) -> None:
     [
         # The other points, which a vault is killed at too, in the long tests.
         pytest.param(point, marks=[] if point in _BUCKET_POINTS else pytest.mark.long)
-        for point in POINTS
+        for point in (*POINTS, *MORE_POINTS)
         if point != "part sent:3"
     ],
 )

@@ -230,22 +230,22 @@ asyncio.run(main())
 
 #: Points of which uploads, parts and pieces a run is killed at; the long tests have the same of others.
 KILLS = {
-    "upload intent recorded": (1, 5),
+    "upload intent recorded": (5,),
     "upload initiated": (3,),
     "upload id recorded": (2,),
-    "part sent": (1, 4),
+    "part sent": (4,),
     "completing recorded": (3,),
-    "completed": (1, 5),
-    "archive recorded": (4, 5),
+    "completed": (1,),
+    "archive recorded": (5,),
 }
 MORE_KILLS = {
-    "upload intent recorded": (2,),
+    "upload intent recorded": (1, 2),
     "upload initiated": (1, 5),
     "upload id recorded": (5,),
-    "part sent": (3, 9),
+    "part sent": (1, 3, 9),
     "completing recorded": (1, 5),
-    "completed": (4,),
-    "archive recorded": (1,),
+    "completed": (4, 5),
+    "archive recorded": (1, 4),
 }
 
 

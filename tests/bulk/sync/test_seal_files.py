@@ -53,7 +53,14 @@ async def test_what_was_only_touched_is_not_encrypted_again(place: Place, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "point", ["upload id recorded", "part sent", "completing recorded", "completing recorded:2", "completed"]
+    "point",
+    [
+        "upload id recorded",
+        "part sent",
+        "completing recorded:2",
+        pytest.param("completing recorded", marks=pytest.mark.long),
+        pytest.param("completed", marks=pytest.mark.long),
+    ],
 )
 async def test_an_encrypted_sync_killed_at_any_point_is_made_good_by_the_next(
     place: Place, tmp_path: Path, key: Key, point: str
