@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 import aioglacier
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.restore import FolderRestore
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 async def test_a_folder_goes_there_and_back(location: str, tree: Path, tmp_path: Path) -> None:  # noqa: F811
     """New, changed, touched and removed; exact, whatever the names."""
     async with (

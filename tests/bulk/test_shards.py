@@ -159,6 +159,7 @@ async def test_shards_restore_every_archive_once(site: Site, tmp_path: Path) -> 
         assert sum([job.archive_id is not None async for job in vault.jobs()]) == len(names)
 
 
+@pytest.mark.slow
 async def test_a_shard_needs_a_shared_catalog(site: Site, tree: Path, tmp_path: Path) -> None:
     """A catalog in a file is refused before anything is sent."""
     site.location = str(tmp_path / "catalog.db")

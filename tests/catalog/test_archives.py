@@ -26,6 +26,7 @@ async def ids(records: AsyncIterator[object]) -> list[str]:
     return [record.archive.id async for record in records]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 async def test_an_inventory_fills_an_empty_catalog(catalog: Catalog) -> None:
     """Rebuilt from an inventory: everything the service knows, across many transactions."""
     archives = [archive(number) for number in range(12_001)]

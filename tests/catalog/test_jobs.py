@@ -65,6 +65,7 @@ async def test_a_job_gives_what_lies_in_it(catalog: Catalog) -> None:
     assert await like(FILMS, archive(1).id, part) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", JobState)
 async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: JobState) -> None:
     """A job that has failed never succeeds, and what is gone stays gone."""

@@ -34,6 +34,7 @@ run(work)
 """
 
 
+@pytest.mark.slow
 def test_processes_that_begin_together_all_get_their_records(new_location: str) -> None:
     """DC-06: with a catalog that none of them has made before; each archive is there, with its parts."""
     with ExitStack() as stack:

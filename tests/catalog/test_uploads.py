@@ -148,6 +148,7 @@ async def test_an_archive_that_is_not_what_was_uploaded_is_refused(catalog: Cata
     assert await catalog.archives.get(PHOTOS, other.id) is None
 
 
+@pytest.mark.slow
 async def test_a_suspect_archive_is_on_record_as_such(catalog: Catalog) -> None:
     """SV-06: it is not lost, and not taken for good."""
     upload = await reach(catalog, UploadState.COMPLETING)
@@ -173,6 +174,7 @@ async def test_an_upload_that_came_to_nothing_keeps_no_parts(catalog: Catalog, e
         await catalog.uploads.record_parts(upload, [PartRecord(0, 5, TREE_HASH, b"")])
 
 
+@pytest.mark.slow
 async def test_parts_come_in_order_and_the_last_word_counts(catalog: Catalog) -> None:
     """Recorded in any order, across several pages; a part sent again replaces the first."""
     upload = await reach(catalog, UploadState.OPEN)

@@ -95,6 +95,7 @@ async def test_an_upload_goes_on_where_it_stopped(machines: Machines) -> None:
     assert (await machines.here.describe()).archive_count == 1
 
 
+@pytest.mark.slow
 async def test_another_machine_goes_on_by_the_description(machines: Machines) -> None:
     """Without a record of the upload, its description finds it and its parts prove it."""
     upload_id = await machines.interrupted()

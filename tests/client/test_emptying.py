@@ -29,6 +29,7 @@ async def fill(vault: aioglacier.Vault, count: int) -> list[aioglacier.Archive]:
     return [await vault.upload(b"archive %d" % number) for number in range(count)]
 
 
+@pytest.mark.slow
 async def test_every_listed_archive_is_deleted(tmp_path: Path) -> None:
     """After emptying, a fresh inventory lists nothing and the vault can be deleted."""
     async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:

@@ -57,6 +57,7 @@ def rot(path: Path) -> None:
     os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.slow
 async def test_a_folder_is_read_by_the_workers(
     runner: Runner, house: Served, tmp_path: Path, folder: Path
 ) -> None:

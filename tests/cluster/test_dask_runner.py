@@ -59,6 +59,7 @@ async def test_processes_here_are_not_started_before_there_is_work() -> None:
         assert runner.smallest > 0
 
 
+@pytest.mark.slow
 async def test_a_main_module_without_a_guard_does_nothing_twice(tmp_path: Path) -> None:
     """A process that is started for another one refuses to connect, and both errors name the guard."""
     program = tmp_path / "program.py"

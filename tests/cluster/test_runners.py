@@ -168,6 +168,7 @@ async def test_an_upload_goes_on(runner: Runner, house: Served, file: Path) -> N
         assert counts() == {"UploadMultipartPart": 8}
 
 
+@pytest.mark.slow
 async def test_an_upload_of_another_file_does_not_go_on(runner: Runner, house: Served, file: Path) -> None:
     """A part at the service that is not the file's is found before anything is sent."""
     task = await begin(house, file)

@@ -71,6 +71,7 @@ async def test_every_archive_becomes_an_object_with_its_metadata(old_vault: OldV
         assert len([line async for line in manifest.lines()]) == 7
 
 
+@pytest.mark.slow
 async def test_the_class_is_chosen_by_rules(old_vault: OldVault) -> None:
     """The first rule about an archive's size counts; the bucket's class is for the others."""
     await old_vault.fill({"small": b"1", "large": b"2" * 5000})

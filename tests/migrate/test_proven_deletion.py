@@ -86,6 +86,7 @@ async def test_what_is_proven_is_deleted_once(old_vault: OldVault, moved: Glacie
     assert await left(old_vault, moved) == 0
 
 
+@pytest.mark.slow
 async def test_young_archives_and_dear_deletions_stay(old_vault: OldVault, moved: Glacier) -> None:
     """A bound on the age and a limit of money are kept."""
     vault, bucket = moved.vault("old"), await bucket_of(moved)
@@ -171,6 +172,7 @@ async def test_an_edited_manifest_deletes_nothing_behind_the_edit(
     assert await left(old_vault, moved) == 3
 
 
+@pytest.mark.slow
 async def test_a_lost_or_older_catalog_deletes_nothing(old_vault: OldVault, moved: Glacier) -> None:
     """The bucket's manifest alone is no proof: the catalog must have the same lines."""
     del moved

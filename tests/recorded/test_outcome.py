@@ -106,6 +106,7 @@ async def test_an_upload_whose_id_was_lost_is_found_at_the_service(house: House,
         assert (outcome.expired, now.state, now.outcome) == (None, UploadState.FAILED, "it was never begun")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_begun", [True, False])
 async def test_an_upload_whose_id_was_lost_is_given_up(house: House, *, is_begun: bool) -> None:
     """Nothing of it stays at the service, and the record says why it ended."""

@@ -46,6 +46,7 @@ async def test_another_part_size_or_description_is_refused(house: House) -> None
     assert len([part async for part in upload.parts()]) == 5
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
     """The error names the first bytes that differ; a restart sends the file from its beginning (SV-15)."""
     left = await house.left_behind()
@@ -62,6 +63,7 @@ async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
     assert [each async for each in house.vault.uploads()] == []
 
 
+@pytest.mark.slow
 async def test_an_upload_that_expired_begins_anew(house: House) -> None:
     """An expired upload starts again and shows how many bytes are sent again (SV-12)."""
     left = await house.left_behind()
@@ -92,6 +94,7 @@ async def test_without_a_catalog_nothing_is_found_again(tmp_path: Path) -> None:
             glacier.vault("v").open_or_resume(tmp_path / "film.mkv")
 
 
+@pytest.mark.slow
 async def test_a_restart_decides_an_unknown_outcome(house: House) -> None:
     """A restart aborts an upload of unknown outcome and sends the file again."""
     await completing(house)
@@ -102,6 +105,7 @@ async def test_a_restart_decides_an_unknown_outcome(house: House) -> None:
     assert not await house.uploads()
 
 
+@pytest.mark.slow
 async def test_an_archive_is_not_reported_for_a_file_that_has_changed(house: House) -> None:
     """A run that was killed before its report made an archive of other bytes, so the file goes up again."""
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:

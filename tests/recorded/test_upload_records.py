@@ -63,6 +63,7 @@ async def test_an_intent_says_what_is_known_of_the_archive(house: House) -> None
     assert record.description == "a film"
 
 
+@pytest.mark.slow
 async def test_an_upload_that_is_taken_on_record_keeps_its_description(house: House) -> None:
     """An archive that is not on record needs no report."""
     async with house.vault.open_writer(part_size=MIB, description="film", keep_unfinished=True) as writer:

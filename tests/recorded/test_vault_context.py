@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.recorded.conftest import House
 
 
+@pytest.mark.slow
 async def test_a_vault_without_a_catalog_cannot_be_recorded(tmp_path: Path) -> None:
     """A call that needs records is refused at once if the connection has no catalog."""
     async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:

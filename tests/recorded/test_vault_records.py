@@ -68,6 +68,7 @@ async def test_a_deletion_is_on_record(house: House) -> None:
     assert await state() is ArchiveState.DELETED
 
 
+@pytest.mark.slow
 async def test_a_damaged_range_without_a_hash_of_the_service_is_fetched_again(
     house: House, tmp_path: Path
 ) -> None:

@@ -291,6 +291,7 @@ async def test_https_works_with_a_certificate(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_it_works_on_uvloop(tmp_path: Path) -> None:
     """The caller may choose the event loop."""
 

@@ -124,6 +124,7 @@ async def test_a_run_that_does_not_wait_goes_on_later(old_vault: OldVault, tmp_p
     assert files(tmp_path / "back") == {"a": b"1", "b": b"2", "c": b"3"}
 
 
+@pytest.mark.slow
 async def test_an_output_that_has_expired_is_asked_for_again(old_vault: OldVault, tmp_path: Path) -> None:
     """Two days later the jobs are gone; others are paid, and the archives come."""
     await old_vault.fill({"a": b"1", "b": b"2"})
@@ -136,6 +137,7 @@ async def test_an_output_that_has_expired_is_asked_for_again(old_vault: OldVault
     assert (done.restored, done.jobs_started) == (2, 2)
 
 
+@pytest.mark.slow
 async def test_no_more_is_asked_for_in_a_day_than_allowed(old_vault: OldVault, tmp_path: Path) -> None:
     """The first archive is always asked for; the next one waits for tomorrow."""
     await old_vault.fill({"a": b"1" * 10, "b": b"2" * 10, "c": b"3" * 10})

@@ -68,6 +68,7 @@ async def restore(
     return run
 
 
+@pytest.mark.slow
 async def test_objects_and_members_of_bundles_come_back_by_their_descriptions(
     old_vault: OldVault, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ async def test_objects_and_members_of_bundles_come_back_by_their_descriptions(
     assert (tmp_path / "back" / "d0" / "f3").stat().st_mtime == 1345568904
 
 
+@pytest.mark.slow
 async def test_archives_are_chosen_by_name_size_date_and_id_of_the_vault(
     old_vault: OldVault, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ async def test_archives_are_chosen_by_name_size_date_and_id_of_the_vault(
     assert files(tmp_path / "three").keys() == {"d0/f0", made[""].id}
 
 
+@pytest.mark.slow
 async def test_one_plan_restores_deep_archive_once_for_each_object_and_goes_on_after_days(
     old_vault: OldVault, tmp_path: Path
 ) -> None:
@@ -148,6 +151,7 @@ async def test_one_plan_restores_deep_archive_once_for_each_object_and_goes_on_a
     assert files(tmp_path / "back").items() > BACK.items()
 
 
+@pytest.mark.slow
 async def test_a_tier_or_a_cost_that_cannot_be_is_refused_before_a_restore(
     old_vault: OldVault, tmp_path: Path
 ) -> None:
@@ -166,6 +170,7 @@ async def test_a_tier_or_a_cost_that_cannot_be_is_refused_before_a_restore(
         assert not files(tmp_path / "back")
 
 
+@pytest.mark.slow
 async def test_damaged_and_deleted_objects_fail_by_name_and_the_rest_comes(
     old_vault: OldVault, tmp_path: Path
 ) -> None:
@@ -195,6 +200,7 @@ async def test_damaged_and_deleted_objects_fail_by_name_and_the_rest_comes(
     assert files(tmp_path / "back").items() > BACK.items()
 
 
+@pytest.mark.slow
 async def test_an_object_that_was_replaced_is_not_the_archive(old_vault: OldVault, tmp_path: Path) -> None:
     """Under way it is refused; the next run takes it for what it is: an object with a key."""
     made = await moved_away(old_vault, "GLACIER_IR")

@@ -224,6 +224,7 @@ async def test_one_member_costs_a_range_or_the_restore_of_its_bundle(place: Plac
     assert done.jobs_started == (place.storage_class == "DEEP_ARCHIVE")
 
 
+@pytest.mark.slow
 async def test_a_copy_that_has_expired_is_restored_again(tmp_path: Path) -> None:
     """A restore that comes back too late asks once more, and then ends exact."""
     tree = make_tree(tmp_path / "tree", files=3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions
 from aioglacier.core.spending import Budget
 from tests.bulk.conftest import PRICES, picture, restore, write
@@ -48,6 +50,7 @@ async def test_a_hard_link_waits_for_its_file(place: Place, tmp_path: Path) -> N
     assert (back / "a").read_bytes() == b"something else"
 
 
+@pytest.mark.slow
 async def test_a_link_of_a_file_that_is_waited_for_is_left_with_it(tmp_path: Path) -> None:
     """Without waiting, neither has failed: two jobs are left, and the next run brings both."""
     tree = write(tmp_path / "tree", {"a": b"content"})

@@ -79,6 +79,7 @@ async def test_an_upload_comes_back_as_it_was(
     assert await catalog.uploads.find_unfinished(PHOTOS, source) is None
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     archives=st.lists(

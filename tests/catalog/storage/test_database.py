@@ -120,6 +120,7 @@ async def test_records_made_together_are_those_made_alone(catalog: Catalog) -> N
             assert record == await catalog.archives.get(PHOTOS, archive(number).id)
 
 
+@pytest.mark.slow
 async def test_cancelled_at_any_moment(catalog: Catalog) -> None:
     """CC-01: the record is made or not, the catalog works on, and no connection is lost with its thread."""
     await catalog.archives.record(PHOTOS, archive(0))

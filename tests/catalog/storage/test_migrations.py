@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from aioglacier.catalog import ArchiveState, Catalog
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.folders.entry_records import Entry, RunNumber, Standing
@@ -71,6 +73,7 @@ def make_old(path: Path) -> None:
         connection.commit()
 
 
+@pytest.mark.slow
 async def test_an_old_catalog_says_after_the_upgrade_which_files_are_nowhere(path: Path) -> None:
     """Versions keep their places; one whose archive is missing, or was never made, is lost."""
     make_old(path)
@@ -91,6 +94,7 @@ async def test_an_old_catalog_says_after_the_upgrade_which_files_are_nowhere(pat
         assert record.state is ArchiveState.SUSPECT
 
 
+@pytest.mark.slow
 async def test_the_first_machine_that_opens_an_old_folder_owns_it(path: Path) -> None:
     """Another machine with a folder of the same path gets one of its own."""
     make_old(path)

@@ -95,6 +95,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
 @pytest.mark.parametrize("made_read_only", ["file", "folder"])
 def test_a_catalog_that_may_not_be_written_to(made_read_only: str) -> None:
@@ -125,6 +126,7 @@ def _zero(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
+@pytest.mark.slow
 def test_the_journal_of_a_damaged_catalog_goes_with_it(path: Path) -> None:
     """It would be played into the next one."""
     program = """

@@ -61,6 +61,7 @@ def test_another_catalog_may_be_named(cli: Cli, vault: str) -> None:
     assert len(cli("--json", "list", vault, "--catalog", "mine.db").records) == 1
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Under any umask, files are 0600 and folders 0700, in ``XDG_DATA_HOME`` if that is set (SE-06)."""
     with faulty(tmp_path) as cli:

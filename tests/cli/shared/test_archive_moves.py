@@ -54,6 +54,7 @@ class Moving:
         )
 
 
+@pytest.mark.slow
 async def test_a_plan_a_run_and_a_second_run_are_told(
     old_vault: OldVault, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:

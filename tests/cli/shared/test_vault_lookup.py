@@ -33,6 +33,7 @@ async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
         yield opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "found"),
     [
@@ -59,7 +60,7 @@ async def test_a_bucket_has_the_endpoint_of_s3(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://localhost:3")
     assert await find_vault(make_session(), catalog, MUSEUM.vault) == MUSEUM
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://other:1")
-    with pytest.raises(CommandError, match="'aioglacier catalog recover s3://museum/scans/'"):
+    with pytest.raises(CommandError, match="aioglacier catalog recover s3://museum/scans/"):
         await require_key(make_session(), catalog, MUSEUM.vault)
 
 
@@ -73,7 +74,7 @@ async def test_several_vaults_are_named(catalog: Catalog, make_session: Callable
 async def test_a_vault_that_is_not_on_record_needs_an_inventory(catalog: Catalog, session: Session) -> None:
     """The message names the command that fetches the list."""
     assert await require_key(session, catalog, "photos") == IRELAND
-    with pytest.raises(CommandError, match="'aioglacier inventory films'"):
+    with pytest.raises(CommandError, match="aioglacier inventory films"):
         await require_key(session, catalog, "films")
     with pytest.raises(CommandError, match="did you mean 'photos'"):
         await require_key(session, catalog, "phtos")

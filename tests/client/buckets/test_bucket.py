@@ -105,6 +105,7 @@ async def test_buckets_are_listed_and_made_once(local: Glacier, bucket: Bucket) 
     assert [each.name async for each in local.buckets()] == ["museum"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

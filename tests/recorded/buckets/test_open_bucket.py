@@ -38,6 +38,7 @@ async def serving(folder: Path, catalog: Catalog) -> AsyncIterator[aioglacier.Gl
         yield glacier
 
 
+@pytest.mark.slow
 async def test_records_follow_a_server_to_another_port(tmp_path: Path) -> None:
     """A file that is stored is known at the new port, and a deletion is recorded in every prefix."""
     film = tmp_path / "film"
@@ -59,6 +60,7 @@ async def test_records_follow_a_server_to_another_port(tmp_path: Path) -> None:
             assert (await catalog.archives.totals(whole.context.key)).archives == 0
 
 
+@pytest.mark.slow
 async def test_another_bucket_of_the_name_has_other_records(tmp_path: Path) -> None:
     """A bucket with another date of creation at another port of the host does not get the records."""
     async with Catalog.open(tmp_path / "catalog.db") as catalog:

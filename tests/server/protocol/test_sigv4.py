@@ -229,6 +229,7 @@ async def test_a_session_token_must_come_along(tmp_path: Path) -> None:
         assert (status, code) == (403, "UnrecognizedClientException")
 
 
+@pytest.mark.slow
 async def test_a_skewed_server_refuses_and_its_date_header_tells(tmp_path: Path) -> None:
     """The Date header of the answer shows the clock that judged."""
     async with LocalGlacier(

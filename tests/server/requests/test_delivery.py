@@ -39,6 +39,7 @@ async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
         assert received < 24 * 2**20
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_is_no_error_of_the_server(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

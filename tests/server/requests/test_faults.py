@@ -229,6 +229,7 @@ async def test_first_and_count_choose_occurrences(faithful: LocalGlacier) -> Non
     assert statuses == [200, 500, 500, 200, 200]
 
 
+@pytest.mark.slow
 async def test_probability_is_decided_by_the_seed(tmp_path: Path) -> None:
     """The same seed fails the same requests."""
     runs = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 from anyio import fail_after
 
 from aioglacier.server import LocalGlacier
@@ -52,6 +53,7 @@ async def test_a_refused_expectation_gets_its_answer_at_once(faithful: LocalGlac
     assert b"Connection: close" in answer
 
 
+@pytest.mark.slow
 async def test_a_body_that_stops_is_answered_with_408(tmp_path: Path) -> None:
     """The upload is refused after the configured time, and none of it is kept."""
     async with LocalGlacier(tmp_path, body_idle_seconds=0.2) as server:

@@ -53,6 +53,7 @@ def test_ls_lists_one_folder(synced: Cli) -> None:
     assert "archive id" in synced("ls", "v", "later.jpg", "--long").text
 
 
+@pytest.mark.slow
 def test_a_folder_is_shown_as_it_was(synced: Cli) -> None:
     """The times that ``snapshots`` prints choose a state, in every command that takes --at."""
     first, second = synced("--json", "snapshots", "v").records

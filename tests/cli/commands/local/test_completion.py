@@ -40,6 +40,7 @@ done
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", SCRIPTS)
 def test_a_shell_completes_commands_and_options(shell: str, tmp_path: Path) -> None:
     """The printed script works in the shell itself, which gets the words that fit."""
