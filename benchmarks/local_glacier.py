@@ -384,7 +384,7 @@ def main() -> None:
         figures["small"] = measure_small(server, options.small)
     if options.archives:
         figures["vaults"] = []
-        for archives in sorted({1000, options.archives}):
+        for archives in sorted({min(1000, options.archives), options.archives}):
             with tempfile.TemporaryDirectory() as folder:
                 figures["vaults"].append(measure_vault(Path(folder), archives))
     measure.publish("local_glacier", figures)
