@@ -89,6 +89,13 @@ class Prices:
         by_part = self.upload_1000 if self.part_1000 is None else self.part_1000
         return (making * self.upload_1000 + (parts and parts * by_part)) / 1000
 
+    def looking(self, lists: int = 0, heads: int = 0) -> float:
+        """Return the cost of requests that list or describe objects in S3; a vault's are free."""
+        if self.storage_class is None:
+            return 0.0
+        at_standard = (self.standard or self).upload_1000  # a list has no class
+        return ((lists and lists * at_standard) + heads * self.get_1000) / 1000
+
     def month(self, size: int, archives: int = 0) -> float:
         """Return the cost of a month of storage, with the overhead of each archive."""
         terms = self.terms
@@ -135,8 +142,11 @@ class Prices:
 
     def restore(self, tier: Tier, size: int, days: int) -> float:
         """Return the cost of restoring an object, of its copy, and of downloading it once."""
-        copy = size * self.standard_gib_month / GIB * days / _DAYS_OF_A_MONTH if days else 0.0
-        return self.retrieval(tier, size, 1) + copy
+        return self.retrieval(tier, size, 1) + self.copy(size, days)
+
+    def copy(self, size: float, days: int) -> float:
+        """Return the cost of the copies of restored objects, which lie in STANDARD for so many days."""
+        return size * self.standard_gib_month / GIB * days / _DAYS_OF_A_MONTH if days else 0.0
 
     def worthwhile_gap(self, tier: Tier) -> int:
         """Return the number of bytes that cost as much to retrieve as one more job."""

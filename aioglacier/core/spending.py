@@ -36,7 +36,10 @@ class Charge(NamedTuple):
     archives: int = 0  # archives that it begins
     tier: Tier | None = None  # of the job that it starts; ``None`` for none
     retrieved: int | None = 0  # bytes that the job retrieves; ``None`` if they are not known
+    days: int = 0  # of the life of a restored copy, which is stored beside its object
     storage_class: str | None = None  # of the object that it makes or begins
+    lists: int = 0  # requests that list objects, parts or uploads in S3
+    heads: int = 0  # requests for facts about an object or a bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,14 @@ class Budget:
         price = prices.uploads(requests, charge.uploads) if requests else 0.0
         if charge.tier is not None:
             size = math.nan if charge.retrieved is None else charge.retrieved
-            price += prices.jobs(charge.tier, size, 1)
+            price += prices.jobs(charge.tier, size, 1) + prices.copy(size, charge.days)
             held = prices.transfer_out(size)
+        needs = None
+        if charge.lists or charge.heads:
+            price, needs = price + prices.looking(charge.lists, charge.heads), ("requests to STANDARD",)
         stored = prices.storing(charge.stored, charge.archives) if charge.stored or charge.archives else 0.0
         # Before anything is counted, as a refused request costs nothing.
-        self.check(price + stored + held, operation)
+        self.check(price + stored + held, operation, needs)
         self.cost += stored
         self._held += held  # the output will cost when it is fetched, and must be affordable then
         self._spend(operation, price, requests=1, sent=charge.stored)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import ConfigurationError, CostLimitError
 from aioglacier.core.limits import GIB, KIB
 from aioglacier.core.models import Tier
 from aioglacier.core.s3.objects import StorageClass
@@ -143,6 +143,36 @@ def test_a_request_that_fetches_an_object_is_charged() -> None:
     budget = Budget(deep)
     budget.receive(0, "GetObject")
     assert [(each.operation, each.requests) for each in budget.take_expenses()] == [("GetObject", 1)]
+
+
+def test_lists_and_heads_are_charged() -> None:
+    """A list costs as in STANDARD whatever the class, a head as reading does; at a vault both are free."""
+    deep = load_prices("us-east-1", storage_class=StorageClass.DEEP_ARCHIVE)
+    instant = load_prices("us-east-1", storage_class=StorageClass.GLACIER_IR)
+    assert deep.looking(1, 2) == pytest.approx((0.005 + 2 * 0.0004) / 1000)
+    assert instant.looking(1, 2) == pytest.approx((0.005 + 2 * 0.01) / 1000)
+    assert load_prices("us-east-1").looking(1, 2) == 0
+    budget = Budget(deep, limit=0.000001)
+    budget.charge("HeadObject", Charge(heads=1))
+    with pytest.raises(CostLimitError, match="ListObjectsV2"):
+        budget.charge("ListObjectsV2", Charge(lists=1))
+    assert [(each.operation, each.requests) for each in budget.take_expenses()] == [("HeadObject", 1)]
+
+
+def test_a_list_of_unknown_price_is_refused_where_there_is_a_limit() -> None:
+    """Without one it is sent, and the sum is unknown."""
+    nowhere = load_prices("eu-north-7", storage_class=StorageClass.DEEP_ARCHIVE)
+    with pytest.raises(CostLimitError, match="requests to STANDARD"):
+        Budget(nowhere, limit=1).charge("ListObjectsV2", Charge(lists=1))
+    Budget(nowhere).charge("ListObjectsV2", Charge(lists=1))
+
+
+def test_a_restore_is_charged_with_its_copy() -> None:
+    """The budget counts what the plan says: retrieval, request and the days of the copy in STANDARD."""
+    glacier = load_prices("us-east-1", storage_class=StorageClass.GLACIER)
+    budget = Budget(glacier)
+    budget.charge("RestoreObject", Charge(tier=Tier.BULK, retrieved=GIB, days=3))
+    assert budget.cost + glacier.transfer_out(GIB) == pytest.approx(glacier.restore(Tier.BULK, GIB, 3))
 
 
 def test_an_object_in_standard_is_charged_as_such() -> None:

@@ -60,6 +60,10 @@ _RESTORED_WHOLE: Final = frozenset({StorageClass.GLACIER, StorageClass.DEEP_ARCH
 _SMALL_BUNDLE: Final = 256 * MIB
 
 
+#: Objects in a page of a list.
+_PAGE: Final = 1000
+
+
 class BucketPlace:
     """See ``FolderPlace``.
 
@@ -99,6 +103,11 @@ class BucketPlace:
             async for entry in self._bucket.objects()
             if not entry.key.startswith(MOVE_FOLDER)
         }
+
+    async def count_lists(self) -> int:
+        """See ``FolderPlace``: objects, each with its sidecar, unfinished uploads, and buckets."""
+        known = await self.context.catalog.archives.list_objects(self.context.key)
+        return 3 + 2 * len(known) // _PAGE
 
     async def count_archives(self) -> int | None:
         """See ``FolderPlace``."""

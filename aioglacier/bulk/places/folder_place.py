@@ -117,6 +117,10 @@ class FolderPlace(Protocol):
         """Ask the place what it has, so that what is on record and is not there counts no more."""
         ...
 
+    async def count_lists(self) -> int:
+        """Return the pages of lists that are read and billed before a ``sync``, by the record."""
+        ...
+
     async def count_archives(self) -> int | None:
         """Return how many archives are there, ``None`` if that may not be known."""
         ...

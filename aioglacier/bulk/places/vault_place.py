@@ -43,6 +43,10 @@ class VaultPlace:
         """See ``FolderPlace``."""
         await self.context.look()
 
+    async def count_lists(self) -> int:
+        """See ``FolderPlace``; lists of a vault cost nothing."""
+        return 0
+
     async def count_archives(self) -> int | None:
         """See ``FolderPlace``."""
         with suppress(AccessDeniedError):

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: Outputs fetched at once; each keeps several connections busy by itself.
 FETCHERS: Final = 2
 
+#: Requests for the facts of an object in a bucket that is restored and read.
+_HEADS: Final = 4
+
 #: Members held before their ranges are planned.
 _MOST_NEEDED: Final = 100_000
 
@@ -113,6 +116,8 @@ async def plan_restore(
     to_ask = [each.size for each in readable if not each.is_asked]
     cost = prices.retrieval(options.tier, sum(to_ask), len(to_ask))
     cost += prices.transfer_out(sum(each.fetched for each in readable if each.is_asked))
+    copied = sum(each.size for each in readable if not each.is_asked and each.archive_id in retriever.whole)
+    cost += prices.copy(copied, options.days) + prices.looking(1, _HEADS * len(readable))
     return RestorePlan(
         looked.files,
         looked.size,

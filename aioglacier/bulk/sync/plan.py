@@ -10,6 +10,7 @@ from aioglacier.bulk.formats.bundle_format import PART_SIZE
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER
 from aioglacier.bulk.sync.scan import ScanRules
 from aioglacier.core.planning import choose_part_size, count_parts
+from aioglacier.core.s3.objects import StorageClass
 from aioglacier.tasks.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.compare import Change
+    from aioglacier.core.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ class SyncPlan:
         unchanged: Paths as on record.
         bundles: Bundles to make.
         big_files: Archives of one file to make.
-        requests: Requests to the service.
+        requests: Requests to the service, the next three kinds included.
+        sidecars: Small objects in STANDARD beside the archives, each by one request.
+        heads: Requests for the facts of objects, by which each of them is proven.
+        lists: Pages of lists that are read before.
         sent: Bytes to send.
         failed: Paths that cannot be read.
     """
@@ -79,8 +84,19 @@ class SyncPlan:
     bundles: int
     big_files: int
     requests: int
+    sidecars: int
+    heads: int
+    lists: int
     sent: int
     failed: int
+
+    def cost(self, prices: Prices) -> float:
+        """Return the cost by the prices of the archives' class; sidecars and lists cost as in STANDARD."""
+        archives = self.bundles + self.big_files
+        writes = self.requests - self.sidecars - self.heads - self.lists
+        aside = prices.of_class(StorageClass.STANDARD).uploads(self.sidecars) if self.sidecars else 0.0
+        made = prices.uploads(writes, archives) + prices.storing(self.sent, archives)
+        return made + aside + prices.looking(self.lists, self.heads)
 
 
 @dataclass(slots=True)
@@ -163,8 +179,8 @@ class Planning:
             share.size += 512 + -found.size % 512 + 80
             share.size += SEALING if self._options.recipients is not None else 0
 
-    def result(self, unchanged: int, failed: int) -> SyncPlan:
-        """Return the plan."""
+    def result(self, unchanged: int, failed: int, lists: int) -> SyncPlan:
+        """Return the plan; ``lists`` is the number of pages to list."""
         bundles = -(-self._bundled.size // self._bundle_size)
         parts = -(-self._bundled.size // self._part_size)  # of all bundles, as if they were one
         sidecars = self._sidecars * (bundles + self._big.files)
@@ -175,7 +191,10 @@ class Planning:
             unchanged=unchanged,
             bundles=bundles,
             big_files=self._big.files,
-            requests=parts + 2 * bundles + self._big.requests + sidecars,
+            requests=parts + 2 * bundles + self._big.requests + 2 * sidecars + lists,
+            sidecars=sidecars,
+            heads=sidecars,  # as many as archives, where these have sidecars
+            lists=lists,
             sent=self._bundled.size + self._big.size,
             failed=failed,
         )

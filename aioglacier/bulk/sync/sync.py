@@ -192,7 +192,8 @@ class FolderSync:
         tree = await self._context.catalog.trees.find(self._context.key, self._root, self._host())
         planning, look = Planning(self._options, self._place), self._stages.look
         await run_in_thread(partial(look.compare, tree, planning.add))
-        return planning.result(look.comparison.unchanged if look.comparison else 0, len(look.scan.failures))
+        unchanged = look.comparison.unchanged if look.comparison else 0
+        return planning.result(unchanged, len(look.scan.failures), await self._place.count_lists())
 
     def _host(self) -> str:
         return self._options.host or machine_name()

@@ -103,8 +103,21 @@ def charge_beginning(arguments: Arguments) -> Charge:
 
 
 def charge_restore(arguments: Arguments) -> Charge:
-    """Charge a restore, whose size only the caller knows."""
-    return Charge(tier=arguments.get("tier") or Tier.STANDARD, retrieved=arguments.get("size"))
+    """Charge a restore and its copy, whose size only the caller knows."""
+    tier, days = arguments.get("tier") or Tier.STANDARD, arguments.get("days") or 0
+    return Charge(tier=tier, retrieved=arguments.get("size"), days=days)
+
+
+def charge_list(arguments: Arguments) -> Charge:
+    """Charge a page of a list."""
+    del arguments
+    return Charge(lists=1)
+
+
+def charge_head(arguments: Arguments) -> Charge:
+    """Charge a request for the facts of an object or of a bucket."""
+    del arguments
+    return Charge(heads=1)
 
 
 #: Headers of a new object. A writer that returns a mapping gives one header for each item, and the name of

@@ -32,6 +32,8 @@ from aioglacier.gateway.s3.arguments import (
     BODY_CHECKSUM,
     SETTINGS,
     charge_beginning,
+    charge_head,
+    charge_list,
     charge_object,
     charge_restore,
     pin_object,
@@ -117,7 +119,7 @@ class S3Gateway(Performer):
             BucketExistsError: The name is taken; ``BucketIsYoursError``, a kind of it, by this account.
         """
 
-    @Operation("HeadBucket", "HEAD ", answers.region_of, missing=BucketNotFoundError)
+    @Operation("HeadBucket", "HEAD ", answers.region_of, missing=BucketNotFoundError, charge=charge_head)
     async def head_bucket(self, bucket: BucketRef) -> str | None:
         """Return the bucket's region, ``None`` where the service does not tell it."""
 
@@ -126,6 +128,7 @@ class S3Gateway(Performer):
         "GET ",
         answers.document(documents.read_buckets),
         query={"max-buckets": _LIMIT, "continuation-token": text("marker"), "prefix": text("prefix")},
+        charge=charge_list,
     )
     async def list_buckets(
         self, *, prefix: str | None = None, limit: int | None = None, marker: str | None = None
@@ -141,7 +144,10 @@ class S3Gateway(Performer):
     async def delete_bucket(self, bucket: BucketRef) -> None: ...
 
     @Operation(
-        "GetBucketLifecycleConfiguration", "GET ?lifecycle", answers.document(documents.read_lifecycle)
+        "GetBucketLifecycleConfiguration",
+        "GET ?lifecycle",
+        answers.document(documents.read_lifecycle),
+        charge=charge_head,
     )
     async def get_bucket_lifecycle(self, bucket: BucketRef) -> tuple[LifecycleRule, ...]:
         """Return the bucket's rules.
@@ -150,11 +156,21 @@ class S3Gateway(Performer):
             ResourceNotFoundError: It has none; ``BucketNotFoundError``, a kind of it: there is no bucket.
         """
 
-    @Operation("GetBucketVersioning", "GET ?versioning", answers.document(documents.read_versioning))
+    @Operation(
+        "GetBucketVersioning",
+        "GET ?versioning",
+        answers.document(documents.read_versioning),
+        charge=charge_head,
+    )
     async def get_bucket_versioning(self, bucket: BucketRef) -> bool:
         """Return whether the bucket keeps a version where an object is replaced or deleted."""
 
-    @Operation("GetObjectLockConfiguration", "GET ?object-lock", answers.document(documents.read_object_lock))
+    @Operation(
+        "GetObjectLockConfiguration",
+        "GET ?object-lock",
+        answers.document(documents.read_object_lock),
+        charge=charge_head,
+    )
     async def get_object_lock(self, bucket: BucketRef) -> LockDefault:
         """Return the retention of new objects.
 
@@ -208,6 +224,7 @@ class S3Gateway(Performer):
         query={"partNumber": argument("part_number"), "versionId": text("version_id")},
         headers={"x-amz-checksum-mode": fixed("ENABLED")},
         missing=ObjectNotFoundError,
+        charge=charge_head,
     )
     async def head_object(
         self, bucket: BucketRef, key: str, *, part_number: int | None = None, version_id: str | None = None
@@ -275,6 +292,7 @@ class S3Gateway(Performer):
             "x-amz-part-number-marker": text("marker"),
         },
         missing=ObjectNotFoundError,
+        charge=charge_head,
     )
     async def get_object_attributes(
         self, bucket: BucketRef, key: str, *, limit: int | None = None, marker: str | None = None
@@ -296,6 +314,7 @@ class S3Gateway(Performer):
         },
         headers={"x-amz-optional-object-attributes": fixed("RestoreStatus")},
         missing=BucketNotFoundError,
+        charge=charge_list,
     )
     async def list_objects(
         self,
@@ -452,6 +471,7 @@ class S3Gateway(Performer):
         answers.document(documents.read_parts),
         query={"uploadId": text("upload_id"), "max-parts": _LIMIT, "part-number-marker": text("marker")},
         missing=UploadNotFoundError,
+        charge=charge_list,
     )
     async def list_parts(
         self,
@@ -476,6 +496,7 @@ class S3Gateway(Performer):
             ),
         },
         missing=BucketNotFoundError,
+        charge=charge_list,
     )
     async def list_multipart_uploads(
         self,

@@ -14,9 +14,11 @@ import aioglacier
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, Trouble
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
 from aioglacier.bulk.places.bucket_place import delete_sidecar
+from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog import Catalog
-from aioglacier.core.spending import Budget
+from aioglacier.core.s3.objects import StorageClass
+from aioglacier.core.spending import Budget, spending
 from aioglacier.server import LocalGlacier
 from tests.bulk.conftest import (
     MIB,
@@ -108,11 +110,19 @@ async def test_what_is_deleted_behind_our_back_is_found_and_sent_again(place: Pl
     assert picture(tmp_path / "again") == picture(tree)
 
 
-async def test_a_plan_counts_sidecars(place: Place, tree: Path) -> None:
-    """A bundle is begun, sent in one part and completed, and its sidecar is one request."""
+async def test_a_plan_counts_every_request(place: Place, tree: Path) -> None:
+    """It counts what a run sends: bundle, sidecar, head and lists; all but storage cost what was said."""
+    budget = Budget(load_prices("us-east-1", storage_class=StorageClass(str(place.storage_class))))
     async with place.bucket() as bucket:
         plan = await FolderSync(bucket, tree).plan()
-    assert (plan.bundles, plan.requests) == (1, 4)
+        with spending(budget):
+            await FolderSync(bucket, tree).run()
+    assert (plan.bundles, plan.sidecars, plan.heads, plan.lists) == (1, 1, 1, 3)
+    expenses = budget.take_expenses()
+    counts = {each.operation: each.requests for each in expenses}
+    assert sum(counts.values()) == plan.requests - 1, counts  # the completion is on record with its archive
+    said = plan.cost(budget.prices) - budget.prices.storing(plan.sent) - budget.prices.uploads(1)
+    assert sum(each.price or 0.0 for each in expenses) == pytest.approx(said)
 
 
 async def test_a_sidecar_goes_with_its_archive(place: Place, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from aioglacier.core.errors import ObjectNotFoundError
 from aioglacier.core.models import ArchiveId
 from aioglacier.core.place import parse_place
 from aioglacier.core.s3.objects import CLASS_TERMS, StorageClass
-from aioglacier.core.spending import Budget, charging
+from aioglacier.core.spending import Budget, Charge, charging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,8 @@ def delete_objects(
         if dry_run:
             text = f"delete {what} from {found}{note and f'; {note}'}"
             return tell_plan(session, "DeleteObject", text, place=str(found), keys=list(keys), **record)
+        for _ in keys:
+            budget.charge("HeadObject", Charge(heads=1))  # those that told the classes
         budget.check(cost, "the early deletion")
         for each in await bucket.context.places_on_record():
             prefix = parse_place(each.key.vault).prefix or ""

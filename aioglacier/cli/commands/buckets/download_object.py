@@ -30,7 +30,7 @@ from aioglacier.core.models import Tier
 from aioglacier.core.place import parse_place
 from aioglacier.core.s3.object_checks import check_restore
 from aioglacier.core.s3.objects import CLASS_TERMS, StorageClass
-from aioglacier.core.spending import Budget
+from aioglacier.core.spending import Budget, Charge
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from aioglacier.core.s3.objects import ObjectHead
 
 #: What the tiers take (S3 user guide, "Understanding archive retrieval options").
+#: Requests for an object's head or attributes in a download that waits for nothing.
+_HEADS: Final = 5
+
 _TAKES: Final[Mapping[tuple[str, Tier], str]] = {
     (StorageClass.GLACIER, Tier.EXPEDITED): "1 to 5 minutes",
     (StorageClass.GLACIER, Tier.STANDARD): "3 to 5 hours",
@@ -123,6 +126,7 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
         return tell_plan(session, "GetObject" if is_there else "RestoreObject", text, **facts)
     if target != STDOUT:  # before a restore is paid for
         landing.check_download_room(target, head.size, is_encrypted=options.identities is not None)
+    budget.charge("HeadObject", Charge(heads=1))  # the head above, which named the prices
     budget.check(cost, "this download")
     if not is_there and head.restore is None:  # a restore that goes on is paid for already
         what = f"restore {show_size(head.size)}"
@@ -167,9 +171,10 @@ def _cost(bucket: Bucket, prices: Prices, head: ObjectHead, options: DownloadOpt
     if head.storage_class not in CLASS_TERMS:
         return math.nan
     size = options.byte_range.size if options.byte_range is not None else head.size
+    looks = prices.looking(heads=_HEADS)
     if bucket.is_readable(head) or (head.restore is not None and head.restore.is_ongoing):
-        return prices.transfer_out(size)
-    return prices.restore(options.spending.tier, head.size, options.days)
+        return prices.fetching(size) + looks
+    return prices.restore(options.spending.tier, head.size, options.days) + prices.fetching(0) + looks
 
 
 async def _fetch(session: Session, restore: Restore, target: str, options: DownloadOptions) -> None:

@@ -158,8 +158,7 @@ async def command(
         sync = FolderSync(opened, directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):
             plan = await sync.plan()
-        archives = plan.bundles + plan.big_files
-        cost = prices.uploads(plan.requests, archives) + prices.storing(plan.sent, archives)
+        cost = plan.cost(prices)
         if dry_run:
             record = {
                 "event": "plan",
@@ -177,7 +176,8 @@ async def command(
     speed = Speed(is_resume=False)
     started = time.monotonic()
     loop = asyncio.get_running_loop()
-    await sync.prepare()
+    async with opened.context.spending(budget):
+        await sync.prepare()
     noticed = len(sync.notices)  # those after it come from the run
     for sentence in sync.notices:  # before anything is sent: the catalog may be a new one
         session.output.warn(sentence)
