@@ -14,7 +14,6 @@ thread at a time, and ``twin`` makes one for another.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import os
@@ -32,6 +31,7 @@ from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
+from aioglacier.files.holes import dig_holes, write_sparse
 from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind, write_all
 from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, PATH_ONLY
@@ -56,11 +56,6 @@ _WRITTEN_AT_ONCE: Final = 4 * MIB
 
 #: Attributes without which a file is written by itself, so that the others are set and the refusal is noted.
 _NEEDED: Final = frozenset({"owners", "permissions", "times"})
-
-#: Blocks of zeros of this size become holes in files that had holes.
-_HOLE: Final = 4096
-
-_PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 
 class Placed(NamedTuple):
@@ -270,7 +265,7 @@ class Placer:
             file = os.open(name, _NEW, 0o600, dir_fd=fd)
         try:
             if entry.extra and decode_extra(entry.extra).is_sparse:
-                _write_sparse(file, content)
+                write_sparse(file, content)
             else:
                 write_all(file, content)
             self._dress(file, entry)
@@ -349,7 +344,7 @@ class Placer:
         file = os.open(name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=folder)
         try:
             if decode_extra(entry.extra).is_sparse:
-                _dig_holes(file, entry.size)
+                dig_holes(file, entry.size)
             self._dress(file, entry)
             os.fsync(file)
         finally:
@@ -376,7 +371,7 @@ class Placer:
         if self._is_root and not self._try("owners", os.fchown, file, entry.uid, entry.gid):
             mode &= 0o1777  # a set-user-ID program of another owner must not become ours
         self._try("permissions", os.fchmod, file, mode)
-        self._try("times", _set_times, file, entry.mtime_ns)
+        self._try("times", partial(os.utime, ns=(entry.mtime_ns, entry.mtime_ns)), file)
 
     def _try(self, kind: str, step: Callable[..., None], *arguments: object) -> bool:
         """Take a step; note that the system refuses it, and return whether it did not."""
@@ -502,28 +497,3 @@ def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:
     failure = TargetError(f"{shown!r} cannot be written: {reason}", path=shown)
     failure.__cause__ = error
     return failure
-
-
-def _set_times(file: int, mtime_ns: int) -> None:
-    os.utime(file, ns=(mtime_ns, mtime_ns))
-
-
-def _write_sparse(file: int, content: bytes | memoryview) -> None:
-    zeros = bytes(_HOLE)
-    for at in range(0, len(content), _HOLE):
-        block = bytes(content[at : at + _HOLE])
-        if block != zeros[: len(block)]:
-            os.pwrite(file, block, at)
-    os.ftruncate(file, len(content))
-
-
-def _dig_holes(file: int, size: int) -> None:
-    """Give the blocks of zeros of a file back to the file system if it can take them."""
-    fallocate = find_function("fallocate")
-    if fallocate is None:
-        return
-    step = 16 * _HOLE
-    zeros = bytes(step)
-    for at in range(0, size - size % step, step):
-        if os.pread(file, step, at) == zeros:
-            fallocate(file, _PUNCH_HOLE, ctypes.c_int64(at), ctypes.c_int64(step))
