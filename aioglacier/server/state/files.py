@@ -176,7 +176,7 @@ class IncomingFile:
             os.close(self._file)
             self._file = None
             if self._is_durable:
-                _sync_folder(self._path.parent)
+                _sync_folder(self._path.parent)  # which has the name
 
     def discard(self) -> None:
         """Remove the bytes. It may be called at any time, and repeatedly."""

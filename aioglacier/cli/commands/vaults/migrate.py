@@ -398,7 +398,7 @@ async def _delete_proven(
         if dry_run:
             session.output.record(record, _deletion_text)
             return Exit.DONE
-        if plan.archives and not spending.yes:
+        if plan.archives and not spending.yes:  # nothing to delete is nothing to confirm
             _confirm_by_name(session, vault, _deletion_text(record))
         done = await deletion.run()
     for finding in deletion.report.findings:
@@ -450,7 +450,7 @@ def _confirm_by_name(session: Session, vault: str, text: str) -> None:
 
 async def _delete_vault(session: Session, glacier: Glacier, vault: str) -> Exit:
     """Delete the vault if its inventory lists nothing; otherwise say when to come back."""
-    description = await glacier.vault(vault).describe()
+    description = await glacier.vault(vault).describe()  # for the date in the note
     reason = await glacier.vault(vault).why_not_deletable()
     if reason is not None:
         last = show_time(description.inventoried) if description.inventoried is not None else "none yet"

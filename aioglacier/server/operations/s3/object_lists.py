@@ -23,7 +23,7 @@ async def list_objects_v2(call: S3Call) -> Answer:
     query = KeyQuery.of(call, "max-keys", behaviour.MAX_PAGE)
     token = call.query.get("continuation-token")
     start_after = call.query.get("start-after", "")
-    after = start_after if token is None else key_pages.parse_token(token)
+    after = start_after if token is None else key_pages.parse_token(token)  # a token leads further
     page = await call.read(partial(_page, call=call, query=query, after=after))
     has_owner = call.query.get("fetch-owner") == "true"
     return document(

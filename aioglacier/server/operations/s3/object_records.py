@@ -77,6 +77,7 @@ def add_object(db: sqlite3.Connection, call: S3Call, new: NewObject) -> None:
         new.traits.lock_until = call.now + milliseconds
     if (new.traits.lock_until is not None or new.traits.is_held) and not has_locks(db, bucket):
         raise S3RefusalError("InvalidRequest", "Bucket is missing Object Lock Configuration")
+    # Before the new record: an object that is locked is not replaced.
     if old is not None:
         _remove_record(db, call, old)
     db.execute(
@@ -129,6 +130,7 @@ def read_default_retention(configuration: xml.Element) -> tuple[str, int]:
     if mode not in {"GOVERNANCE", "COMPLIANCE"} or (days is None) == (years is None):
         raise S3RefusalError("MalformedXML")
     count = days or years or ""
+    # ``isdecimal`` alone takes digits of every script.
     if not (count.isascii() and count.isdecimal()) or not 0 < int(count) <= behaviour.MAX_LOCK_YEARS * 365:
         raise bad_argument("Days" if days else "Years", count, "Default retention period must be positive")
     return mode, int(count) * (1 if days else 365) * DAY_MS
