@@ -1,4 +1,4 @@
-"""A folder, the catalog and the vault held against each other.
+"""Compares a folder, the catalog and the vault.
 
 - The folder against the catalog: every file is read and hashed, unless only times are to be looked at. A file
   with another content and the same size and time as on record has rotted on its disk.
@@ -71,9 +71,9 @@ class VerifyOptions:
         reads_files: Read and hash every file; otherwise sizes and times are compared.
         sample: MiB to retrieve and compare.
         tier: The retrieval tier.
-        seed: Chooses the sample; the same seed of the same archives, the same sample. ``None`` goes on with
-            that of a run that was stopped, or takes another.
-        identities: Secret keys, to decrypt what lies whole in the sample.
+        seed: Chooses the sample: the same seed chooses the same of the same archives. ``None`` goes on with
+            the sample of a stopped run, or takes another.
+        identities: Secret keys that decrypt files which lie whole in the sample.
         shard: The share of the comparison that this process does: of paths, archives and sample.
     """
 
@@ -96,8 +96,8 @@ class VerifySnapshot:
         unarchived: Paths that are not on record yet.
         archives: Archives compared with inventories.
         sampled: MiB that came back as they were sent.
-        opened: Encrypted files in them that were decrypted, and are what was archived.
-        troubles: How many findings there are.
+        opened: Encrypted files in the sample that were decrypted and match the record.
+        troubles: The number of findings.
         cost: What it cost so far, by the price list.
         workers: Tasks that other processes do at once.
     """
@@ -182,7 +182,7 @@ class FolderVerify:
         Raises:
             ConfigurationError: The folder is not kept in this vault.
             CostLimitError: The sample would cost more than is allowed. Nothing was asked for.
-            GlacierError: Something could not be asked.
+            GlacierError: A request failed.
         """
         self._budget.check(self.sample_cost(), "this sample")  # before hours of reading
         catalog, key = self._context.catalog, self._context.key
@@ -223,7 +223,7 @@ class FolderVerify:
         return self.snapshot()
 
     async def _choose_seed(self, tree: TreeRecord) -> int:
-        """That of a run which was stopped, so that the jobs that it paid for are used."""
+        """Return the seed of a stopped run, so that the jobs that it paid for are used, or a new one."""
         if self._options.seed is not None:
             return self._options.seed
         stopped = await self._context.catalog.runs.stopped_settings(tree, "verify", self._options.shard)

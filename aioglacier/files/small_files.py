@@ -39,7 +39,7 @@ class NewFile(NamedTuple):
     name: bytes
     content: bytes | memoryview
     mode: int
-    uid: int  # -1: it belongs to who writes it
+    uid: int  # -1 for the user who writes it
     gid: int
     mtime_ns: int
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClassPrices(Protocol):
-    """Returns the prices of a storage class in the bucket's region; of vaults without one."""
+    """Returns the prices of a storage class in the bucket's region, or of vaults."""
 
     def __call__(self, *, storage_class: StorageClass | None) -> Prices:
         """Return them."""
