@@ -318,8 +318,9 @@ async def connect(
             Processes need Linux; threads hash on other systems.
         allow_insecure: Allow plain http to another host. Anyone on the network path can then read and
             change the archives.
-        cluster: The address of a Dask scheduler, as "tcp://HOST:8786". Its workers send the parts of files
-            that they see under the same path, with credentials that they find in their own environment.
+        cluster: The address of a Dask scheduler, as "tcp://HOST:8786". Its workers send and fetch the parts
+            of files that they see under the same path, move archives to buckets and read folders that are
+            verified, with credentials that they find in their own environment.
         ssl_context: Verifies the service and may hold a client certificate; by default one as botocore makes
             it. The processes of ``cluster`` and ``Limits(processes=...)`` cannot have it.
         connector: An ``aiohttp.BaseConnector`` that makes all connections, for example through a SOCKS

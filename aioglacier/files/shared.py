@@ -156,9 +156,10 @@ class SharedFolder(NamedTuple):
     def difference_here(self) -> str | None:
         """See ``Shared``."""
         try:
-            here = SharedFolder.of(self.path)
+            if self.inode != os.stat(self.path).st_ino:  # noqa: PTH116  # of any bytes
+                return "inode"
+            if self.sample is not None and self != SharedFolder.of(self.path):
+                return "content"
         except OSError:
             return "path"
-        if self.inode != here.inode:
-            return "inode"
-        return "content" if self.sample not in {None, here.sample} else None
+        return None

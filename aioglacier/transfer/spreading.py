@@ -150,6 +150,9 @@ class Spreader:
         """Call ``do`` for runs of items in the order in which they come; see ``give_out``."""
         window = _Window(items)
         length = RunLength()
+        await window.fill()
+        if window.is_empty:  # no process is started for nothing
+            return
 
         async def cut(slots: int) -> Sequence[I] | None:
             await window.fill()
@@ -191,6 +194,10 @@ class _Window(Generic[I]):
         self.size = 0
         self._items: AsyncIterator[I] | None = items
         self._next: deque[I] = deque()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._next
 
     async def fill(self) -> None:
         while self._items is not None and len(self._next) < _WINDOW:

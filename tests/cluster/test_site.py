@@ -6,13 +6,16 @@ import pickle
 
 import pytest
 
+from aioglacier.bulk.archives.output_run import OutputRun
+from aioglacier.bulk.file_hashes import FileRange, HashRun
 from aioglacier.cluster.site import Site
 from aioglacier.core.errors import ClusterError
-from aioglacier.core.models import UploadId
+from aioglacier.core.models import JobId, UploadId
 from aioglacier.core.rate_schedule import RateSchedule
-from aioglacier.files.shared import SharedFile
+from aioglacier.files.shared import SharedFile, SharedFolder
 from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.download.retrieval_source import JobSource
 from aioglacier.transfer.store import Destination
 from aioglacier.transfer.upload.part_run import PartRun
 
@@ -31,6 +34,15 @@ RUN = PartRun(
     part_size=2**24,
     first=64,
     parts=64,
+)
+HASHES = HashRun(SharedFolder("/shared/photos", 5), (FileRange(b"a/film.mkv", 0, 2**26, 2**40),))
+MOVE = OutputRun(
+    source=JobSource("v", JobId("j" * 92), 2**40, b"\1" * 32, allows_unverified=False),
+    destination=Destination("museum", "old/film", owner="012345678901"),
+    upload_id=UploadId("u" * 92),
+    part_size=2**26,
+    first=8,
+    parts=8,
 )
 
 
@@ -57,11 +69,12 @@ def test_nothing_that_travels_has_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
         ("HTTPS_PROXY", f"http://user:{SECRET}@proxy"),
     ):
         monkeypatch.setenv(name, value)
-    sent = pickle.dumps((RUN, Site.of(OPTIONS, Limits(), None, is_local=False)))
-    assert SECRET.encode() not in sent
-    assert TOKEN.encode() not in sent
-    assert b"AKIDEXAMPLE" not in sent
-    assert len(sent) < 1024
+    for task in (RUN, HASHES, MOVE):
+        sent = pickle.dumps((task, Site.of(OPTIONS, Limits(), None, is_local=False)))
+        assert SECRET.encode() not in sent
+        assert TOKEN.encode() not in sent
+        assert b"AKIDEXAMPLE" not in sent
+        assert len(sent) < 1024
 
 
 def test_a_proxy_and_a_schedule_do_not_travel() -> None:
@@ -106,3 +119,5 @@ def test_a_dashboard_shows_what_a_task_does() -> None:
     assert RUN.title == "send-parts-64-to-127-of-film.mkv"
     assert RUN._replace(upload_id=None).title == "hash-parts-64-to-127-of-film.mkv"
     assert RUN.size == 64 * 2**24
+    assert HASHES.title == "hash-files-1-of-photos"
+    assert MOVE.title == "move-parts-8-to-15-of-film"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.transfer.spreading import RunSizes
+from aioglacier.transfer.spreading import RunSizes, Spreader
 from benchmarks.many_workers import Site, simulate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
 
 MIB = 1024 * 1024
 
@@ -46,6 +51,45 @@ def test_one_slow_run_does_not_cut_all_others_short() -> None:
     assert before is not None
     assert after is not None
     assert before.parts // 2 <= after.parts < before.parts
+
+
+class Item(NamedTuple):
+    """An item of some bytes."""
+
+    number: int
+    size: int
+
+
+class Counting:
+    """A runner that only says how many tasks it does at once."""
+
+    opened = 0
+
+    async def open(self) -> int:
+        """Three at once."""
+        self.opened += 1
+        return 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 9000])
+async def test_every_item_is_in_one_run(count: int) -> None:
+    """Items of any size, also of none, are given out once and in order; without any nothing is started."""
+    runs: list[list[int]] = []
+
+    async def items() -> AsyncIterator[Item]:
+        for number in range(count):
+            yield Item(number, number % 3 * MIB)
+
+    async def do(run: Sequence[Item]) -> float:
+        runs.append([item.number for item in run])
+        return sum(item.size for item in run) / 64 / MIB
+
+    runner = Counting()
+    await Spreader(runner).give_items(items(), do)  # type: ignore[arg-type]  # it is only opened
+    assert sorted(number for run in runs for number in run) == list(range(count))
+    assert all(run == list(range(run[0], run[-1] + 1)) for run in runs)
+    assert bool(runner.opened) == bool(count)
+    assert len(runs) < 1 + count / 20
 
 
 def test_many_workers_are_kept_busy() -> None:

@@ -160,12 +160,12 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--processes",
             type=AT_ONCE,
             metavar="N",
-            help="Send files of 1GiB and more by so many processes of this machine; needs aioglacier[dask].",
+            help="Share work on 1GiB and more among N processes of this machine; needs aioglacier[dask].",
         ),
         option(
             "--cluster",
             metavar="tcp://HOST:PORT",
-            help="Send large files by the workers of this Dask scheduler, who see them under the same path.",
+            help="Share large work among the workers of this Dask scheduler, who see the same files.",
         ),
         option(
             "--config-section",
