@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -282,7 +282,7 @@ class FolderPromise(PromiseHouse):
             self.sure.clear()
             return
         marks = ", ".join("?" * len(archive_ids))
-        with sqlite3.connect(self._catalog) as connection:
+        with closing(sqlite3.connect(self._catalog)) as connection, connection:
             rows = connection.execute(
                 "SELECT DISTINCT e.path, l.path FROM entries AS e JOIN archives AS a ON a.upload = e.upload "  # noqa: S608
                 "LEFT JOIN entries AS l ON l.target = e.path AND l.kind = 'hardlink' "

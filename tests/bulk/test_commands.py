@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -86,7 +87,7 @@ def test_what_a_run_cost_is_on_record(program: Cli, tmp_path: Path) -> None:
     make_tree(tmp_path / "tree")
     program("--catalog=c.db", "sync", "tree", "photos")
     program("--catalog=c.db", "restore", "photos", "back")
-    with sqlite3.connect(tmp_path / "c.db") as database:
+    with closing(sqlite3.connect(tmp_path / "c.db")) as database, database:
         rows = database.execute("SELECT operation, requests, price, currency FROM spent").fetchall()
     database.close()
     assert [(operation, requests) for operation, requests, _, _ in rows] == [

@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ async def test_records_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     """The records are not misread."""
     async with LocalGlacier(tmp_path):
         pass
-    with sqlite3.connect(tmp_path / "glacier.sqlite3") as db:
+    with closing(sqlite3.connect(tmp_path / "glacier.sqlite3")) as db, db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(StartupError, match="version 99"):
@@ -249,7 +250,7 @@ async def test_an_unexpected_error_becomes_a_500_and_a_line_in_the_log(
         await boto("create_vault")
         job_id = await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(b"x"))
         await boto("describe_job", jobId=job_id)
-        with sqlite3.connect(tmp_path / "glacier.sqlite3") as db:
+        with closing(sqlite3.connect(tmp_path / "glacier.sqlite3")) as db, db:
             db.execute("DROP TABLE pieces")
         db.close()
         assert (await boto.refused("get_job_output", jobId=job_id))[:2] == (

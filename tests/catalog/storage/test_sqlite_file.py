@@ -231,9 +231,15 @@ def test_network_filesystems_are_told_by_the_table_of_mounts(place: str, *, is_n
 
 def test_a_text_that_cannot_be_decoded_is_damage(path: Path) -> None:
     """Python refuses such a column without a code of SQLite, and the catalog counts as damaged."""
-    with sqlite3.connect(":memory:") as connection, pytest.raises(sqlite3.OperationalError) as raised:
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(sqlite3.OperationalError) as raised,
+    ):
         connection.execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
     assert isinstance(files.translate(raised.value, path), DamagedError)
-    with sqlite3.connect(":memory:") as connection, pytest.raises(sqlite3.OperationalError) as raised:
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(sqlite3.OperationalError) as raised,
+    ):
         connection.execute("SELECT x FROM missing")
     assert type(files.translate(raised.value, path)) is CatalogError
