@@ -41,6 +41,12 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+def restore(client: Any, local_glacier: ServedGlacier) -> None:
+    """Restore the object "deep": s5cmd, obstore and awscrt have no call for it."""
+    client.restore_object(Bucket="museum", Key="deep", RestoreRequest={"Days": 1})
+    local_glacier.advance(13 * 3600)
+
+
 def run(name: str, *words: object, environment: dict[str, str], code: int = 0) -> str:
     """Run a program, which must end with ``code``; return its output. A missing program skips the test."""
     program = shutil.which(name, path=environment["PATH"])
@@ -76,8 +82,10 @@ def test_the_aws_cli_archives_and_restores(
     assert client.get_object(Bucket="museum", Key="moved")["Body"].read() == DATA
 
 
-def test_s5cmd_copies_in_parts(client: Any, source: Path, environment: dict[str, str]) -> None:
-    """A file goes up and comes back; a class is set."""
+def test_s5cmd_copies_in_parts(
+    client: Any, source: Path, local_glacier: ServedGlacier, environment: dict[str, str]
+) -> None:
+    """A file goes up and comes back; a class is set; what is not restored is refused, and reads after."""
     environment["S3_ENDPOINT_URL"] = environment["AWS_ENDPOINT_URL_S3"]
     run(
         "s5cmd",
@@ -94,18 +102,29 @@ def test_s5cmd_copies_in_parts(client: Any, source: Path, environment: dict[str,
     back = source.with_name("back")
     run("s5cmd", "cp", "s3://museum/k", back, environment=environment)
     assert back.read_bytes() == DATA
+    client.put_object(Bucket="museum", Key="deep", Body=b"film", StorageClass="DEEP_ARCHIVE")
+    assert "deep" in run("s5cmd", "ls", "s3://museum/", environment=environment)
+    fetch = ("s5cmd", "cp", "--force-glacier-transfer", "s3://museum/deep", back)
+    assert "InvalidObjectState" in run(*fetch, environment=environment, code=1)
+    restore(client, local_glacier)
+    run(*fetch, environment=environment)
+    assert back.read_bytes() == b"film"
 
 
 def test_rclone_archives_and_restores(
     client: Any, source: Path, local_glacier: ServedGlacier, environment: dict[str, str]
 ) -> None:
-    """A file goes to GLACIER in parts; rclone asks for the restore and reads it."""
+    """A file goes to GLACIER in parts and is refused; rclone lists it, asks for the restore and reads it."""
     remote = {"type": "s3", "provider": "Other", "env_auth": "true", "use_unsigned_payload": "true"}
     remote["endpoint"] = local_glacier.url
     environment |= {f"RCLONE_CONFIG_L_{name.upper()}": value for name, value in remote.items()}
     options = ("--config", os.devnull, "--s3-upload-cutoff=5M", "--s3-chunk-size=5M", "--retries=1")
     copy = (*options, "copyto", "--s3-storage-class=GLACIER", source, "L:museum/k")
     run("rclone", *copy, environment=environment)
+    back = source.with_name("back")
+    assert "k" in run("rclone", *options, "lsf", "L:museum", environment=environment).split()
+    fetch = ("rclone", *options, "--low-level-retries=1", "copyto", "L:museum/k", back)
+    assert "restore first" in run(*fetch, environment=environment, code=1)
     run(
         "rclone",
         *options,
@@ -119,15 +138,14 @@ def test_rclone_archives_and_restores(
         environment=environment,
     )
     local_glacier.advance(9 * 3600)
-    back = source.with_name("back")
-    run("rclone", *options, "copyto", "L:museum/k", back, environment=environment)
+    run(*fetch, environment=environment)
     assert back.read_bytes() == DATA
     assert client.head_object(Bucket="museum", Key="k")["StorageClass"] == "GLACIER"
 
 
 @pytest.mark.anyio
 async def test_obstore_writes_streams(client: Any, local_glacier: ServedGlacier) -> None:
-    """A stream of unknown length goes up in parts with SHA-256; a key that exists is refused."""
+    """A stream goes up in parts with SHA-256; a key that exists and one not restored are refused."""
     obstore = pytest.importorskip("obstore")
     from obstore.store import S3Store  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
@@ -145,13 +163,19 @@ async def test_obstore_writes_streams(client: Any, local_glacier: ServedGlacier)
     assert client.get_object(Bucket="museum", Key="k")["Body"].read() == DATA
     with pytest.raises(obstore.exceptions.AlreadyExistsError):
         await obstore.put_async(store, "k", b"x", mode="create")
+    client.put_object(Bucket="museum", Key="deep", Body=b"film", StorageClass="DEEP_ARCHIVE")
+    assert [each["path"] for each in store.list().collect()] == ["deep", "k"]
+    with pytest.raises(obstore.exceptions.BaseError, match="InvalidObjectState"):
+        await obstore.get_async(store, "deep")
+    restore(client, local_glacier)
+    assert await (await obstore.get_async(store, "deep")).bytes_async() == b"film"
 
 
 @pytest.mark.parametrize("algorithm", ["SHA256", "CRC64NVME"])
 def test_awscrts_client_uploads_in_parts(
     client: Any, source: Path, local_glacier: ServedGlacier, algorithm: str
 ) -> None:
-    """The client below boto3's CRT transfers sends parts with checksums in trailers."""
+    """The client below boto3's CRT transfers sends trailers; an object reads after its restore only."""
     pytest.importorskip("awscrt")
     from awscrt import auth, http, io, s3  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415
 
@@ -181,6 +205,21 @@ def test_awscrts_client_uploads_in_parts(
     head = client.head_object(Bucket="museum", Key="k", ChecksumMode="ENABLED")
     assert (head["ContentLength"], head["StorageClass"]) == (len(DATA), "GLACIER")
     assert f"Checksum{algorithm}" in head
+
+    def fetch(into: Path) -> None:
+        crt.make_request(
+            type=s3.S3RequestType.GET_OBJECT,
+            request=http.HttpRequest("GET", "/museum/deep", http.HttpHeaders([("host", host)])),
+            recv_filepath=str(into),
+        ).finished_future.result(60)
+
+    client.put_object(Bucket="museum", Key="deep", Body=b"film", StorageClass="DEEP_ARCHIVE")
+    with pytest.raises(s3.S3ResponseError) as caught:
+        fetch(source.with_name("refused"))
+    assert caught.value.status_code == 403
+    restore(client, local_glacier)
+    fetch(source.with_name("back"))
+    assert source.with_name("back").read_bytes() == b"film"
 
 
 def test_boto3s_resource_archives_and_restores(
