@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.bulk.archives.object_origin import told
+from aioglacier.bulk.archives.object_origin import NO_ARCHIVE, told
 from aioglacier.bulk.archives.safe_names import safe_name
 from aioglacier.bulk.filters import PathFilter, PathSelection
 from aioglacier.bulk.formats.folder_descriptions import read_description
@@ -94,6 +94,8 @@ class ArchiveChoice:
     def selects(self, record: ArchiveRecord) -> bool:
         """Return whether an archive is selected."""
         options, archive = self.options, told(record)
+        if archive.id == NO_ARCHIVE:
+            return False
         if self._ids is not None:
             if archive.id not in self._ids:
                 return False

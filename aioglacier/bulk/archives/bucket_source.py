@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.bulk.archives.archive_source import Asked, Ready
-from aioglacier.bulk.archives.object_origin import ObjectOrigin, archives_in
+from aioglacier.bulk.archives.object_origin import NO_ARCHIVE, ObjectOrigin, archives_in
 from aioglacier.bulk.archives.restore_meter import RestoreMeter, class_of
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.bundle_index import read_index
@@ -101,17 +101,15 @@ class BucketSource:
             id_, origin = head.metadata.get(ARCHIVE_ID), origin_of(head)
             if id_ is None and key.endswith(SIDECAR_SUFFIX):
                 return  # the copy of an index, or nothing that tells it from one
-            if (
-                id_ is None
-                and head.metadata.get(VAULT)
-                and "aioglacier" in read_description(origin.description)
-            ):
-                await self._learn_bundle(head)
             description = origin.description
-            if id_ is None and "aioglacier" not in read_description(description):
-                description = key  # it came from no vault, and its key is its name
+            is_ours = "aioglacier" in read_description(description)
+            if id_ is None and is_ours and head.metadata.get(VAULT):
+                await self._learn_bundle(head)
+                id_ = NO_ARCHIVE
+            elif id_ is None:  # it came from no vault, and its key is its name
+                id_, description = key, description if is_ours else key
             await self._record(
-                _origin(head, id_ or key),
+                _origin(head, id_),
                 Archive(ArchiveId(key), "", head.size, origin.tree_hash, description, origin.created),
             )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.models import ArchiveId
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import VaultKey
     from aioglacier.core.models import Archive
 
-_PLACE = "archives in "
+_PLACE: Final = "archives in "
+
+#: In place of the id of an archive: the object is a bundle, whose members are on record.
+NO_ARCHIVE: Final = ""
 
 
 class ObjectOrigin(NamedTuple):

@@ -78,6 +78,7 @@ async def test_objects_and_members_of_bundles_come_back_by_their_descriptions(
         bucket = await bucket_of(glacier)
         run = await restore(bucket, tmp_path / "back")
         assert (run.failures, run.snapshot().restored, run.snapshot().jobs_started) == ([], 12, 0)
+        assert not any("left out" in sentence for sentence in run.notices)
         (tmp_path / "back" / "d1" / "f1").unlink()
         heads = Fault("HeadObject", kind=FaultKind.DELAY, seconds=0, count=None)
         old_vault.server.faults.add(heads)

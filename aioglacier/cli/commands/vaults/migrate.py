@@ -405,15 +405,26 @@ async def _delete_proven(
         session.output.warn(f"{finding.key} keeps its archive: {finding.reason}")
     cost = cost_record(budget.prices, budget.cost)
     record |= {"event": "summary", "deleted": done.deleted, "kept": deletion.report.count, **cost}
-    session.output.record(
-        record, lambda record: f"{show_count(record['deleted'], 'archive')} deleted in {vault}"
-    )
+    session.output.record(record, _deleted_text)
     if deletion.report.count:
         return Exit.SOME_FAILED
     return await _delete_vault(session, glacier, vault) if delete_vault else Exit.DONE
 
 
 def _deletion_text(record: Mapping[str, Any]) -> str:
+    return (
+        f"delete {show_count(record['archives'], 'proven archive')} in vault {record['vault']}, "
+        f"{show_size(record['size'])}{_staying(record)}\n{record['early']:,} of them are younger than "
+        f"90 days: {cost_text(record)} for the rest of that time"
+    )
+
+
+def _deleted_text(record: Mapping[str, Any]) -> str:
+    return f"{show_count(record['deleted'], 'archive')} deleted in {record['vault']}{_staying(record)}"
+
+
+def _staying(record: Mapping[str, Any]) -> str:
+    """Return why archives stay, if any do."""
     younger = f"; {record['younger']:,} younger ones stay" if record["younger"] else ""
     locked = ""
     if record["locked"]:
@@ -421,11 +432,7 @@ def _deletion_text(record: Mapping[str, Any]) -> str:
         until = free if record["first_free"] else "as long as the policy stands"
         locked = f"; {record['locked']:,} stay, protected by a vault lock or the access policy: {until}"
     others = f"; {record['others']:,} that are not proven stay" if record["others"] else ""
-    return (
-        f"delete {show_count(record['archives'], 'proven archive')} in vault {record['vault']}, "
-        f"{show_size(record['size'])}{younger}{locked}{others}\n{record['early']:,} of them are younger than "
-        f"90 days: {cost_text(record)} for the rest of that time"
-    )
+    return f"{younger}{locked}{others}"
 
 
 def _confirm_by_name(session: Session, vault: str, text: str) -> None:

@@ -46,6 +46,8 @@ def test_a_vault_moves_is_reported_and_deleted(program: Cli) -> None:
     delete = ("migrate", "delete-proven", "photos", TARGET)
     assert program(*delete, "--dry-run", "--json").record["archives"] == 2
     assert "no terminal" in program(*delete, code=2).err
+    kept = program(*delete, "--older-than", "90", "--yes")
+    assert "0 archives deleted in photos; 2 younger ones stay" in kept.text
     deleted = program(*delete, "--yes", "--json").record
     assert (deleted["deleted"], deleted["kept"]) == (2, 0)
     assert program(*delete, "--yes", "--json").record["deleted"] == 0
