@@ -34,4 +34,4 @@ async def test_a_move_without_a_plan_has_nothing_to_say(old_vault: OldVault, tmp
         restore = ArchiveRestore(glacier.vault("old"), tmp_path / "back", budget(), pace=pace)
         assert (restore.notices, restore.failures) == ([], [])
         await restore.run()
-        assert restore.notices == ["'../a' is restored as '%2E%2E/a'"]
+        assert restore.notices == ["'../a' gets the name '%2E%2E/a'"]
