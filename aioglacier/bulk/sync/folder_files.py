@@ -104,27 +104,38 @@ def unreadable(path: bytes, error: OSError, offset: int | None = None) -> Source
     )
 
 
-def found_again(found: Found, status: os.stat_result) -> Found:
-    """Return the facts of a file that was read.
+def found_again(
+    found: Found,
+    size: int,
+    mtime_ns: int,
+    ctime_ns: int,
+    inode: int,
+    mode: int,
+    uid: int,
+    gid: int,
+    blocks: int,
+) -> Found:
+    """Return the facts of a file that was read, from those of ``small_files.facts_of``.
 
     A file that changed within the last tick of the file system's clock may change again without a sign in its
     times. Its ``ctime`` becomes 0, so that the next run reads it once more. Its ``mtime`` cannot tell:
     any program can set it, even to the future.
     """
-    recent = status.st_ctime_ns > time.time_ns() - _TICK_NS
+    if ctime_ns > time.time_ns() - _TICK_NS:
+        ctime_ns = 0
     return Found(
         found.path,
         found.kind,
-        status.st_size,
-        storable_time(status.st_mtime_ns),
-        0 if recent else status.st_ctime_ns,  # so that the next run looks again
-        signed(status.st_ino),
-        status.st_mode & 0o7777,
-        status.st_uid,
-        status.st_gid,
+        size,
+        storable_time(mtime_ns),
+        ctime_ns,
+        signed(inode),
+        mode & 0o7777,
+        uid,
+        gid,
         found.target,
         found.device,
-        status.st_blocks,
+        blocks,
     )
 
 

@@ -2,7 +2,8 @@
 
 The packer reads a file whole before it writes the header, and checks it before and after. So a header never
 promises bytes that do not follow; a file that changes is read again or reported, and is never archived in
-halves.
+halves. It reads the small files of a folder in one call (``files.small_files``). It reads a file that is no
+longer as the scan found it again by itself.
 
 The hash of a file shows more than ``lstat``: a file that was only touched still has the hash on record. Then
 the packer hands out a record of the new facts, and nothing is sent.
@@ -13,7 +14,9 @@ Everything here blocks: a ``Packer`` is for one thread at a time.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from aioglacier.bulk.formats import tar
@@ -25,6 +28,7 @@ from aioglacier.core.errors import GlacierError, SourceChangedError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.reading import FileIdentity
+from aioglacier.files.small_files import facts_of, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog.folders.entry_records import Entry, StoredContent
+    from aioglacier.files.small_files import ReadFile
 
 FindContent: TypeAlias = "Callable[[Sequence[tuple[int, bytes]]], Mapping[tuple[int, bytes], StoredContent]]"
 
@@ -112,17 +117,18 @@ class Packer:
         """Close the folders that are open."""
         self._beneath.close()
 
-    def pack(self, changes: Iterable[Change]) -> Packed:
+    def pack(self, changes: Sequence[Change]) -> Packed:
         """Read changed paths. Report those that cannot be read, and pack the others."""
         packed = Packed()
         members: list[_Member] = []
+        ready = self._read_together(changes)
         for found, known, _ in changes:
             if found is None:
                 if known is not None:
                     packed.gone.append(known)
                 continue
             try:
-                member = self._read(packed, found, known)
+                member = self._read(packed, found, known, ready.get(found.path))
             except GlacierError as error:
                 packed.failed.append(PathFailure(found.path, error))
             except OSError as error:
@@ -133,6 +139,25 @@ class Packer:
         self._beneath.forget()  # the folder that was reached last may be moved before the next call
         self._put_together(packed, members)
         return packed
+
+    def _read_together(self, changes: Sequence[Change]) -> dict[bytes, ReadFile]:
+        """Return the files that one call for each folder could read, by path."""
+        ready: dict[bytes, ReadFile] = {}
+        files = [
+            found
+            for found, _, _ in changes
+            if found is not None and found.kind == "file" and found.size <= LARGEST_MEMBER
+        ]
+        for folder, group in groupby(files, lambda found: found.path.rpartition(b"/")[0]):
+            wanted = list(group)
+            start = len(folder) + 1 if folder else 0
+            with suppress(GlacierError, OSError):  # the folder cannot be opened, as each file will say
+                parent, _ = self._beneath.parent(wanted[0].path)
+                read = read_files(parent, [(found.path[start:], found.size) for found in wanted])
+                for found, one in zip(wanted, read, strict=True):
+                    if one is not None:
+                        ready[found.path] = one
+        return ready
 
     def _put_together(self, packed: Packed, members: list[_Member]) -> None:
         """Point to content that is stored already, and make members of the rest."""
@@ -153,13 +178,19 @@ class Packer:
             packed.size += entry.size
         packed.blocks = list(_join_small(pieces))
 
-    def _read(self, packed: Packed, found: Found, known: Known | None) -> _Member | None:
+    def _read(
+        self, packed: Packed, found: Found, known: Known | None, ready: ReadFile | None
+    ) -> _Member | None:
         """Return the record and the bytes of one path; ``None`` where only its metadata changed."""
         tree, run = self._tree, self._run
         content, attributes = b"", None
         match found.kind:
             case "file":
-                found, content, attributes = self._read_settled(found)
+                if ready is None:
+                    found, content, attributes = self._read_settled(found)
+                else:
+                    content, *facts = ready
+                    found = found_again(found, *facts)
                 entry = new_version(found, tree, run, attributes=attributes, content_hash=tree_hash(content))
             case "directory":
                 attributes = self._folder_attributes(found)
@@ -220,7 +251,7 @@ class Packer:
                 is_whole = len(content) == after.st_size
                 changed = FileIdentity.of(before).difference(FileIdentity.of(after)) if is_whole else "size"
                 if not changed:
-                    return found_again(found, after), content, attributes
+                    return found_again(found, *facts_of(after)), content, attributes
             path = os.fsdecode(found.path)
             raise SourceChangedError(
                 f"{path!r} changed while it was read, {_READS} times (its {changed}); run again to retry",

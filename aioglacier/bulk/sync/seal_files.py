@@ -24,6 +24,7 @@ from aioglacier.core.errors import SourceChangedError
 from aioglacier.core.planning import choose_part_size
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files.reading import FileIdentity
+from aioglacier.files.small_files import facts_of
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -115,5 +116,9 @@ def _seal(
             field=field,
         )
     return new_version(
-        found_again(found, after), tree.number, run, attributes=attributes, content_hash=hasher.digest()
+        found_again(found, *facts_of(after)),
+        tree.number,
+        run,
+        attributes=attributes,
+        content_hash=hasher.digest(),
     )
