@@ -27,6 +27,7 @@ class FolderVersion:
     Attributes:
         selection: Which paths are selected.
         aliases: By the path of a file that is not selected, its hard links that are.
+        has_links: Whether a hard link is selected.
         detached: Hard links whose file is another one by now, each as a file with the content it had.
         older: Paths of which an older version is stored, because the archive of the newest is not proven.
         lost: Paths that no archive has any more, each with the reason.
@@ -37,6 +38,7 @@ class FolderVersion:
     ) -> None:
         self.selection = selection
         self.aliases: dict[bytes, list[bytes]] = {}
+        self.has_links = False
         self.detached: dict[bytes, StoredEntry] = {}
         self.older: list[bytes] = []
         self.lost: dict[bytes, str] = {}
@@ -73,6 +75,7 @@ class FolderVersion:
             self.older += [stored.entry.path for stored in meant if stored.is_older]
             for stored in meant:
                 if stored.entry.kind == "hardlink":
+                    self.has_links = True
                     await self._note_link(stored.entry)
         await self._note_lost()
         if patterns := self.selection.unmatched:

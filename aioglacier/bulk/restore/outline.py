@@ -54,7 +54,8 @@ class Outline:
         Args:
             are_files_left: Some jobs were not waited for, so that a link whose file is missing is no failure.
         """
-        await self._walk(partial(self._make_link, are_files_left))
+        if self._version.has_links:  # most folders have none, and reading their records takes as long
+            await self._walk(partial(self._make_link, are_files_left))
 
     async def finish_folders(self) -> None:
         """Give folders their permissions and times, from the innermost to the top."""

@@ -92,7 +92,7 @@ _COUNTS: Final = (
 )
 _STORED: Final = (
     f"SELECT {COLUMNS}, e.checksum, a.archive_id, a.size, a.tree_hash, a.created, {_NEWER} "  # noqa: S608
-    f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')} AND {_COUNTS}"
+    f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')}"
 )
 _BARE: Final = f"(e.kind <> 'file' OR e.size = 0 OR {_NEWER})"
 _UNPROVEN: Final = (
@@ -154,8 +154,11 @@ def select_stored(
         CatalogError: A record is not as it was written.
     """
     at = _NOW - 1 if run is None else run
+    # Before ``_COUNTS``, which asks about newer versions again: SQLite takes conditions in their order.
     statement, instants = (f"{_STORED} AND {_BARE}", [at] * 8) if is_outline else (_STORED, [at] * 7)
-    rows = connection.rows(f"{statement} AND {condition} ORDER BY {order} LIMIT {PAGE}", (*instants, *values))
+    rows = connection.rows(
+        f"{statement} AND {_COUNTS} AND {condition} ORDER BY {order} LIMIT {PAGE}", (*instants, *values)
+    )
     archives: dict[str | None, tuple[Any, int, Any, Any]] = {None: (None, 0, None, None)}
     stored = []
     for row in rows:
