@@ -89,13 +89,26 @@ static int write_whole(int fd, const char *data, size_t size)
     return 1;
 }
 
-static int write_one(int folder, const new_file *file)
+/* Whether new files of a folder get the group of this process, on systems of every tradition. */
+static int gives_our_group(int folder)
+{
+    struct stat status;
+    return fstat(folder, &status) == 0 && status.st_gid == getegid();
+}
+
+/* A step that would change nothing is left out: each takes 5 microseconds of ext4's journal. */
+static int write_one(int folder, const new_file *file, int has_our_group)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(folder, file->name, flags, 0600);
+    const int is_ours =
+        has_our_group &&
+        (file->uid < 0 || (file->uid == (long long)geteuid() && file->gid == (long long)getegid()));
+    /* Only its owner reads it before it is given away; set-user-ID comes after that. */
+    const mode_t first_mode = is_ours ? (mode_t)file->mode & 0777 : 0600;
+    int fd = openat(folder, file->name, flags, first_mode);
     if (fd < 0 && errno == EEXIST) { /* a run that was killed has left it */
         if (unlinkat(folder, file->name, 0) == 0)
-            fd = openat(folder, file->name, flags, 0600);
+            fd = openat(folder, file->name, flags, first_mode);
     }
     if (fd < 0)
         return 0;
@@ -106,11 +119,14 @@ static int write_one(int folder, const new_file *file)
     }
     const struct timespec time = {.tv_sec = (time_t)seconds, .tv_nsec = (long)rest};
     const struct timespec times[2] = {time, time};
+    struct stat made;
     /* The owner comes before the permissions, since it clears set-user-ID; the times come last. */
     const int is_done =
-        write_whole(fd, file->content.buf, (size_t)file->content.len) &&
-        (file->uid < 0 || fchown(fd, (uid_t)file->uid, (gid_t)file->gid) == 0) &&
-        fchmod(fd, (mode_t)file->mode) == 0 && futimens(fd, times) == 0;
+        fstat(fd, &made) == 0 && write_whole(fd, file->content.buf, (size_t)file->content.len) &&
+        (file->uid < 0 || (made.st_uid == (uid_t)file->uid && made.st_gid == (gid_t)file->gid) ||
+         fchown(fd, (uid_t)file->uid, (gid_t)file->gid) == 0) &&
+        ((made.st_mode & 07777) == (mode_t)file->mode || fchmod(fd, (mode_t)file->mode) == 0) &&
+        futimens(fd, times) == 0;
     if ((close(fd) == 0 || errno == EINTR) && is_done) /* Linux has closed it at EINTR */
         return 1;
     unlinkat(folder, file->name, 0);
@@ -157,8 +173,9 @@ static PyObject *native_write_files(PyObject *module, PyObject *args)
     }
     if (taken == count) {
         Py_BEGIN_ALLOW_THREADS
+        const int has_our_group = gives_our_group(folder);
         for (Py_ssize_t at = 0; at < count; at++)
-            files[at].is_done = write_one(folder, files + at);
+            files[at].is_done = write_one(folder, files + at, has_our_group);
         Py_END_ALLOW_THREADS
         undone = list_undone(memory, sizeof *files, count);
     }
@@ -334,7 +351,11 @@ static PyObject *native_read_files(PyObject *module, PyObject *args)
         PyObject *item = tuple_at(kept, taken);
         if (item == NULL || !PyArg_ParseTuple(item, "yL", &file->name, &file->size))
             break;
-        file->content = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)file->size); /* refuses sizes below 0 */
+        if (file->size < 0) {
+            PyErr_SetString(PyExc_ValueError, "the size of a file must not be negative");
+            break;
+        }
+        file->content = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)file->size);
         if (file->content == NULL)
             break;
         file->bytes = PyBytes_AsString(file->content);

@@ -1,0 +1,78 @@
+"""The source of the compiled file functions, built again with sanitizers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="preloads a library as Linux does"),
+    pytest.mark.skipif(
+        not Path(sysconfig.get_path("include"), "Python.h").exists(), reason="needs Python's headers"
+    ),
+]
+
+SOURCE = Path(__file__).parents[2] / "aioglacier" / "files" / "native_files.c"
+
+PROGRAM = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import native_files
+os.chdir(sys.argv[2])
+folder = os.open(".", os.O_RDONLY)
+for count in (0, 1, 300):
+    contents = [os.urandom(number * 37 % 9000) for number in range(count)]
+    files = [(b"%d.part" % at, content, 0o640, -1, -1, -at) for at, content in enumerate(contents)]
+    assert native_files.write_files(folder, files) == []
+    assert native_files.write_files(folder, [(b"x" * 300, b"", 0, -1, -1, 0), *files]) == [0]
+    names = [(b"%d.part" % number, b"%d" % number) for number in range(count)]
+    assert native_files.name_files(folder, names, False) == []
+    assert native_files.name_files(folder, names, True) == list(range(count))
+    wanted = [(b"%d" % number, len(content)) for number, content in enumerate(contents)]
+    found = native_files.read_files(folder, [*wanted, (b"none", 5), (b".", 4096)])
+    assert [one[0] for one in found[:-2]] == contents and found[-2:] == [None, None]
+    shorter = [(name, size - 1) for name, size in wanted if size]
+    assert set(native_files.read_files(folder, shorter)) <= {None}
+    for number in range(count):
+        os.unlink(b"%d" % number)
+for mistake in ([1], [(b"a",)], [(b"a", -1)], [("a", 1)], None, [(b"a\\0", 1)]):
+    for function in (native_files.write_files, native_files.read_files):
+        try:
+            function(folder, mistake)
+        except (TypeError, ValueError):
+            continue
+        raise SystemExit(f"{function} took {mistake}")
+print("sound")
+"""
+
+
+def test_the_module_trips_no_sanitizer(tmp_path: Path) -> None:
+    """Hundreds of files in a call, none, and wrong arguments touch no memory but their own."""
+    built, folder = tmp_path / "built", tmp_path / "folder"
+    built.mkdir()
+    folder.mkdir()
+    flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-fsanitize=address,undefined")
+    flags += ("-fno-sanitize-recover=all", "-shared", "-fPIC", "-DPy_LIMITED_API=0x030B0000")
+    include = f"-I{sysconfig.get_path('include')}"
+    subprocess.run(["gcc", *flags, include, SOURCE, "-o", built / "native_files.abi3.so"], check=True)
+    library = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, built, folder],
+        env=os.environ
+        | {"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"},  # Python keeps memory to its end
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("sound\n", 0), done.stderr
