@@ -152,11 +152,14 @@ class FolderVersion:
         between = None if self.aliases else self.selection.bounds
         pages = self._entries.stored_in(self.tree, upload, self._run, start=start, stop=stop, between=between)
         async for page in pages:
-            yield [
-                stored
-                for stored in page
-                if stored.entry.kind == "file" and stored.entry.size and self.paths_of(stored.entry)
-            ]
+            yield await run_in_thread(partial(self._with_content, page))  # the loop receives meanwhile
+
+    def _with_content(self, page: list[StoredEntry]) -> list[StoredEntry]:
+        return [
+            stored
+            for stored in page
+            if stored.entry.kind == "file" and stored.entry.size and self.paths_of(stored.entry)
+        ]
 
     async def members(self, retrieval: Retrieval) -> AsyncIterator[list[StoredEntry]]:
         """Yield the files of a retrieval by position, also those that are in their places already."""

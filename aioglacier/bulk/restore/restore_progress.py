@@ -53,8 +53,9 @@ class RestoreProgress:
         for path, size, error in placed:
             if error is not None:
                 self.failures.add(path, error)
-            else:
-                self.done(size)
+            else:  # as ``done`` does, without a call for each of a million files
+                self.restored += 1
+                self.restored_size += size
 
     def notices(self) -> Iterable[str]:
         """Yield sentences about paths that differ from what was archived."""
