@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
 
 import pytest
 
 from aioglacier.bulk.formats.bundle_format import BundleTrailer, short_hash
-from aioglacier.bulk.formats.bundle_index import read_index
+from aioglacier.bulk.formats.bundle_index import index_lines, read_index
 from aioglacier.bulk.formats.tar import member_header, padding
 from aioglacier.bulk.formats.zstd import compressor
+from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import IntegrityError
-
-if TYPE_CHECKING:
-    from aioglacier.catalog.folders.entry_records import Entry
 
 GOOD_LINE = {
     "path": "a/file",
@@ -48,6 +46,34 @@ def test_a_line_of_an_index_is_an_entry() -> None:
     """With the permissions that a file can have, and no more."""
     (entry,) = read_all(*index_of(json.dumps(GOOD_LINE).encode()))
     assert (entry.path, entry.size, entry.mode, entry.upload) == (b"a/file", 5, 0o644, 3)
+
+
+@pytest.mark.parametrize("extra", [None, b'{"sparse": true, "xattrs": {"user.\\u00e9": "eA=="}}'])
+@pytest.mark.parametrize("target", [None, b"", b'\xff"\\\n/a'])
+@pytest.mark.parametrize("path", [b"a", b'\xff\xfe "quoted\\" \n\x01', "\u00e9\U0001f600".encode()])
+def test_a_line_is_what_json_makes_of_the_fields(
+    path: bytes, target: bytes | None, extra: bytes | None
+) -> None:
+    """Names of any bytes are escaped, and a field without a value is left out."""
+    for kind, content_hash, position in (("file", b"h" * 32, 0), ("directory", None, None)):
+        entry = Entry(1, path, 2, kind, 5, -6, 7, 8, 9, 0o644, 10, 11, target, extra, content_hash)
+        entry = entry.placed(3, 0, 1024, None, None) if position == 0 else entry
+        fields = {
+            "path": os.fsdecode(path),
+            "kind": kind,
+            "position": position,
+            "stored": None if position is None else 1024,
+            "size": 5,
+            "mtime_ns": -6,
+            "mode": 0o644,
+            "uid": 10,
+            "gid": 11,
+            "tree_hash": None if content_hash is None else content_hash.hex(),
+            "target": None if target is None else os.fsdecode(target),
+            "extra": None if extra is None else json.loads(extra),
+        }
+        expected = json.dumps({name: value for name, value in fields.items() if value is not None})
+        assert index_lines([entry]) == [expected.encode() + b"\n"]
 
 
 @pytest.mark.parametrize(
