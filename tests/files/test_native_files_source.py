@@ -60,8 +60,8 @@ def test_the_module_trips_no_sanitizer(tmp_path: Path) -> None:
     built, folder = tmp_path / "built", tmp_path / "folder"
     built.mkdir()
     folder.mkdir()
-    flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-fsanitize=address,undefined")
-    flags += ("-fno-sanitize-recover=all", "-shared", "-fPIC", "-DPy_LIMITED_API=0x030B0000")
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-fsanitize=address,undefined"]
+    flags += ["-fno-sanitize-recover=all", "-shared", "-fPIC", "-DPy_LIMITED_API=0x030B0000"]
     include = f"-I{sysconfig.get_path('include')}"
     subprocess.run(["gcc", *flags, include, SOURCE, "-o", built / "native_files.abi3.so"], check=True)
     library = subprocess.run(
