@@ -35,7 +35,7 @@ _MOST_SECONDS: Final = 30.0
 _NEAR_SECONDS: Final = 0.5
 
 #: How often a wait checks whether the part is sent.
-_LOOK_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.005
 
 
 class Patience:
