@@ -48,6 +48,7 @@ async def test_a_part_fails_twice_and_then_succeeds(server: LocalGlacier, boto: 
         "met": 3,
         "met_size": 3,
         "struck": 2,
+        "struck_size": 2,
     }
 
 
