@@ -161,14 +161,20 @@ class Prices:
 
 
 def show_amount(amount: float, currency: str) -> str:
-    """Return an amount of money as text; small ones have more digits, ``nan`` is unknown."""
+    """Return an amount of money as text, rounded up; small ones have more digits, ``nan`` is unknown."""
     if math.isnan(amount):
         return f"an unknown amount of {currency}"
-    if amount >= 0.1 or not amount:
-        return f"{amount:,.2f} {currency}"
-    return f"{amount:.{1 - math.floor(math.log10(abs(amount)))}f} {currency}"  # two digits that count
+    is_small = 0 < amount < 0.1
+    digits = 1 - math.floor(math.log10(amount)) if is_small else 2  # two digits that count
+    return f"{_round_up(amount, digits):,.{digits}f} {currency}"
 
 
 def rounded(amount: float) -> float | None:
-    """Return an amount for a JSON record: ``None`` if it is unknown."""
-    return None if math.isnan(amount) else round(amount, 6)
+    """Return an amount for a JSON record, rounded up: ``None`` if it is unknown."""
+    return None if math.isnan(amount) else _round_up(amount, 6)
+
+
+def _round_up(amount: float, digits: int) -> float:
+    """Round up, so that a cost that was shown is enough as a limit."""
+    scale = 10.0**digits
+    return math.ceil(amount * scale - 1e-6) / scale  # a float is a little above the number that it stands for

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _DAY: Final = timedelta(days=1)
 
+#: Sums of floats are off by less, and no request costs so little.
+_TOLERANCE: Final = 1e-9
+
 
 class Charge(NamedTuple):
     """The things that one request is charged for."""
@@ -99,7 +102,7 @@ class Budget:
             CostLimitError: It would. Nothing is counted.
         """
         total = self.cost + self._held + cost
-        if self.limit is None or total <= self.limit:
+        if self.limit is None or total <= self.limit + _TOLERANCE:
             return
         prices, limit = self.prices, self.limit
         lacking = prices.missing if needs is None else needs

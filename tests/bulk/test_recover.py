@@ -31,6 +31,7 @@ from tests.bulk.conftest import (
     picture,
     recover,
     take_inventory,
+    write,
 )
 from tests.bulk.formats.test_bundle_index import index_of
 from tests.bulk.test_kills import run
@@ -255,3 +256,14 @@ async def test_a_plan_asks_for_no_end_that_a_job_retrieves_already(place: Place,
             plan = await recovery.plan()
             assert (plan.jobs, plan.retrieved > 0) == (jobs, bool(jobs))
             await recovery.run()
+
+
+async def test_one_of_two_folders_of_a_name_is_recovered_alone(place: Place, tmp_path: Path) -> None:
+    """The description of a bundle has only the name of its folder; the end of the bundle has its path."""
+    for owner in ("alice", "bob"):
+        await place.sync(write(tmp_path / owner / "docs", {owner: owner.encode()}))
+    await lose_catalog(place)
+    folder = str(tmp_path / "alice" / "docs")
+    assert (await recover(place, folder=folder)).roots == {folder}
+    await place.restore(tmp_path / "back")
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["alice"]

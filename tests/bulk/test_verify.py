@@ -9,7 +9,7 @@ import pytest
 
 from aioglacier.bulk import Trouble
 from aioglacier.core.errors import ConfigurationError
-from tests.bulk.conftest import verify
+from tests.bulk.conftest import verify, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ async def test_a_folder_that_was_just_archived_has_no_findings(
 
 
 async def test_what_was_changed_lost_or_added_is_told(place: Place, tree: Path) -> None:
-    """Each finding has the path and its kind."""
+    """Each by its name and kind."""
     await place.sync(tree)
     (tree / "private").write_bytes(b"other secret")
     (tree / "old").unlink()
@@ -41,7 +41,7 @@ async def test_what_was_changed_lost_or_added_is_told(place: Place, tree: Path) 
         (Trouble.MISSING, "old"),
         (Trouble.UNARCHIVED, "new"),
     }
-    assert found.snapshot().unarchived == 1
+    assert (found.snapshot().unarchived, found.snapshot().troubles) == (1, 3)
 
 
 async def test_a_file_that_has_rotted_is_told_from_one_that_was_changed(place: Place, tree: Path) -> None:
@@ -68,7 +68,7 @@ async def test_a_path_that_sync_cannot_archive_is_a_finding(place: Place, tmp_pa
 
 
 async def test_a_folder_that_was_never_archived_is_an_error(place: Place, tmp_path: Path) -> None:
-    """The message names the command that archives it."""
+    """It says what takes it there."""
     with pytest.raises(ConfigurationError, match="sync"):
         await verify(place, tmp_path)
 
@@ -113,3 +113,15 @@ async def test_what_was_in_a_folder_that_became_a_file_is_missing(place: Place, 
     (tree / "was").write_bytes(b"a file now")
     findings = {each for each in (await verify(place, tree)).findings if each.what != "."}
     assert (Trouble.MISSING, "was/inner") in findings
+
+
+async def test_a_hard_link_that_was_not_archived_with_its_file_has_changed(
+    place: Place, tmp_path: Path
+) -> None:
+    """A sync of one path records the new content for it alone; the link still stands for the old one."""
+    tree = write(tmp_path / "tree", {"file": b"old"})
+    (tree / "link").hardlink_to(tree / "file")
+    await place.sync(tree)
+    (tree / "file").write_bytes(b"newer")
+    await place.sync(tree, only=[b"file"])
+    assert (await verify(place, tree)).findings == [(Trouble.CHANGED, "link")]

@@ -93,7 +93,10 @@ def test_parts_of_an_object_cost_less_than_its_completion() -> None:
         (0.1, "0.10 USD"),
         (1234.5, "1,234.50 USD"),
         (0.099, "0.099 USD"),
-        (0.00012345, "0.00012 USD"),
+        (0.00012345, "0.00013 USD"),
+        (0.00015, "0.00015 USD"),
+        (0.3 - 0.2, "0.10 USD"),
+        (0.121, "0.13 USD"),
         (math.nan, "an unknown amount of USD"),
     ],
 )

@@ -14,6 +14,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.errors import ConnectionLostError, CostLimitError, ServiceError
 from aioglacier.core.limits import GIB, MIB
 from aioglacier.core.models import Archive, ArchiveId, Tier
+from aioglacier.core.prices import rounded
 from aioglacier.core.spending import (
     Budget,
     Charge,
@@ -55,6 +56,26 @@ def test_a_cost_above_the_limit_is_refused_with_both_amounts(prices: Prices) -> 
     budget.cost = 0.6
     with pytest.raises(CostLimitError, match=r"after 0\.60 USD nothing more was sent"):
         budget.check(0.5, "this")
+
+
+@pytest.mark.parametrize("cost", [6.84e-5, 0.000153, 0.1249, 1.0049, 123.456])
+def test_a_cost_that_was_shown_is_enough_as_a_limit(prices: Prices, cost: float) -> None:
+    """Amounts are rounded up, in text and in JSON; a little less is refused."""
+    text = float(prices.show(cost).split()[0])
+    record = rounded(cost)
+    assert record is not None
+    for limit in (text, record, cost):
+        Budget(prices, limit).check(cost, "this")
+    with pytest.raises(CostLimitError):
+        Budget(prices, cost * 0.999).check(cost, "this")
+
+
+def test_a_sum_of_costs_is_not_refused_for_the_error_of_floats(prices: Prices) -> None:
+    """Three times 0.1 is a little more than 0.3 in binary."""
+    budget = Budget(prices, 0.3)
+    for _ in range(3):
+        budget.check(0.1, "this")
+        budget.cost += 0.1
 
 
 def test_an_unknown_cost_passes_no_limit() -> None:

@@ -65,12 +65,12 @@ async def test_a_plan_a_run_and_a_second_run_are_told(
         assert await moving.run(is_dry_run=True) is Exit.DONE
         plan = capsys.readouterr().out
         assert "2 archives to bring to back, 1.95 KiB; 0 there already" in plan
-        assert "2 jobs of tier Expedited to ask for, about 0.020 USD" in plan
+        assert "2 jobs of tier Expedited to ask for, about 0.021 USD" in plan
         assert await old_vault.jobs(glacier.vault("old")) == 0
         assert await moving.run() is Exit.DONE
         out, err = capsys.readouterr()
         assert out.startswith("2 archives brought, 1.95 KiB in ")
-        assert "2 jobs started, about 0.020 USD" in out
+        assert "2 jobs started, about 0.021 USD" in out
         assert "'../c' gets the name '%2E%2E/c'" in err
         assert await moving.run() is Exit.DONE
         assert capsys.readouterr().out.startswith("0 archives brought, 0 bytes, 2 there before in ")
