@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,7 +74,10 @@ def values(parameter: click.Parameter) -> st.SearchStrategy[str]:
     if kind.name in {"size", "rate"}:
         return st.integers(0, 12).map(lambda power: f"{2**power}MiB")
     if kind.name == "time":
-        return st.datetimes().map(lambda time: f"{time.replace(year=2026).isoformat()}Z")
+        year = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31))  # noqa: DTZ001  # what follows is in UTC
+        return year.map(lambda time: f"{time.isoformat()}Z")
+    if kind.name == "i/n":
+        return st.tuples(st.integers(1, 99), st.integers(0, 99)).map(lambda ends: f"{ends[0]}/{sum(ends)}")
     if kind.name == "start-end":
         return st.tuples(st.integers(0, 99), st.integers(0, 99)).map(lambda ends: f"{ends[0]}-{sum(ends)}")
     return texts
