@@ -71,7 +71,7 @@ async def command(
     Each finding is printed. If the folder has only changed since its last sync, the exit code is 3; if a
     file has rotted on this disk, or an archive is not what it should be, it is 4.
     """
-    from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.findings import SERIOUS, Trouble  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
 
     opened = glacier.place(place)
@@ -97,6 +97,11 @@ async def command(
     for finding in verify.findings:
         record = {"event": "finding", "trouble": finding.trouble.value, "what": finding.what}
         session.output.record(record, _finding_text, is_last=False)
+    if any(finding.trouble is Trouble.SUSPECT for finding in verify.findings):
+        session.output.warn(
+            "'sync' sends the files of a suspect archive again, and an inventory that lists it as on record "
+            "ends the doubt; 'delete' takes one that is gone off the record"
+        )
     cost = cost_record(prices, done.cost)
     summarize(session, done, cost, started, _text, vault=place, folder=directory)
     if any(finding.trouble in SERIOUS for finding in verify.findings):

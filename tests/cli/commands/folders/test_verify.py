@@ -29,6 +29,22 @@ def test_verify_tells_rot_from_change_by_its_exit_code(program: Cli, tmp_path: P
     assert "rotten: private" in program("verify", "tree", "photos", code=4).text
 
 
+def test_an_archive_that_another_program_deleted_leaves_the_findings(program: Cli, tmp_path: Path) -> None:
+    """It is suspect once the service denies it, also after a new copy was sent, until it is deleted here."""
+    write(tmp_path / "tree", {"file": b"content"})
+    program("sync", "tree", "photos")
+    archive_id = program("list", "photos", "--json").record["archive_id"]
+    program("delete", "photos", archive_id, "--yes", "--catalog", str(tmp_path / "other.db"))
+    program("restore", "photos", "back", code=3)
+    assert "lost: file" in program("verify", "tree", "photos", code=4).text
+    program("sync", "tree", "photos")
+    found = program("verify", "tree", "photos", code=4)
+    assert found.text.startswith(f"suspect: {archive_id}\n")
+    assert "'delete' takes one that is gone off the record" in found.err
+    program("delete", "photos", archive_id, "--yes")
+    program("verify", "tree", "photos")
+
+
 @pytest.mark.slow
 def test_two_samples_at_once_buy_nothing_twice(tmp_path: Path) -> None:
     """Each MiB of the sample is one job, whichever process starts it, and both find the folder as it was."""
