@@ -25,13 +25,24 @@ class Connection(web.RequestHandler):
         self._refuse = refuse
         #: The body of the request that is being answered.
         self.body: StreamReader | None = None
+        self._has_ended = False
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp always closes
-        """Return whether the connection stays open: it does for a request that has arrived completely."""
-        if self.body is None or not self.body.is_eof() or self.ssl_context is not None:
+        """Return whether the connection stays open: it does for requests that have arrived completely."""
+        if self.ssl_context is not None:
             return False
-        self.close()
+        waiting = self._messages  # behind the request that is being answered
+        if waiting and not waiting[-1][1].is_eof():
+            waiting.pop()  # the rest of its body never comes
+        if not waiting and (self.body is None or not self.body.is_eof()):
+            return False
+        self._has_ended = True
+        self._close_after_last()
         return True
+
+    def _close_after_last(self) -> None:
+        if self._has_ended and not self._messages:
+            self.close()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -41,6 +52,7 @@ class Connection(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self.body = None
+            self._close_after_last()
 
     def handle_error(
         self,

@@ -59,6 +59,15 @@ async def test_an_upload_before_a_closed_half_is_answered(faithful: LocalGlacier
     assert b"x-amz-archive-id: " in answer
 
 
+async def test_all_requests_before_a_closed_half_are_answered(faithful: LocalGlacier) -> None:
+    """Those that wait behind another one, too; only the one whose body was cut is not."""
+    cut = HEAD.replace(b"GET /-/vaults", b"PUT /-/vaults/v/access-policy") + b"Content-Length: 10\r\n\r\nabc"
+    answer = await to_thread.run_sync(exchange, faithful, (HEAD + b"\r\n") * 20 + cut)
+    assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 20
+    answer = await to_thread.run_sync(exchange, faithful, (HEAD + b"\r\n") * 200)
+    assert answer.count(b"HTTP/1.1 200 ") == 200
+
+
 async def test_a_body_cut_by_a_closed_half_gets_no_answer(faithful: LocalGlacier) -> None:
     """A request that has not arrived completely ends with its connection."""
     put = HEAD.replace(b"GET /-/vaults", b"PUT /-/vaults/v/access-policy") + b"Content-Length: 10\r\n\r\nabc"
