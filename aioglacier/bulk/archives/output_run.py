@@ -12,12 +12,12 @@ from aioglacier.bulk.archives.job_bytes import JobBytes, send_part
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.planning import count_parts, part_ranges
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.spending import Charge, budgets
+from aioglacier.core.spending import budgets
 from aioglacier.transfer.download.range_run import JobLook
 from aioglacier.transfer.download.retrieval_source import GlacierOutput
 from aioglacier.transfer.resources import TASK_VERSION
 from aioglacier.transfer.spreading import Spreader
-from aioglacier.transfer.upload.part_run import RunStore, UploadLook
+from aioglacier.transfer.upload.part_run import RunStore, UploadLook, charge_parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -159,14 +159,14 @@ class OutputSpreader(Spreader):
             async def take(done: RunDone) -> None:
                 nonlocal seconds
                 seconds = done.seconds
-                _charge(done.requests - task.parts, 0)
+                charge_parts("UploadPart", done.requests - task.parts)
                 await record(done.parts)
                 for index, size, hashes, receipt in done.parts:
                     engine.prove(index, size, hashes.tree_hash, receipt)
 
             for budget in budgets():  # here, as a worker knows no budget
                 budget.receive(task.size)
-            _charge(task.parts, task.size)
+            charge_parts("UploadPart", task.parts, task.size)
             await self.runner.run(task, take)
             return seconds
 
@@ -183,9 +183,3 @@ class OutputSpreader(Spreader):
         await self.runner.check(JobLook(source))
         await self.runner.check(UploadLook(destination, upload_id))
         self._is_checked = True
-
-
-def _charge(requests: int, size: int) -> None:
-    for budget in budgets():
-        for number in range(requests):
-            budget.charge("UploadPart", Charge(parts=1, stored=0 if number else size))

@@ -10,7 +10,7 @@ import anyio
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.spending import RequestCounter, spending
+from aioglacier.core.spending import Charge, RequestCounter, budgets, spending
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.resources import TASK_VERSION
@@ -91,6 +91,17 @@ class RunDone(NamedTuple):
     requests: int
     seconds: float
     cpu_seconds: float
+
+
+def charge_parts(operation: str, requests: int, size: int = 0) -> None:
+    """Charge requests for parts of so many bytes in all to the budgets here, as a worker knows none.
+
+    Raises:
+        CostLimitError: A budget does not allow them.
+    """
+    for budget in budgets():
+        for number in range(requests):
+            budget.charge(operation, Charge(parts=1, stored=0 if number else size))
 
 
 class UploadLook(NamedTuple):

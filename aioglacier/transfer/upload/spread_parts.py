@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 from aioglacier.core.errors import UploadFailedError, WorkerDiedError
 from aioglacier.core.planning import count_parts
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.spending import Charge, budgets
 from aioglacier.files.reading import FileChangedError
 from aioglacier.files.shared import SharedFile
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.spreading import Spreader
 from aioglacier.transfer.upload.part import check_known_part
-from aioglacier.transfer.upload.part_run import PartRun, UploadLook
+from aioglacier.transfer.upload.part_run import PartRun, UploadLook, charge_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,12 +86,6 @@ class PartSpreader(Spreader):
         destination, part_size = self._store.destination, self._engine.part_size
         operation = "UploadMultipartPart" if destination.key is None else "UploadPart"
 
-        def charge(requests: int, size: int = 0) -> None:  # here, as a worker knows no budget
-            for budget in budgets():
-                for _ in range(requests):
-                    budget.charge(operation, Charge(parts=1, stored=size))
-                    size = 0
-
         async def do(span: Span) -> float:
             task = PartRun(shared, destination, upload_id, part_size, span.first, span.parts)
             seconds = 0.0
@@ -100,11 +93,12 @@ class PartSpreader(Spreader):
             async def take(done: RunDone) -> None:
                 nonlocal seconds
                 seconds = done.seconds
-                charge(done.requests - task.parts if upload_id is not None else 0)
+                if upload_id is not None:
+                    charge_parts(operation, done.requests - task.parts)
                 await self._take(done, known, is_sent=upload_id is not None)
 
             if upload_id is not None:
-                charge(task.parts, task.size)
+                charge_parts(operation, task.parts, task.size)
             try:
                 await self.runner.run(task, take)
             except WorkerDiedError as error:
