@@ -38,7 +38,7 @@ from aioglacier.transfer.upload.writer import UploadOptions
 from tests.scripted import GivenServices
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from aioglacier.client.vault import Vault
@@ -305,6 +305,12 @@ def saved(path: Path, data: bytes = DATA) -> Path:
     """A file with data."""
     path.write_bytes(data)
     return path
+
+
+def blocks(data: bytes, size: int = 300_000) -> Iterator[bytes]:
+    """Yield data piece by piece."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
 
 
 async def upload(
