@@ -7,6 +7,7 @@ recorded part again. Each proven archive has a line in the manifest. Nothing is 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ import anyio
 
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_source import VaultSource
-from aioglacier.bulk.archives.aws_names import AwsNames
+from aioglacier.bulk.archives.aws_names import counted_aws_names
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import CARRIERS, MoveRun, PaceOptions
 from aioglacier.bulk.archives.output_run import OutputSpreader
@@ -37,6 +38,7 @@ from aioglacier.migrate.move_manifest import BucketManifest
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from aioglacier.bulk.archives.move_plan import ArchivePlan
     from aioglacier.bulk.archives.size_rules import SizeRule
@@ -190,16 +192,17 @@ class Migration(PlannedMove):
         await rehearse(target, manifest.folder, tags)
         async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:
             meter = self._meter()
-            plan = await make_plan(
-                self._context,
-                move,
-                options.archives,
-                self._budget.prices,
-                options.pace,
-                meter=meter.count_record,
-                name=_NAMES[options.names](),
-                has_folders=options.names != "aws",  # its keys stay, even if one is the folder of another
-            )
+            with _NAMES[options.names]() as name:
+                plan = await make_plan(
+                    self._context,
+                    move,
+                    options.archives,
+                    self._budget.prices,
+                    options.pace,
+                    meter=meter.count_record,
+                    name=name,
+                    has_folders=options.names != "aws",  # its keys stay, even if one is the folder of another
+                )
             self.costs = meter.total(plan, options.pace.per_day)
             self._plan = plan
             plan.check()  # nothing is paid for yet, so a refusal costs nothing
@@ -265,10 +268,9 @@ def _ids(archive: Archive) -> Sequence[str]:
     return (archive.id,)
 
 
-#: Makers of the functions that name an archive, by ``MigrationOptions.names``: ``AwsNames`` counts names, so
-#: each run needs its own.
-_NAMES: Final[Mapping[str, Callable[[], Callable[[Archive], Sequence[str]]]]] = {
-    "description": lambda: names_of,
-    "id": lambda: _ids,
-    "aws": AwsNames,
+#: The functions that name an archive, by ``MigrationOptions.names``, each for one plan: that of AWS counts.
+_NAMES: Final[Mapping[str, Callable[[], AbstractContextManager[Callable[[Archive], Sequence[str]]]]]] = {
+    "description": lambda: nullcontext(names_of),
+    "id": lambda: nullcontext(_ids),
+    "aws": counted_aws_names,
 }

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from base64 import b64decode
+from contextlib import closing, contextmanager
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aioglacier.core.models import Archive
 
@@ -25,21 +28,33 @@ _FAST_GLACIER: Final = re.compile(r"<m>.*</m>|<ArchiveMetadata>.*</ArchiveMetada
 _PATH: Final = re.compile(r"<(p|Path)>([^<]+)</\1>")
 _JSON: Final = re.compile(r'{\s*\\*".*}\s*')
 
+_CACHE_KIB: Final = 16 * 1024  # the counts of some half a million names
 
-class AwsNames:
-    """Names archives in the order of the inventory; it keeps some 100 bytes for each name in memory."""
+_COUNT: Final = """
+    INSERT INTO counts VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = count + 1 RETURNING count
+"""
 
-    def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
 
-    def __call__(self, archive: Archive) -> Sequence[str]:
-        """Return the name of the next archive, and its id, for the case that the name is taken."""
-        name = aws_name(archive)
-        # Hashes take less memory: two of a million names share one of 64 bits in one of 30 million runs.
-        count = self._counts[hash(name)] = self._counts.get(hash(name), 0) + 1
-        if count > 1:
-            name = f"{name}-{archive.created:%Y-%m-%dT%H:%M:%SZ}-{count}"
-        return name, archive.id
+@contextmanager
+def counted_aws_names() -> Iterator[Callable[[Archive], Sequence[str]]]:
+    """Give a function that names the next archive, and adds its id for the case that the name is taken.
+
+    It counts the names in a temporary file, because a million of them would take 100 MB of memory.
+    """
+    with closing(sqlite3.connect("")) as counts:  # SQLite removes the file of a database without a name
+        counts.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        counts.execute("CREATE TABLE counts (name INTEGER PRIMARY KEY, count INTEGER)")
+
+        def next_name(archive: Archive) -> Sequence[str]:
+            name = aws_name(archive)
+            # Two of a million names share one of 64 bits in one of 30 million runs.
+            digest = blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()
+            ((count,),) = counts.execute(_COUNT, (int.from_bytes(digest, "big", signed=True),))
+            if count > 1:
+                name = f"{name}-{archive.created:%Y-%m-%dT%H:%M:%SZ}-{count}"
+            return name, archive.id
+
+        yield next_name
 
 
 def aws_name(archive: Archive) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
 
-from aioglacier.bulk.archives.aws_names import AwsNames, aws_name
+from aioglacier.bulk.archives.aws_names import aws_name, counted_aws_names
 from aioglacier.core.models import Archive, ArchiveId
 from tests.bulk.archives.conftest import cloud_berry, fast_glacier, mt_aws
 
@@ -53,6 +54,19 @@ def test_formats_that_it_does_not_know_are_names() -> None:
 
 def test_later_archives_of_one_name_get_date_and_number() -> None:
     """The first one keeps the name."""
-    names = AwsNames()
-    given = [names(archive("a", f"I{number}"))[0] for number in range(3)]
+    with counted_aws_names() as name:
+        given = [name(archive("a", f"I{number}"))[0] for number in range(3)]
     assert given == ["a", "a-2014-05-06T07:08:09Z-2", "a-2014-05-06T07:08:09Z-3"]
+
+
+def test_counting_many_names_needs_no_memory() -> None:
+    """The counts are in a file, which goes with the plan."""
+    tracemalloc.start()
+    try:
+        with counted_aws_names() as name:
+            for number in range(20_000):
+                name(archive(f"{number}"))
+            _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200_000
