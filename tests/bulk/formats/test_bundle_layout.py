@@ -6,7 +6,7 @@ import io
 import tarfile
 
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.formats.bundle_format import decode_trailer, member_content
+from aioglacier.bulk.formats.bundle_format import INDEX_NAME, decode_trailer, member_content
 from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.bundle_layout import BundleLayout
 from aioglacier.catalog.folders.entry_records import Entry
@@ -36,10 +36,16 @@ def test_other_programs_read_it_and_the_index_finds_each_member() -> None:
     }
     bundle, size = make(contents)
     with tarfile.open(fileobj=io.BytesIO(bundle)) as read:
-        found = {member.name.encode(): member.size for member in read if not member.name.startswith(".aio")}
-    assert found == {path: len(content) for path, content in contents.items()}
+        *found, page_of_index, _ = read
+    assert {member.name.encode(): member.size for member in found} == {
+        path: len(content) for path, content in contents.items()
+    }
+    facts = {(member.mode, member.uid, member.gid, member.mtime) for member in found}
+    assert facts == {(FILE.mode, FILE.uid, FILE.gid, 7)}
+    assert page_of_index.name == (INDEX_NAME % 0).decode()
     trailer = decode_trailer(bundle, len(bundle))
-    assert (trailer.index_position, trailer.members, trailer.root) == (size, 3, "photos")
+    assert (trailer.index_position, trailer.members) == (size, 3)
+    assert (trailer.host, trailer.root) == ("", "photos")
     index = bundle[size : size + trailer.index_size]
     (page,) = read_index(index, trailer, tree=1, run=1, upload=1, identities=None)
     for entry in page:
@@ -54,6 +60,7 @@ def test_a_bundle_is_never_larger_than_its_capacity() -> None:
     """The room for index and trailer is kept from the beginning, even if the index does not compress."""
     capacity = 64 * 1024
     layout, written = BundleLayout(capacity), 0
+    assert layout.add(FILE._replace(size=100, extra=b'{"x": "%s"}' % (b"0" * capacity))) is None
     while layout.add(FILE._replace(path=b"%d" % written, size=100, extra=b'{"x": "%032x"}' % (7**written))):
         written += 1
     assert written > 20

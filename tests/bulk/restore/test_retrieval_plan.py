@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
+from aioglacier.bulk.restore.retrieval_plan import Needed, needed_of, plan_retrievals
+from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
 from aioglacier.core.models import ArchiveId
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
 
@@ -46,6 +47,41 @@ def test_all_of_an_archive_is_asked_for_without_a_range() -> None:
     (retrieval,) = plan_retrievals([needed(0, 3 * MIB, size=3 * MIB)], 0)
     assert retrieval.byte_range is None
     assert retrieval.size == 3 * MIB
+
+
+def test_the_jobs_of_each_archive_are_used() -> None:
+    """Members in one job come together; the jobs of one archive do not hide those of the next."""
+    jobs = [ByteRange(number * MIB, (number + 1) * MIB) for number in range(10)]
+    members = [
+        *(
+            needed(position, stored)
+            for position, stored in ((5 * MIB, 10), (9 * MIB, 10), (9 * MIB + 10, MIB - 10))
+        ),
+        needed(90 * MIB, 10),
+        needed(0, 10, upload=2),
+    ]
+    asked = {ArchiveId(f"archive-{upload}"): jobs for upload in (1, 2)}
+    planned = list(plan_retrievals(members, 0, asked=asked))
+    assert [(each.upload, each.byte_range, each.members, each.is_asked) for each in planned] == [
+        (1, jobs[5], 1, True),
+        (1, jobs[9], 2, True),
+        (1, ByteRange(90 * MIB, 91 * MIB), 1, False),
+        (2, jobs[0], 1, True),
+    ]
+    assert not any(each.is_whole for each in planned)
+
+
+def test_a_version_says_where_its_content_lies() -> None:
+    """A member has a place in its archive; a file of its own is all of the archive."""
+    file = Entry(1, b"a", 1, "file", 10, 0, 0, 0, 0, 0o644, 0, 0, upload=3)
+    archive = (ArchiveId("a"), 4096, None, None, False)
+    member = StoredEntry(file._replace(position=512, stored=1024), *archive)
+    assert needed_of(member) == Needed(3, archive[0], 4096, 512, 1024, is_whole=False)
+    first = StoredEntry(file._replace(position=0, stored=1024), *archive)
+    assert needed_of(first) == Needed(3, archive[0], 4096, 0, 1024, is_whole=False)
+    whole = needed_of(StoredEntry(file, *archive))
+    assert whole == Needed(3, archive[0], 4096, 0, 4096, is_whole=True)
+    assert [each.is_whole for each in plan_retrievals([whole], 0)] == [True]
 
 
 @given(

@@ -76,3 +76,4 @@ def test_a_folder_has_no_size_or_time_to_be_chosen_by() -> None:
     """A question about files is not answered with folders."""
     assert Selection(SelectionOptions()).selects(version(b"a", "directory"))
     assert not Selection(SelectionOptions(larger=1)).selects(version(b"a", "directory"))
+    assert Selection(SelectionOptions(larger=1)).selects(version(b"a", "hardlink"))

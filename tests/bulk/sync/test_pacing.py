@@ -44,7 +44,7 @@ def test_two_parts_are_enough_for_a_service_nearby() -> None:
     """Until a wait for the first of them takes longer than a service nearby does; then there is no wait."""
     patience = Patience()
     assert all(patience.has_for_two(0.02 * step) for step in range(20))
-    assert [patience.has_for_two(seconds) for seconds in (0.6, 0.0)] == [False, False]
+    assert [patience.has_for_two(seconds) for seconds in (0.5, 0.0)] == [False, False]
     assert patience.is_far
 
 
