@@ -66,12 +66,14 @@ class ArchiveChoice:
     """Decides archive by archive.
 
     Attributes:
+        seen: Archives decided about.
         of_folders: Archives left out because ``sync`` or a stream made them.
         suspect: Archives left out because an inventory contradicts or lacks them.
         found_ids: Those of the ids that are on record.
     """
 
     options: ArchiveOptions
+    seen: int = 0
     of_folders: int = 0
     suspect: int = 0
     found_ids: set[str] = field(default_factory=set)
@@ -96,6 +98,7 @@ class ArchiveChoice:
         options, archive = self.options, told(record)
         if archive.id == NO_ARCHIVE:
             return False
+        self.seen += 1
         if self._ids is not None:
             if archive.id not in self._ids:
                 return False

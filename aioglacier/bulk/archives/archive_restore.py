@@ -99,7 +99,6 @@ class ArchiveRestore(PlannedMove):
         """
         await self._context.look()
         await self._source.learn()
-        await run_in_thread(self._make_root)
         async with opened_move(self._context, self._root, self._options) as move:
             carrier = _FolderCarrier(self._source, move, os.fsencode(self._root), overwrite=self._overwrite)
             # First, because the plan counts every proven file as done.
@@ -108,6 +107,7 @@ class ArchiveRestore(PlannedMove):
             self._plan = plan
             plan.check()
             self._budget.check(plan.cost, "this restore")
+            await run_in_thread(self._make_root)
             await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for
             async with self._context.spending(self._budget):
                 shard = self._options.shard

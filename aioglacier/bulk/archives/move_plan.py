@@ -41,6 +41,7 @@ class ArchivePlan:
     """The work and the cost of a restore or a move of archives.
 
     Attributes:
+        place, seen: The vault or the bucket, and how many archives it has on record.
         archives, size: Archives that are selected and not at the target, and their bytes.
         asked, asked_size: Those of them whose job an earlier run requested, and their bytes.
         done: Archives that are at the target.
@@ -54,6 +55,8 @@ class ArchivePlan:
         names: The first of those, each with the name that it gets.
     """
 
+    place: str = ""
+    seen: int = 0
     archives: int = 0
     size: int = 0
     asked: int = 0
@@ -82,19 +85,22 @@ class ArchivePlan:
         if self.unmatched:
             named = ", ".join(repr(each) for each in self.unmatched[:_TOLD])
             raise ConfigurationError(
-                f"no archive on record meets {named}; read the inventory of a vault, or choose by other "
-                "patterns: as in a .gitignore, '*.jpg' anywhere, /2024/ at the top"
+                f"no archive on record for {self.place} meets {named}; read the inventory of a vault, or "
+                "choose by other patterns: as in a .gitignore, '*.jpg' anywhere, /2024/ at the top"
             )
-        if not self.archives and not self.done and not self.elsewhere:
+        if self.archives or self.done or self.elsewhere:
+            return
+        if not self.seen:
             raise ConfigurationError(
-                "no archive on record is selected"
-                + (
-                    f" ({self.of_folders} of folders left out: see 'catalog recover')"
-                    if self.of_folders
-                    else ""
-                )
-                + "; read the inventory of a vault first, or choose by other conditions"
+                f"no archive is on record for {self.place}; read the inventory of a vault first"
             )
+        left_out = (
+            f" ({self.of_folders} of folders left out: see 'catalog recover')" if self.of_folders else ""
+        )
+        raise ConfigurationError(
+            f"none of the {self.seen:,} archives on record for {self.place} is selected{left_out}; choose by "
+            "other conditions"
+        )
 
     def notices(self) -> list[str]:
         """Return sentences about archives that were left out or have other names."""
@@ -158,7 +164,7 @@ async def foresee(
     Without ``prices``, the cost is that of the meter alone.
     """
     move = await context.catalog.moves.find(context.key, target)
-    plan, choice = ArchivePlan(), ArchiveChoice(options)
+    plan, choice = ArchivePlan(context.name), ArchiveChoice(options)
     async for selected in choice.pages(context):
         page = _take_shard(selected, options.shard, plan)
         known = await context.catalog.moves.known(move, page) if move is not None else {}
@@ -180,7 +186,7 @@ async def make_plan(
 ) -> ArchivePlan:
     """Record the archives that are selected and not part of the move yet, with their names."""
     moves = context.catalog.moves
-    plan, choice = ArchivePlan(), ArchiveChoice(options)
+    plan, choice = ArchivePlan(context.name), ArchiveChoice(options)
     async for selected in choice.pages(context):
         # All of them, although other shards bring some: a name may depend on those before.
         names_by_number = {record.number: name(told(record)) for record in selected}
@@ -232,6 +238,7 @@ def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
 
 def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices | None) -> ArchivePlan:
     plan.of_folders, plan.suspect, plan.unmatched = choice.of_folders, choice.suspect, choice.unmatched
+    plan.seen = choice.seen
     if prices is None:
         return plan
     plan.cost = sum(prices.retrieval(tier, sums.size, sums.archives) for tier, sums in plan.jobs.items())

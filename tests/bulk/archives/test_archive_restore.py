@@ -158,6 +158,7 @@ async def test_a_cost_above_the_limit_asks_for_nothing(old_vault: OldVault, tmp_
         with pytest.raises(CostLimitError):
             await ArchiveRestore(vault, tmp_path / "back", budget(plan.cost / 2)).run()
         assert await old_vault.jobs(vault) == 0
+        assert not (tmp_path / "back").exists()
 
 
 async def test_a_link_in_the_target_is_never_followed(old_vault: OldVault, tmp_path: Path) -> None:

@@ -23,11 +23,15 @@ PRICES = budget().prices
 
 
 def test_a_plan_that_misses_what_was_named_is_refused() -> None:
-    """A plan without archives is refused, too; one whose archives are all there is not."""
-    for plan in (ArchivePlan(archives=1, unmatched=["x"]), ArchivePlan(), ArchivePlan(of_folders=2)):
-        with pytest.raises(ConfigurationError):
+    """A plan without archives is refused, too, with the reason; one whose archives are all there is not."""
+    for plan, reason in (
+        (ArchivePlan("v", 3, archives=1, unmatched=["x"]), "no archive on record for v meets 'x'"),
+        (ArchivePlan("v"), "no archive is on record for v; read the inventory"),
+        (ArchivePlan("v", 2000, of_folders=2), r"none of the 2,000 archives .* \(2 of folders left out"),
+    ):
+        with pytest.raises(ConfigurationError, match=reason):
             plan.check()
-    ArchivePlan(done=1).check()
+    ArchivePlan("v", 1, done=1).check()
 
 
 def test_notices_name_what_is_left_out() -> None:
