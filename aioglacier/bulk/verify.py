@@ -27,8 +27,8 @@ from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import OPEN, hash_opened
 from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, ScanRules, signed, storable_time
 from aioglacier.bulk.vault_sample import VaultSample
-from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.folders.entry_records import Standing
+from aioglacier.catalog.inventories.inventory_merge import INVENTORY_ALLOWANCE
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError, VaultNotFoundError
 from aioglacier.core.limits import LEAF_SIZE

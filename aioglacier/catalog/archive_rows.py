@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import Archive, ArchiveId
 
+#: Archives read, or written by one statement, at a time. On a busy machine 1,000 kept the interpreter, and so
+#: the event loop, for 50 ms; 250 kept it for 6 ms, and are hardly slower.
+PAGE: Final = 250
+
 
 class KnownArchive(NamedTuple):
     """The facts of an archive on record that are compared with another of the same id."""

@@ -8,37 +8,21 @@ no proof that anything is stored, so what lies in it is archived again.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio.lowlevel
-
 from aioglacier.catalog.archive_rows import (
+    PAGE,
     Keeping,
     KnownArchive,
     doubt_missing,
-    find_known,
-    insert_archives,
     is_sound,
     keep_rows,
     known_archive,
-    repair_row,
-    see_archives,
-    suspect_archives,
-    trust_archives,
 )
+from aioglacier.catalog.inventories.inventory_merge import merge_inventory
 from aioglacier.catalog.object_rows import LIST_OBJECTS, find_object_facts
-from aioglacier.catalog.records import (
-    ArchiveKind,
-    ArchiveNumber,
-    ArchiveRecord,
-    ArchiveState,
-    MergeResult,
-    VaultTotals,
-)
+from aioglacier.catalog.records import ArchiveKind, ArchiveNumber, ArchiveRecord, ArchiveState, VaultTotals
 from aioglacier.catalog.storage.columns import count_microseconds, instant_of, optional, unescape_path
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import marks
@@ -51,29 +35,17 @@ from aioglacier.catalog.vaults import (
     keep_vault,
     list_vaults,
 )
-from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.records import UploadNumber, VaultKey
+    from aioglacier.catalog.records import MergeResult, UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import ObjectFacts
 
-#: Archives read, or written by one statement, at a time. On a busy machine 1,000 kept the interpreter, and so
-#: the event loop, for 50 ms; 250 kept it for 6 ms, and are hardly slower.
-_PAGE: Final = 250
-
 _log: Final = logging.getLogger("aioglacier.catalog")
-
-#: How long after it was made an archive may be missing in an inventory, which is a day old and made about
-#: once a day (Guide, "Downloading a Vault Inventory").
-INVENTORY_ALLOWANCE: Final = timedelta(days=3)
-
-#: Archives merged in one transaction.
-_TRANSACTION: Final = 5000
 
 _IS_THERE: Final = f"state <> '{ArchiveState.DELETED}'"
 _SELECT: Final = f"SELECT place, state, source, upload, seen, {', '.join(KnownArchive._fields)} FROM archives"  # noqa: S608  # names of ours
@@ -182,29 +154,9 @@ class Archives(Records):
         Raises:
             CatalogMismatchError: It is the inventory of a vault with another name.
         """
-        total = MergeResult(0, 0, 0)
-        counted = 0
-        async for batch in _batches(archives):
-            for archive in batch:
-                if archive.vault not in {"", key.vault}:
-                    raise CatalogMismatchError(
-                        "the inventory is of another vault", recorded=str(key), found=archive.vault
-                    )
-            if is_dry_run:
-                result = await self._database.read(partial(_foresee, key=key, archives=batch))
-            else:
-                result = await self._database.write(
-                    partial(_merge, key=key, archives=batch, inventoried=inventoried)
-                )
-            total = _sum([total, result])
-            # Each time that the vault has become several times as large.
-            if total.added > 4 * counted and not is_dry_run:
-                await self._database.write(_count_archives)
-                counted = total.added
-        if not is_whole or is_dry_run:  # a part of a list proves nothing of what it lacks
-            return total
-        missing = await self._database.write(lambda connection: _note_inventory(connection, key, inventoried))
-        return total._replace(missing=missing)
+        return await merge_inventory(
+            self._database, key, archives, inventoried=inventoried, is_whole=is_whole, is_dry_run=is_dry_run
+        )
 
     async def get(self, key: VaultKey, archive_id: ArchiveId) -> ArchiveRecord | None:
         """Return the archive with this id."""
@@ -285,7 +237,7 @@ class Archives(Records):
             yield record
 
     async def _list(self, key: VaultKey, condition: str, *values: object) -> AsyncIterator[ArchiveRecord]:
-        condition = f"place = ? AND number > ? AND {condition} ORDER BY number LIMIT {_PAGE}"
+        condition = f"place = ? AND number > ? AND {condition} ORDER BY number LIMIT {PAGE}"
 
         def page(last: ArchiveRecord | None, connection: Connection) -> list[ArchiveRecord]:
             after = last.number if last else 0
@@ -344,120 +296,6 @@ def _keep_archives(
         named = archive if archive.vault == key.vault else replace(archive, vault=key.vault)
         made.append(ArchiveRecord(kept.number, key, named, state, kept.source, kept.upload, kept.seen))
     return made
-
-
-async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> AsyncIterator[list[Archive]]:
-    batch: list[Archive] = []
-    async for archive in archives if isinstance(archives, AsyncIterable) else _each(archives):
-        batch.append(archive)
-        if len(batch) % _PAGE == 0:
-            await anyio.lowlevel.checkpoint()  # the maker of the archives may never wait for anything
-        if len(batch) == _TRANSACTION:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-async def _each(archives: Iterable[Archive]) -> AsyncIterator[Archive]:
-    for archive in archives:
-        yield archive
-
-
-def _merge(
-    connection: Connection, key: VaultKey, archives: Sequence[Archive], inventoried: datetime
-) -> MergeResult:
-    number = keep_vault(connection, key)
-    results = [MergeResult(0, 0, 0)]
-    for at in range(0, len(archives), _PAGE):
-        sorted_ = _sort_out(connection, number, archives[at : at + _PAGE])
-        _write_sorted(connection, number, sorted_, inventoried)
-        results.append(sorted_.result())
-    return _sum(results)
-
-
-def _count_archives(connection: Connection) -> None:
-    """Let PostgreSQL count the rows; otherwise it reads a whole vault for each few archives."""
-    if connection.dialect == "postgresql":
-        connection.rows("ANALYZE archives")
-
-
-def _foresee(connection: Connection, key: VaultKey, archives: Sequence[Archive]) -> MergeResult:
-    number = find_vault(connection, key)
-    return _sum(
-        _sort_out(connection, number, archives[at : at + _PAGE]).result()
-        for at in range(0, len(archives), _PAGE)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """Archives of an inventory, sorted by how they differ from the catalog."""
-
-    new: dict[str, Archive] = field(default_factory=dict)
-    confirmed: list[int] = field(default_factory=list)
-    conflicting: set[int] = field(default_factory=set)
-    damaged: dict[int, Archive] = field(default_factory=dict)
-    repeated: list[str] = field(default_factory=list)
-    contradictory: set[ArchiveId] = field(default_factory=set)
-
-    def result(self) -> MergeResult:
-        confirmed = len(self.confirmed) + len(self.damaged) + len(self.repeated)
-        return MergeResult(len(self.new), confirmed, len(self.conflicting) + len(self.contradictory))
-
-
-def _sum(results: Iterable[MergeResult]) -> MergeResult:
-    return MergeResult(*(sum(counts) for counts in zip(*results, strict=True)))
-
-
-def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> _Sorted:
-    known = find_known(connection, key, [archive.id for archive in archives])
-    found = _Sorted()
-    for archive in archives:
-        if (row := known.get(archive.id)) is not None:
-            if not is_sound(row):  # the service has the right values
-                found.damaged[row.number] = archive
-            elif (row.size, row.tree_hash) == (archive.size, archive.tree_hash):
-                found.confirmed.append(row.number)
-            else:
-                found.conflicting.add(row.number)
-        # The first of this id in the list.
-        elif (first := found.new.setdefault(archive.id, archive)) is archive:
-            pass
-        elif (first.size, first.tree_hash) == (archive.size, archive.tree_hash):
-            found.repeated.append(archive.id)
-        else:
-            found.contradictory.add(archive.id)
-    return found
-
-
-def _write_sorted(connection: Connection, key: int, found: _Sorted, inventoried: datetime) -> None:
-    if found.new:
-        insert_archives(connection, key, found.new.values(), inventoried)
-    for number, archive in found.damaged.items():
-        repair_row(connection, number, archive)
-    if found.confirmed:
-        # Before they are seen: a doubt of the same date ends by the date seen before.
-        trust_archives(connection, found.confirmed, inventoried)
-    seen = [*found.confirmed, *found.damaged, *found.conflicting]
-    if seen:
-        see_archives(connection, seen, inventoried)
-    doubted = [*found.conflicting]
-    if found.contradictory:
-        doubted += [row.number for row in find_known(connection, key, [*found.contradictory]).values()]
-    if doubted:
-        suspect_archives(connection, doubted, inventoried)
-
-
-def _note_inventory(connection: Connection, key: VaultKey, inventoried: datetime) -> int:
-    """Record the date of a whole inventory, and doubt what it lacks; return how many archives that is."""
-    number, instant = keep_vault(connection, key), count_microseconds(inventoried)
-    connection.rows(
-        "UPDATE places SET inventoried = ? WHERE number = ? AND (inventoried IS NULL OR inventoried < ?)",
-        (instant, number, instant),
-    )
-    made_before = instant - INVENTORY_ALLOWANCE // timedelta(microseconds=1)  # no date lies before the year 1
-    return doubt_missing(connection, number, inventoried, "created < ?", made_before)
 
 
 def _select(connection: Connection, condition: str, values: Sequence[object]) -> list[ArchiveRecord]:

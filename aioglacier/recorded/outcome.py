@@ -25,7 +25,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from aioglacier.catalog import ArchiveState, UploadState
-from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
+from aioglacier.catalog.inventories.inventory_merge import INVENTORY_ALLOWANCE
 from aioglacier.core.errors import (
     CatalogMismatchError,
     InvalidParameterError,

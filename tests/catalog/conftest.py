@@ -172,6 +172,11 @@ def mounting_child(program: str, *arguments: str | Path) -> Iterator[Running]:
             process.kill()
 
 
+async def ids(records: AsyncIterator[ArchiveRecord]) -> list[str]:
+    """Return the ids of listed archives."""
+    return [record.archive.id async for record in records]
+
+
 def outcome(process: Running) -> str:
     """Return the output of a child that ended well."""
     output, errors = process.communicate(timeout=60)

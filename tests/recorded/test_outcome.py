@@ -8,7 +8,7 @@ import pytest
 
 import aioglacier
 from aioglacier.catalog import ArchiveRecord, ArchiveState, UploadRecord, UploadState, VaultKey
-from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
+from aioglacier.catalog.inventories.inventory_merge import INVENTORY_ALLOWANCE
 from aioglacier.catalog.records import ArchiveNumber, UploadNumber
 from aioglacier.core.errors import OutcomeUnknownError
 from aioglacier.core.models import ArchiveId

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aioglacier.catalog import Catalog, VaultKey
-    from aioglacier.catalog.inventory_document import InventoryDocument
+    from aioglacier.catalog.inventories.inventory_document import InventoryDocument
     from aioglacier.catalog.reports import Share, VaultReport
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
@@ -238,8 +238,8 @@ def _diff(session: Session, older: str, newer: str) -> None:
     OLDER and NEWER are as the service wrote them, or as this program exported them, in JSON or CSV
     ('inventory VAULT --output FILE'), and may be of any size: a temporary file keeps the older one.
     """
-    from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # loads sqlite3
-    from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
+    from aioglacier.catalog.inventories import inventory_diff as comparing  # noqa: PLC0415  # loads sqlite3
+    from aioglacier.catalog.inventories.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
 
     counts = dict.fromkeys(comparing.Change, 0)
     old, new = InventoryDocument(Path(older)), InventoryDocument(Path(newer))
@@ -284,7 +284,7 @@ def _rebuild(
     or does not list although it is three days older, is suspect from then on. So is one that it
     lists twice with different sizes or tree hashes. You can run this again without harm.
     """
-    from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
+    from aioglacier.catalog.inventories.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
     from aioglacier.cli.shared.job_waiting import warn_of_doubts  # noqa: PLC0415  # not needed for help
 
     session.begins_catalog = not dry_run

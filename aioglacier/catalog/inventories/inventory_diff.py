@@ -23,7 +23,7 @@ from aioglacier.core.models import Archive, ArchiveId
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from aioglacier.catalog.inventory_document import InventoryDocument
+    from aioglacier.catalog.inventories.inventory_document import InventoryDocument
 
 _TOGETHER: Final = 2000
 _CACHE_KIB: Final = 16 * 1024

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.catalog.inventory_document import InventoryDocument
+from aioglacier.catalog.inventories.inventory_document import InventoryDocument
 from aioglacier.cli.render.listing import csv_line, harmless
 from aioglacier.core.errors import InventoryError
 from tests.catalog.conftest import archive

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from aioglacier.catalog.inventory_diff import Change, compare
-from aioglacier.catalog.inventory_document import InventoryDocument
+from aioglacier.catalog.inventories.inventory_diff import Change, compare
+from aioglacier.catalog.inventories.inventory_document import InventoryDocument
 from aioglacier.core.errors import InventoryError
 from tests.catalog.conftest import NOON, ROOT, archive
 
@@ -147,8 +147,8 @@ def test_memory_stays_the_same_for_a_large_inventory(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from aioglacier.catalog.inventory_diff import *
-from aioglacier.catalog.inventory_document import InventoryDocument
+from aioglacier.catalog.inventories.inventory_diff import *
+from aioglacier.catalog.inventories.inventory_document import InventoryDocument
 older, newer = (InventoryDocument(Path(one)) for one in sys.argv[1:])
 print(sum(len(some) for some in compare(older, newer)))
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -1,0 +1,1 @@
+"""Inventories of vaults: read from files, compared with each other, and merged into the records."""
