@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,12 +160,12 @@ def test_pytest(tmp_path: Path, block: str) -> None:
     """The tests pass in a fresh run of pytest, with warnings as errors."""
     (tmp_path / "test_it.py").write_text(block)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     # A base folder of its own: pytest would remove those of earlier runs, this one's too.
-    command.append(f"--basetemp={tmp_path / 'temporary'}")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout
-    assert f"{len(IS_TEST.findall(block))} passed" in done.stdout
+    base = f"--basetemp={tmp_path / 'temporary'}"
+    words = ["-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio", base]
+    code, out, _ = forks("pytest").run(words, cwd=tmp_path, env=os.environ)
+    assert code == 0, out.decode()
+    assert f"{len(IS_TEST.findall(block))} passed" in out.decode()
 
 
 def test_the_control_endpoints(reader: Reader) -> None:

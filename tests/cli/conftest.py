@@ -65,6 +65,7 @@ class Cli:
     folder: Path
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    program: str = "aioglacier"
 
     def __call__(
         self,
@@ -74,7 +75,7 @@ class Cli:
         environment: Mapping[str, str] | None = None,
     ) -> Done:
         """Run it to its end, which must be this exit code, and never a traceback or a secret."""
-        actual, out, err = forks().run(
+        actual, out, err = forks(self.program).run(
             [*self.arguments, *arguments], cwd=self.folder, env=self.env(environment), stdin=stdin or b""
         )
         return self.judge(actual, out, err, code)
@@ -109,7 +110,7 @@ class Cli:
     def started(self, *arguments: str, **settings: Any) -> Iterator[Fork]:
         """Run it in the background; what is left of it in the end is killed."""
         settings = {"cwd": self.folder, "env": self.env(), **settings}
-        with forks().start([*self.arguments, *arguments], **settings) as run:
+        with forks(self.program).start([*self.arguments, *arguments], **settings) as run:
             try:
                 yield run
             finally:

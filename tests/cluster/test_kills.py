@@ -20,9 +20,12 @@ from aioglacier.server import Fault, LocalGlacier
 from aioglacier.server.requests.faults import FaultKind
 from aioglacier.testing.served import ServedGlacier, serving
 from tests.cli.conftest import MIB, Cli, data, wait_for
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.forking import Fork
 
 SIZE = 64 * MIB
 
@@ -33,8 +36,8 @@ class Rack:
 
     glacier: ServedGlacier
     cli: Cli
-    scheduler: subprocess.Popen[bytes]
-    workers: list[subprocess.Popen[bytes]]
+    scheduler: Fork
+    workers: list[Fork]
 
     def sent(self) -> int:
         """Parts that have reached the service."""
@@ -47,11 +50,10 @@ class Rack:
 
 
 @contextmanager
-def started(*arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def started(*arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[Fork]:
     """A process of Dask."""
-    command = [sys.executable, "-m", *arguments]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=folder, env=environment, **quiet) as process:  # type: ignore[call-overload]  # the values are mixed
+    with forks("dask").start(arguments, cwd=folder, env=environment, **quiet) as process:
         try:
             yield process
         finally:
@@ -65,25 +67,27 @@ def rack(tmp_path: Path) -> Iterator[Rack]:
         server = LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0, is_durable=False)
         glacier = stack.enter_context(serving(server))
         glacier.add_faults(Fault("UploadMultipartPart", kind=FaultKind.DELAY, seconds=0.1, count=1 << 30))
-        arguments = ("--endpoint-url", glacier.url, "--region", "us-east-1", "--json")
-        cli = Cli(tmp_path, arguments, {**glacier.environment, "PYTHONWARNINGS": "default"})
+        arguments = ("aioglacier", "--endpoint-url", glacier.url, "--region", "us-east-1", "--json")
+        cli = Cli(tmp_path, arguments, {**glacier.environment, "PYTHONWARNINGS": "default"}, "dask")
         environment = {**os.environ, **cli.env()}
         about = tmp_path / "scheduler.json"
 
-        def start(*words: str) -> subprocess.Popen[bytes]:
+        def start(*words: str) -> Fork:
             return stack.enter_context(started(*words, folder=tmp_path, environment=environment))
 
         scheduler = start(
-            "distributed.cli.dask_scheduler",
-            *("--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={about}"),
+            "scheduler", *("--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={about}")
         )
         wait_for(about.exists, seconds=60)
         address = json.loads(about.read_text())["address"]
-        worker = ("distributed.cli.dask_worker", address, "--nthreads=1", "--no-nanny", "--no-dashboard")
+        worker = ("worker", address, "--nthreads=1", "--no-nanny", "--no-dashboard")
         workers = [start(*worker), start(*worker)]
         cli("vault", "create", "v")
         yield Rack(
-            glacier, Cli(tmp_path, (*arguments, "--cluster", address), cli.environment), scheduler, workers
+            glacier,
+            Cli(tmp_path, (*arguments, "--cluster", address), cli.environment, "dask"),
+            scheduler,
+            workers,
         )
 
 
@@ -132,7 +136,7 @@ def test_kills_of_coordinator_worker_and_scheduler(size: int, rack: Rack) -> Non
     failed = rack.cli.judge(coordinator.returncode, out, err, 5).error
     assert failed["error"] == "UploadFailedError"
     assert failed["upload_id"]
-    alone = Cli(folder, rack.cli.arguments[:-2], rack.cli.environment)
+    alone = Cli(folder, rack.cli.arguments[:-2], rack.cli.environment, "dask")
     made.append(alone(*upload).record)
 
     assert [bytes.fromhex(each["tree_hash"]) for each in made] == expected

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.forking import forks
 
 pytestmark = pytest.mark.slow
 
@@ -24,12 +27,18 @@ ANYIO = ("-p", "no:asyncio")
 ASYNCIO = ("-o", "asyncio_default_fixture_loop_scope=function")
 
 
-def run(pytester: pytest.Pytester, *options: str, passed: int = 0, failed: int = 0, errors: int = 0) -> str:
-    """Run the written tests in another process, and return its output."""
+def printed_by(pytester: pytest.Pytester, *options: str) -> str:
+    """Return the output of another process of pytest, in the folder of the test."""
+    words = ["-p", "no:cacheprovider", f"--basetemp={pytester.path / 'base'}", *options]
+    return forks("pytest").run(words, cwd=pytester.path, env=os.environ)[1].decode()
+
+
+def run(pytester: pytest.Pytester, *options: str, **expected: int) -> str:
+    """Run the written tests in another process, check their outcomes, and return its output."""
     pytester.path.joinpath("pytest.ini").write_text(INI)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *options, timeout=60)
-    result.assert_outcomes(passed=passed, failed=failed, errors=errors)
-    return result.stdout.str()
+    printed = printed_by(pytester, *options)
+    assert pytest.RunResult.parse_summary_nouns(printed.splitlines()) == expected, printed
+    return printed
 
 
 def test_importing_the_plugin_loads_no_server_and_no_client_of_aws() -> None:
@@ -152,8 +161,8 @@ def test_an_async_test_runs_under_pytest_asyncio_by_itself(pytester: pytest.Pyte
 
 def test_the_plugin_tells_its_manual(pytester: pytest.Pytester) -> None:
     """``pytest --fixtures`` and ``--markers`` list the public fixtures and the marker only."""
-    fixtures = pytester.runpytest_subprocess("--fixtures", *ANYIO, timeout=60).stdout.str()
+    fixtures = printed_by(pytester, "--fixtures", *ANYIO)
     assert "local_glacier -- " in fixtures
     assert "_glacier_of" not in fixtures
-    markers = pytester.runpytest_subprocess("--markers", *ANYIO, timeout=60).stdout.str()
+    markers = printed_by(pytester, "--markers", *ANYIO)
     assert "@pytest.mark.local_glacier(**options)" in markers
