@@ -26,6 +26,7 @@ from aioglacier.core.errors import (
     TargetError,
     UploadLockedError,
 )
+from aioglacier.tasks.room import Room
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Fetcher:
         self._progress = progress
         self._gap = gap
         self._delivery = ContentDelivery(options.identities, version, progress)
-        self._ahead = _Ahead(options.ahead)
+        self._ahead = Room(options.ahead)  # bytes that jobs retrieve and that are not fetched yet
 
     async def run(self, retrievals: Sequence[Retrieval]) -> None:
         """Fetch all contents, and report the paths that failed."""
@@ -127,12 +128,12 @@ class Fetcher:
     ) -> None:
         async with give:
             for retrieval in retrievals:
-                await self._ahead.wait_for_room(retrieval.size)
+                await self._ahead.enter(retrieval.size)
                 try:
                     content = await self._retriever.get(retrieval.archive_id, retrieval.byte_range)
                 except GONE:
                     await self._doubt(retrieval.archive_id)
-                    self._ahead.fetched(retrieval.size)
+                    self._ahead.leave(retrieval.size)
                     continue
                 self._progress.waiting += 1
                 await give.send(_Asked(retrieval, content))
@@ -149,7 +150,7 @@ class Fetcher:
         async with self._placing() as placer, take:
             async for asked in take:
                 await self._fetch_patiently(asked, placer)
-                self._ahead.fetched(asked.retrieval.size)
+                self._ahead.leave(asked.retrieval.size)
 
     async def _fetch_patiently(self, asked: _Asked, placer: Placer) -> None:
         try:
@@ -248,24 +249,3 @@ class Fetcher:
                 continue  # the plan has it as taken
             missing.append(stored)
         return missing
-
-
-class _Ahead:
-    """The bytes that jobs retrieve and that are not fetched yet, up to a limit; one job is always allowed."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-        self._less = anyio.Event()
-
-    async def wait_for_room(self, size: int) -> None:
-        """Wait until a job of this size may be started."""
-        while self._size and self._size + size > self._limit:
-            self._less = anyio.Event()
-            await self._less.wait()
-        self._size += size
-
-    def fetched(self, size: int) -> None:
-        """Count a job that is over."""
-        self._size -= size
-        self._less.set()

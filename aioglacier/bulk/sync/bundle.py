@@ -1,7 +1,8 @@
 """Writes bundles: archives of many members with an index at the end; after a full one the next begins.
 
 The catalog records the upload, and the service begins it, before the first member is written. Members are
-recorded while they are sent, some thousands at a time, and count once the archive is proven.
+recorded while they are sent, some thousands at a time, and count once the archive is proven. The pages of the
+index are made meanwhile, too; those of a bundle with very many members are made from the records at its end.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from anyio.streams.memory import MemoryObjectReceiveStream
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, UploadRecord
     from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
+    from aioglacier.tasks.room import Room
 
 _RECORDED_AT_ONCE: Final = 4000
 
@@ -47,6 +49,9 @@ _RECORDED_AT_ONCE: Final = 4000
 #: pages above 64 MiB.
 _INDEX_LINES: Final = 8192
 _INDEX_PAGE: Final = 16 * MIB
+
+#: Bytes of pages that are kept until the end of a bundle: those of 150,000 members.
+_INDEX_KEPT: Final = 8 * MIB
 
 
 class BundleWriter:
@@ -76,6 +81,7 @@ class BundleWriter:
         self._run = run
         self._paced = writer
         self._recipients = recipients
+        self._index: _Index | None = _Index(record, recipients)
         self._waiting: list[Entry] = []
 
     @property
@@ -115,7 +121,7 @@ class BundleWriter:
             return self.archive
 
     async def _finish(self, sidecar: SidecarFile) -> None:
-        await self._flush()  # the index is made from the records
+        await self._flush()  # the index may be made from the records
         start = self.writer.position
         index_hash = await self._write_index(sidecar)
         self.record = record = replace(
@@ -131,40 +137,80 @@ class BundleWriter:
 
     async def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if self._index is not None:
+            await run_in_thread(partial(self._index.add, waiting))
+            if self._index.size > _INDEX_KEPT:
+                self._index = None
         await self._catalog.entries.add(waiting)
 
+    async def _pages(self) -> AsyncIterator[bytes]:
+        if self._index is None:
+            async for page in _index_pages(self._catalog, self.record, self._recipients):
+                yield page
+            return
+        await run_in_thread(self._index.end_page)
+        for page in self._index.take():
+            yield page
+
     async def _write_index(self, sidecar: SidecarFile) -> bytes:
-        """Write the index from the records, page by page; return its hash."""
+        """Write the index, page by page; return its hash."""
         hasher = hashlib.sha256()
-        async for page in _index_pages(self._catalog, self.record, self._recipients):
+        async for page in self._pages():
             hasher.update(page)
             await self._paced.write(page)
             await sidecar.write(page)
         return hasher.digest()[:16]
 
 
+class _Index:
+    """The pages of an index that were made and not yet taken.
+
+    Attributes:
+        size: Their bytes.
+    """
+
+    def __init__(self, bundle: BundleRecord, recipients: Recipients | None) -> None:
+        self.size = 0
+        self._pages: list[bytes] = []
+        self._lines: list[bytes] = []
+        self._lines_size = 0
+        self._format = (bundle.compression, recipients)
+        self._numbers = itertools.count()
+
+    def add(self, members: Iterable[Entry]) -> None:
+        """Add members in the order of their positions; in a thread."""
+        for line in index_lines(members):
+            self._lines.append(line)
+            self._lines_size += len(line)
+            if len(self._lines) == _INDEX_LINES or self._lines_size > _INDEX_PAGE:
+                self.end_page()
+
+    def end_page(self) -> None:
+        """Make a page of the lines that are left; in a thread."""
+        if self._lines:
+            page = encode_page(next(self._numbers), self._lines, *self._format)
+            self._pages.append(page)
+            self.size += len(page)
+        self._lines, self._lines_size = [], 0
+
+    def take(self) -> list[bytes]:
+        """Return the pages that were made since the last call."""
+        pages, self._pages, self.size = self._pages, [], 0
+        return pages
+
+
 async def _index_pages(
     catalog: Catalog, bundle: BundleRecord, recipients: Recipients | None
 ) -> AsyncIterator[bytes]:
     """Yield the index of a bundle, made from the records."""
-    number = 0
-    async for lines in _index_lines(catalog, bundle):
-        yield await run_in_thread(partial(encode_page, number, lines, bundle.compression, recipients))
-        number += 1
-
-
-async def _index_lines(catalog: Catalog, bundle: BundleRecord) -> AsyncIterator[list[bytes]]:
-    lines: list[bytes] = []
-    size = 0
+    index = _Index(bundle, recipients)
     async for members in catalog.entries.members(bundle.upload):
-        for line in await run_in_thread(partial(index_lines, members)):
-            lines.append(line)
-            size += len(line)
-            if len(lines) == _INDEX_LINES or size > _INDEX_PAGE:
-                yield lines
-                lines, size = [], 0
-    if lines:
-        yield lines
+        await run_in_thread(partial(index.add, members))
+        for page in index.take():
+            yield page
+    await run_in_thread(index.end_page)
+    for page in index.take():
+        yield page
 
 
 async def keep_missing_sidecars(
@@ -223,13 +269,14 @@ async def open_bundle(
     tree: TreeRecord,
     run: RunNumber,
     patience: Patience,
+    room: Room,
     *,
     compression: str | None,
     recipients: Recipients | None = None,
 ) -> AsyncIterator[BundleWriter]:
     """Begin a bundle. Leaving the block before ``finish`` aborts it, and none of its members count.
 
-    ``patience`` belongs to all bundles of a run, since it concerns the service and this machine.
+    ``patience`` and ``room`` belong to all bundles of a run: they concern the service and this machine.
     """
     context = place.context
     encryption = AGE if recipients is not None else None
@@ -242,7 +289,8 @@ async def open_bundle(
     description = describe_bundle(tree.root if recipients is None else None)
     part_size = context.part_size(PART_SIZE)
     async with open_in_parts(context, description, part_size, name=name_bundle(), note=note) as (_, writer):
-        yield BundleWriter(place, tree, run, records[0], PacedWriter(writer, patience), recipients)
+        paced = PacedWriter(writer, patience, room)
+        yield BundleWriter(place, tree, run, records[0], paced, recipients)
 
 
 class Bundling:
@@ -255,7 +303,7 @@ class Bundling:
         bundle: The bundle that is being written.
     """
 
-    def __init__(self, place: FolderPlace, options: SyncOptions, counters: SyncSnapshot) -> None:
+    def __init__(self, place: FolderPlace, options: SyncOptions, counters: SyncSnapshot, room: Room) -> None:
         self.compression = "zstd" if options.compress else None
         self.encryption = AGE if options.recipients is not None else None
         self.given_up = 0
@@ -265,6 +313,7 @@ class Bundling:
         self._options = options
         self._counters = counters
         self._patience = Patience()
+        self._room = room
         self._numbers = itertools.count(1)  # ``next`` is safe in any thread
 
     def make_encoder(self) -> Callable[[bytes], bytes] | None:
@@ -284,6 +333,7 @@ class Bundling:
                     tree,
                     run,
                     self._patience,
+                    self._room,
                     compression=self.compression,
                     recipients=self._options.recipients,
                 ) as bundle:
@@ -293,6 +343,7 @@ class Bundling:
                             await bundle.add(packed)
                             self._counters.archived += len(packed.entries)
                             self._counters.archived_size += packed.size
+                            self._room.leave(packed.room)
                             packed = None  # its blocks go while the next ones are packed
                             packed = await _next(take)
                         await bundle.finish()

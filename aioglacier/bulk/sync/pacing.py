@@ -2,15 +2,15 @@
 
 A buffer of a bundle has 32 MiB, so the number of buffers decides how much memory a ``sync`` takes. Packing
 small files into a part takes seconds, and a service nearby takes the part in less than one. Then one buffer
-is enough, and a folder of a million files needs no more memory than one of fifty thousand. Where sending a
-part takes longer than packing one, each wait would lose time, so parts go side by side within the memory
-limit.
+is enough, and a folder of a million files needs no more memory than one of fifty thousand. Packing goes on
+meanwhile until its ``Room`` is full. Where sending a part takes longer than that, each wait would lose time,
+so parts go side by side within the memory limit.
 
 Both times tell which case it is, also on a machine that is busy with other things: packing earns patience,
-waiting spends it, and once it is spent there are two buffers, one that is sent and one that is filled. Large
-files are packed faster than any service takes them, so with them it is spent at once; more than two buffers
-would then only wait for a service nearby. Packing waits for the first of two parts until one wait takes as
-long as a service far away does. After that, packing never waits again.
+standing still spends it, and once it is spent there are two buffers, one that is sent and one that is filled.
+Large files are packed faster than any service takes them, so with them it is spent at once; more than two
+buffers would then only wait for a service nearby. Packing waits for the first of two parts until one wait
+takes as long as a service far away does. After that, packing never waits again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.core.models import Archive
+    from aioglacier.tasks.room import Room
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 #: Waiting costs a third of the time at most, and once as long as the first part took to pack.
@@ -79,9 +80,10 @@ class PacedWriter:
         archive: The writer of the archive.
     """
 
-    def __init__(self, archive: ArchiveWriter[Archive], patience: Patience) -> None:
+    def __init__(self, archive: ArchiveWriter[Archive], patience: Patience, room: Room) -> None:
         self.archive = archive
         self._patience = patience
+        self._room = room
         self._filling_since = anyio.current_time()
 
     async def write(self, blob: bytes) -> None:
@@ -93,20 +95,24 @@ class PacedWriter:
             return
         view = memoryview(blob)
         await archive.write(view[:room])
-        began = anyio.current_time()
         if not patience.is_spent:
-            patience.packed(began - self._filling_since)
-            await self._wait(0, patience.has)
-            patience.waited(anyio.current_time() - began)
+            patience.packed(anyio.current_time() - self._filling_since)
+            patience.waited(await self._wait(0, patience.has))
         if patience.is_spent:
             await self._wait(1, patience.has_for_two)
         self._filling_since = anyio.current_time()
         await archive.write(view[room:])
 
-    async def _wait(self, parts: int, may_go_on: Callable[[float], bool]) -> None:
-        """Wait until no more than so many parts are on their way, or until the wait has taken too long."""
-        began = anyio.current_time()
-        while self.archive.snapshot().parts_in_flight > parts:
-            if not may_go_on(anyio.current_time() - began):
-                return
+    async def _wait(self, parts: int, may_go_on: Callable[[float], bool]) -> float:
+        """Wait until no more than so many parts are on their way, or until too much time is lost.
+
+        Returns:
+            The seconds in which packing stood still.
+        """
+        lost, looked = 0.0, anyio.current_time()
+        while self.archive.snapshot().parts_in_flight > parts and may_go_on(lost):
             await anyio.sleep(_LOOK_SECONDS)
+            since, looked = looked, anyio.current_time()
+            if self._room.is_short:
+                lost += looked - since
+        return lost

@@ -69,6 +69,7 @@ class Packed:
         linked: Records of files whose content is stored already, at this path or another.
         failed: Paths that could not be read.
         size: Bytes of content.
+        room: Bytes that it takes up until it is written.
     """
 
     blocks: list[bytes] = field(default_factory=list)
@@ -78,6 +79,7 @@ class Packed:
     linked: list[Entry] = field(default_factory=list)
     failed: list[PathFailure] = field(default_factory=list)
     size: int = 0
+    room: int = 0
 
 
 class Packer:

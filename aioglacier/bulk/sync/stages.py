@@ -1,14 +1,13 @@
 """The stages of a ``sync``: scan, pack, bundle, and upload big files.
 
-Stages are tasks, joined by streams without a buffer, so that the slowest sets the pace and memory is bounded
-by what each stage holds. The scan runs in a thread; packers read files in threads; one task writes bundles;
-big files go by themselves, several at once.
+Stages are tasks, joined by streams, so that the slowest sets the pace. The scan runs in a thread; packers
+read files in threads; one task writes bundles; big files go by themselves, several at once. To bound memory,
+what is being packed, and what is packed and not yet written into a part, share one ``Room``.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -27,6 +26,7 @@ from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stored_contents import StoredContents, touch
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.room import Room
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -41,8 +41,12 @@ if TYPE_CHECKING:
 _PACKERS: Final = 2
 _BIG_FILES_AT_ONCE: Final = 3
 
-#: Members from this size on are read one at a time: two packers would hold 16 MiB each for no gain.
-_LARGE: Final = 4 * MIB
+#: Bytes packed ahead: a part of a bundle is sent in the time in which so much is packed. It holds the largest
+#: member and a batch of small ones.
+_ROOM: Final = 24 * MIB
+
+#: Batches packed ahead: those of folders and links have records, but no bytes.
+_BATCHES: Final = 16
 
 
 class Stages:
@@ -61,12 +65,12 @@ class Stages:
         self._root = root
         self._stored = StoredContents(context, options.recipients, least=options.largest_member)
         self._stoppable = anyio.CancelScope()
-        self._large = anyio.Lock()
+        self._room = Room(_ROOM)
         self.counters = SyncSnapshot()
         self.failures = PathFailures()
         self.gone: list[Known] = []
         self.look = FolderLook(root, options, context.catalog.entries)
-        self.bundling = Bundling(place, options, self.counters)
+        self.bundling = Bundling(place, options, self.counters, self._room)
         self._big_files = BigFiles(
             place, root, options.recipients, self._stored, self.counters, self.failures
         )
@@ -119,7 +123,7 @@ class Stages:
 
     async def _run(self, tree: TreeRecord, run: RunNumber, top: bytes) -> None:
         to_packers, from_look = anyio.create_memory_object_stream[list[Change]](0)
-        to_bundle, from_packers = anyio.create_memory_object_stream["Packed"](0)
+        to_bundle, from_packers = anyio.create_memory_object_stream["Packed"](_BATCHES)
         to_files, big_files = anyio.create_memory_object_stream[Change](0)
         async with anyio.create_task_group() as stages:
             stages.start_soon(self.look.run, tree, self.counters, to_packers, to_files)
@@ -151,13 +155,16 @@ class Stages:
         try:
             async with take, give:
                 async for changes in take:
-                    is_large = any(found.size >= _LARGE for found, _, _ in changes if found is not None)
-                    async with self._large if is_large else nullcontext():
-                        packed = await run_in_thread(partial(packer.pack, changes))
-                        await self._record(packed)
-                        if packed.entries:
-                            await give.send(packed)
-                        del packed  # or it stays in memory until the next one is packed
+                    room = sum(found.size for found, _, _ in changes if found is not None)
+                    await self._room.enter(room)
+                    packed = await run_in_thread(partial(packer.pack, changes))
+                    packed.room = room
+                    await self._record(packed)
+                    if packed.entries:
+                        await give.send(packed)
+                    else:
+                        self._room.leave(room)
+                    del packed  # or it stays in memory until the next one is packed
         finally:
             packer.close()
 

@@ -39,3 +39,19 @@ async def test_long_attributes_make_more_pages_of_the_index(
     assert max(pages) < 20_000
     await lose_catalog(place)
     assert (await recover(place)).members == 11
+
+
+async def test_the_index_of_very_many_members_is_made_from_the_records(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle keeps the pages of its index up to a limit; beyond that the index lists the same members."""
+    monkeypatch.setattr(bundle, "_INDEX_LINES", 3)
+    monkeypatch.setattr(bundle, "_INDEX_KEPT", 500)
+    monkeypatch.setattr(bundle, "_RECORDED_AT_ONCE", 4)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(20):
+        (tree / f"f{number}").write_bytes(b"%d" % number)
+    await place.sync(tree)
+    await lose_catalog(place)
+    assert (await recover(place)).members == 21

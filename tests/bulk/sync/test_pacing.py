@@ -2,7 +2,41 @@
 
 from __future__ import annotations
 
-from aioglacier.bulk.sync.pacing import Patience
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import anyio
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.bulk.sync.pacing import PacedWriter, Patience
+from aioglacier.tasks.room import Room
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from aioglacier.core.models import Archive
+    from aioglacier.transfer.upload.writer import ArchiveWriter
+
+
+class Sending:
+    """A writer of parts of 4 bytes that are on their way until the test says otherwise."""
+
+    part_size = 4
+
+    def __init__(self) -> None:
+        self.position = self.arrived = 0
+
+    async def write(self, data: Buffer) -> None:
+        """Take bytes."""
+        self.position += len(memoryview(data))
+
+    def snapshot(self) -> SimpleNamespace:
+        """Return the number of full parts that have not arrived."""
+        return SimpleNamespace(parts_in_flight=self.position // self.part_size - self.arrived)
+
+    def paced(self, patience: Patience, room: Room) -> PacedWriter:
+        """Return the writer that waits for the parts of this one."""
+        return PacedWriter(cast("ArchiveWriter[Archive]", self), patience, room)
 
 
 def sends(patience: Patience, packing: float, sending: float) -> bool:
@@ -62,3 +96,32 @@ def test_a_stall_is_not_waited_out_after_hours_of_packing() -> None:
     patience.packed(7200.0)
     assert patience.has(29.9)
     assert not patience.has(30.0)
+
+
+async def test_waiting_costs_no_patience_while_packing_goes_on() -> None:
+    """The second part waits for the first as long as there is room to pack."""
+    sending, patience, room = Sending(), Patience(), Room(10)
+    patience.packed(0.0)  # the least standstill would spend it
+    writer = sending.paced(patience, room)
+    await writer.write(b"12")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.write, b"3456")
+        await wait_all_tasks_blocked()
+        await anyio.sleep(0.02)
+        assert (sending.position, patience.is_spent) == (4, False)
+        sending.arrived = 1
+    assert (sending.position, patience.is_spent) == (6, False)
+
+
+async def test_packing_that_stands_still_spends_patience() -> None:
+    """Once packers wait for room, the next part is filled although none has arrived."""
+    sending, patience, room = Sending(), Patience(), Room(10)
+    patience.packed(0.0)
+    await room.enter(10)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(room.enter, 1)
+        writer = sending.paced(patience, room)
+        await writer.write(b"12")
+        await writer.write(b"3456")
+        assert (sending.position, patience.is_spent) == (6, True)
+        room.leave(10)
