@@ -16,6 +16,9 @@ from aioglacier.core.s3.objects import ClassTerms, StorageClass
 if TYPE_CHECKING:
     from aioglacier.core.models import Tier
 
+#: Requests for an object's head or attributes while it is restored and read, without those that wait.
+HEADS: Final = 4
+
 _DAYS_OF_A_MONTH: Final = 30
 
 #: Where the list lacks a price: the gap of a Standard job in all regions whose prices are known.

@@ -3,7 +3,8 @@
 A ``Budget`` is in force in the block that ``Vault.spending`` opens, and in the tasks that begin inside it.
 The layer that sends requests asks it before each attempt, so repetitions count, and no method has to pass it
 on. A job's output is charged when it comes, but its share of the limit is held from the start of the job:
-otherwise a job could be paid for whose output may not be fetched.
+otherwise a job could be paid for whose output may not be fetched. LIST and HEAD requests that follow the
+first retrieval are counted and never refused: they wait for something that is paid for, for days if need be.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class Budget:
         self.limit = limit
         self.cost = 0.0
         self._held = 0.0
+        self._awaits = False  # a retrieval was bought
+        self._looks = 0.0  # the cost of requests that the limit does not concern
         self._expenses: dict[str, Expense] = {}
 
     def __repr__(self) -> str:
@@ -101,7 +104,7 @@ class Budget:
         Raises:
             CostLimitError: It would. Nothing is counted.
         """
-        total = self.cost + self._held + cost
+        total = self.cost - self._looks + self._held + cost
         if self.limit is None or total <= self.limit + _TOLERANCE:
             return
         prices, limit = self.prices, self.limit
@@ -137,15 +140,18 @@ class Budget:
         if charge.tier is not None:
             size = math.nan if charge.retrieved is None else charge.retrieved
             price += prices.jobs(charge.tier, size, 1) + prices.copy(size, charge.days)
-            held = prices.transfer_out(size)
+            held = prices.fetching(size)
         needs = None
         if charge.lists or charge.heads:
             price, needs = price + prices.looking(charge.lists, charge.heads), ("requests to STANDARD",)
         stored = prices.storing(charge.stored, charge.archives) if charge.stored or charge.archives else 0.0
-        # Before anything is counted, as a refused request costs nothing.
-        self.check(price + stored + held, operation, needs)
+        if needs is not None and self._awaits:
+            self._looks += price
+        else:  # before anything is counted, as a refused request costs nothing
+            self.check(price + stored + held, operation, needs)
         self.cost += stored
         self._held += held  # the output will cost when it is fetched, and must be affordable then
+        self._awaits = self._awaits or charge.tier is not None
         self._spend(operation, price, requests=1, sent=charge.stored)
 
     def charge_deletion(self, archive: Archive | None, now: datetime) -> float:

@@ -15,6 +15,7 @@ from aioglacier.core.errors import ConnectionLostError, CostLimitError, ServiceE
 from aioglacier.core.limits import GIB, MIB
 from aioglacier.core.models import Archive, ArchiveId, Tier
 from aioglacier.core.prices import rounded
+from aioglacier.core.s3.objects import StorageClass
 from aioglacier.core.spending import (
     Budget,
     Charge,
@@ -41,6 +42,23 @@ def prices() -> Prices:
 def archive(age_days: int) -> Archive:
     """Return an archive of a GiB."""
     return Archive(ArchiveId("A"), "photos", GIB, bytes(32), "", NOW - timedelta(days=age_days))
+
+
+def test_looks_for_what_is_paid_are_counted_and_never_refused() -> None:
+    """A wait of days needs thousands of them; before a retrieval, and for another one, the limit holds."""
+    prices = load_prices("us-east-1", storage_class=StorageClass.DEEP_ARCHIVE)
+    restore = Charge(tier=Tier.BULK, retrieved=GIB)
+    free = Budget(prices)
+    free.charge("RestoreObject", restore)
+    budget = Budget(prices, free.cost + prices.fetching(GIB))
+    with pytest.raises(CostLimitError):
+        budget.charge("ListObjectsV2", Charge(lists=10**9))
+    budget.charge("RestoreObject", restore)
+    budget.charge("ListObjectsV2", Charge(lists=5760))
+    assert budget.cost == pytest.approx(free.cost + prices.looking(lists=5760))
+    budget.receive(GIB, "GetObject")
+    with pytest.raises(CostLimitError):
+        budget.charge("RestoreObject", restore)
 
 
 def test_a_cost_above_the_limit_is_refused_with_both_amounts(prices: Prices) -> None:

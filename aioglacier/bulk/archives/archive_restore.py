@@ -25,6 +25,7 @@ from aioglacier.catalog.records import MoveState
 from aioglacier.client.vault import Vault
 from aioglacier.core.errors import GlacierError, TargetError
 from aioglacier.core.inventory.descriptions import decode
+from aioglacier.core.spending import Budget
 from aioglacier.files.crashpoints import passing
 from aioglacier.tasks.threads import run_in_thread
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from aioglacier.bulk.archives.restore_meter import ClassPrices
     from aioglacier.catalog.records import MovedRecord, MoveRecord
     from aioglacier.client.buckets.bucket import Bucket
-    from aioglacier.core.spending import Budget
     from aioglacier.tasks.shard import Shard
 
 T = TypeVar("T")
@@ -75,8 +75,12 @@ class ArchiveRestore(PlannedMove):
 
     async def plan(self) -> ArchivePlan:
         """Return the plan of ``run`` without requesting archives or writing anything."""
-        await self._source.learn()
-        return await self._priced(partial(foresee, self._context, self._root))
+        looks = Budget(self._budget.prices)
+        async with self._context.spending(looks):
+            await self._learn()
+        plan = await self._priced(partial(foresee, self._context, self._root))
+        plan.cost += looks.cost  # a run without this look before it looks for itself
+        return plan
 
     async def _priced(self, make: Callable[..., Awaitable[ArchivePlan]]) -> ArchivePlan:
         """Return the plan that ``make`` makes, with the costs of the source."""
@@ -97,8 +101,16 @@ class ArchiveRestore(PlannedMove):
             UploadLockedError: Another process restores to the same folder.
             GlacierError: The rest cannot be restored. Errors of single archives are in ``failures`` instead.
         """
+        async with self._context.spending(self._budget):
+            await self._run()
+        return self.snapshot()
+
+    async def _learn(self) -> None:
         await self._context.look()
         await self._source.learn()
+
+    async def _run(self) -> None:
+        await self._learn()
         async with opened_move(self._context, self._root, self._options) as move:
             carrier = _FolderCarrier(self._source, move, os.fsencode(self._root), overwrite=self._overwrite)
             # First, because the plan counts every proven file as done.
@@ -109,10 +121,8 @@ class ArchiveRestore(PlannedMove):
             self._budget.check(plan.cost, "this restore")
             await run_in_thread(self._make_root)
             await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for
-            async with self._context.spending(self._budget):
-                shard = self._options.shard
-                await MoveRun(self._source, move, self._pace, carrier, self._progress, shard).run()
-        return self.snapshot()
+            shard = self._options.shard
+            await MoveRun(self._source, move, self._pace, carrier, self._progress, shard).run()
 
     def _make_root(self) -> None:
         try:

@@ -92,7 +92,7 @@ class ArchivePlan:
             return
         if not self.seen:
             raise ConfigurationError(
-                f"no archive is on record for {self.place}; read the inventory of a vault first"
+                f"no archive is on record for {self.place}; if it is a vault, read its inventory first"
             )
         left_out = (
             f" ({self.of_folders} of folders left out: see 'catalog recover')" if self.of_folders else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from aioglacier.bulk.archives.object_origin import ObjectOrigin
+from aioglacier.core.prices import HEADS
 from aioglacier.core.s3.object_checks import check_restore
 from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass
 
@@ -44,7 +45,7 @@ class RestoreMeter:
         origin, size = ObjectOrigin.of(record), record.archive.size
         storage_class = class_of(origin)
         prices = self._prices(storage_class=storage_class)
-        self.cost += prices.fetching(size)
+        self.cost += prices.fetching(size) + prices.looking(heads=HEADS)
         if tier is None or storage_class not in RESTORE_TIERS:
             return False
         is_copied = storage_class is not StorageClass.INTELLIGENT_TIERING

@@ -11,6 +11,7 @@ from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.restore.placer import as_target_error
 from aioglacier.bulk.restore.retrieval_plan import Retrieval, needed_of, plan_retrievals
 from aioglacier.core.errors import GlacierError
+from aioglacier.core.prices import HEADS
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
 FETCHERS: Final = 2
-
-#: Requests for the facts of an object in a bucket that is restored and read.
-_HEADS: Final = 4
 
 #: Members held before their ranges are planned.
 _MOST_NEEDED: Final = 100_000
@@ -117,7 +115,7 @@ async def plan_restore(
     cost = prices.retrieval(options.tier, sum(to_ask), len(to_ask))
     cost += prices.transfer_out(sum(each.fetched for each in readable if each.is_asked))
     copied = sum(each.size for each in readable if not each.is_asked and each.archive_id in retriever.whole)
-    cost += prices.copy(copied, options.days) + prices.looking(1, _HEADS * len(readable))
+    cost += prices.copy(copied, options.days) + prices.looking(1, HEADS * len(readable))
     return RestorePlan(
         looked.files,
         looked.size,

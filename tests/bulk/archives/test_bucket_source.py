@@ -153,6 +153,26 @@ async def test_one_plan_restores_deep_archive_once_for_each_object_and_goes_on_a
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("storage_class", ["GLACIER_IR", "DEEP_ARCHIVE"])
+async def test_the_cost_of_the_plan_is_enough(
+    old_vault: OldVault, tmp_path: Path, storage_class: str
+) -> None:
+    """Its looks are counted, too, and of a bundle the bytes of the chosen members."""
+    await moved_away(old_vault, storage_class)
+    location = old_vault.location
+    for number, chosen in enumerate([ArchiveOptions(), ArchiveOptions(patterns=("f0",))]):
+        back, old_vault.location = tmp_path / str(number), f"{location}.{number}"
+        async with old_vault.connected() as glacier:
+            bucket = await bucket_of(glacier)
+            plan = await ArchiveRestore(bucket, back, budget(), chosen, BULK).plan()
+        old_vault.location = f"{location}.{number}.run"  # that look is not on record here, and is made again
+        async with old_vault.connected() as glacier:
+            run = ArchiveRestore(await bucket_of(glacier), back, budget(plan.cost), chosen, BULK)
+            there = await run.run()
+            assert (there.left + there.restored, run.failures) == (plan.archives, [])
+
+
+@pytest.mark.slow
 async def test_a_tier_or_a_cost_that_cannot_be_is_refused_before_a_restore(
     old_vault: OldVault, tmp_path: Path
 ) -> None:

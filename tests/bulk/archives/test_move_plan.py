@@ -26,7 +26,7 @@ def test_a_plan_that_misses_what_was_named_is_refused() -> None:
     """A plan without archives is refused, too, with the reason; one whose archives are all there is not."""
     for plan, reason in (
         (ArchivePlan("v", 3, archives=1, unmatched=["x"]), "no archive on record for v meets 'x'"),
-        (ArchivePlan("v"), "no archive is on record for v; read the inventory"),
+        (ArchivePlan("v"), "no archive is on record for v; if it is a vault"),
         (ArchivePlan("v", 2000, of_folders=2), r"none of the 2,000 archives .* \(2 of folders left out"),
     ):
         with pytest.raises(ConfigurationError, match=reason):

@@ -14,6 +14,7 @@ from aioglacier.catalog import ArchiveRecord, VaultKey
 from aioglacier.catalog.records import ArchiveNumber, ArchiveState
 from aioglacier.core.errors import InvalidPlanError
 from aioglacier.core.models import Archive, Tier
+from aioglacier.core.prices import HEADS
 from aioglacier.core.s3.objects import StorageClass
 
 GIB = 1024**3
@@ -36,17 +37,18 @@ def test_members_of_a_bundle_share_one_restore() -> None:
         meter.count(record("b.tar", "DEEP_ARCHIVE", GIB, position), Tier.BULK) for position in (512, 9999)
     ]
     assert counted == [True, False]
-    fetched = 2 * prices.fetching(GIB // 4)
+    fetched = 2 * (prices.fetching(GIB // 4) + prices.looking(heads=HEADS))
     assert meter.cost == pytest.approx(prices.restore(Tier.BULK, GIB, 5) - prices.transfer_out(GIB) + fetched)
     assert meter.count(record("c.tar", "DEEP_ARCHIVE", GIB, 512), Tier.BULK)
 
 
-def test_what_is_restored_or_reads_at_once_costs_its_bytes_alone() -> None:
+def test_what_is_restored_or_reads_at_once_costs_its_bytes_and_the_looks_at_it() -> None:
     """An object of an earlier request, and one of GLACIER_IR, take no restore."""
     for storage_class, tier in ((StorageClass.GLACIER, None), (StorageClass.GLACIER_IR, Tier.BULK)):
         meter = RestoreMeter(PRICES, 5)
         assert not meter.count(record("a", storage_class, GIB), tier)
-        assert meter.cost == pytest.approx(PRICES(storage_class=storage_class).fetching(GIB // 4))
+        prices = PRICES(storage_class=storage_class)
+        assert meter.cost == pytest.approx(prices.fetching(GIB // 4) + prices.looking(heads=HEADS))
 
 
 def test_a_tier_that_the_class_lacks_is_refused() -> None:

@@ -28,6 +28,7 @@ from aioglacier.cli.shared.stream_options import (
 )
 from aioglacier.core.models import Tier
 from aioglacier.core.place import parse_place
+from aioglacier.core.prices import HEADS
 from aioglacier.core.s3.object_checks import check_restore
 from aioglacier.core.s3.objects import CLASS_TERMS, StorageClass
 from aioglacier.core.spending import Budget, Charge
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
     from aioglacier.core.s3.objects import ObjectHead
 
 #: What the tiers take (S3 user guide, "Understanding archive retrieval options").
-#: Requests for an object's head or attributes in a download that waits for nothing.
-_HEADS: Final = 5
-
 _TAKES: Final[Mapping[tuple[str, Tier], str]] = {
     (StorageClass.GLACIER, Tier.EXPEDITED): "1 to 5 minutes",
     (StorageClass.GLACIER, Tier.STANDARD): "3 to 5 hours",
@@ -171,7 +169,7 @@ def _cost(bucket: Bucket, prices: Prices, head: ObjectHead, options: DownloadOpt
     if head.storage_class not in CLASS_TERMS:
         return math.nan
     size = options.byte_range.size if options.byte_range is not None else head.size
-    looks = prices.looking(heads=_HEADS)
+    looks = prices.looking(heads=1 + HEADS)  # the first named the prices
     if bucket.is_readable(head) or (head.restore is not None and head.restore.is_ongoing):
         return prices.fetching(size) + looks
     return prices.restore(options.spending.tier, head.size, options.days) + prices.fetching(0) + looks
