@@ -203,6 +203,7 @@ MANY_BRANCHES = 4
 TESTED_ELSEWHERE = {
     "aioglacier.bulk.archives.output_run": "tests/cluster/test_moving.py",
     "aioglacier.bulk.file_hashes": "tests/cluster/test_checking.py",
+    "aioglacier.bulk.sync.bundle_run": "tests/cluster/test_bundles.py",
     "aioglacier.transfer.upload.spread_parts": "tests/cluster/test_runners.py",
 }
 

@@ -129,18 +129,12 @@ class FolderHashes(Spreader):
     async def _cut(self, files: AsyncIterator[StoredEntry]) -> AsyncIterator[FileRange]:
         async for stored in files:
             if not self._folder.inode:  # there is work
-                await self._check()
+                self._folder = await self.check_folder(self._root)
             path, size = stored.entry.path, stored.entry.size
             bounds = (*range(0, size, _BYTES_AT_ONCE), size) if size else (0, 0)
             self._files[path] = _File(stored, len(bounds) - 1, {})
             for start, stop in pairwise(bounds):
                 yield FileRange(path, start, stop - start, size)
-
-    async def _check(self) -> None:
-        folder = await run_in_thread(partial(SharedFolder.of, self._root))
-        await self.runner.open()
-        await self.runner.check_shared(folder)
-        self._folder = folder._replace(sample=None)  # files may come and go from now on
 
     async def _note(
         self,

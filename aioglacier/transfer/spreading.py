@@ -7,12 +7,15 @@ that all processes end at about the same time.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import anyio
 
 from aioglacier.core.limits import MIB
+from aioglacier.files.shared import SharedFolder
 from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -29,6 +32,9 @@ _FIRST_SIZE: Final = 128 * MIB
 
 #: Items in memory that wait to be given out. A run of more would be a message of megabytes.
 _WINDOW: Final = 4096
+
+#: More than any run has: what is behind the window is not known.
+_UNKNOWN: Final = 1 << 62
 
 #: A process that ends a run finds another one waiting.
 _RUNS_PER_SLOT: Final = 2
@@ -144,11 +150,31 @@ class Spreader:
 
         await self._give(cut, do_one)
 
+    async def check_folder(self, root: str) -> SharedFolder:
+        """Return a folder that every process has seen to be the same one; its files may come and go.
+
+        Raises:
+            NotSharedError: It is another one in one of them.
+        """
+        folder = await run_in_thread(partial(SharedFolder.of, root))
+        await self.runner.open()
+        await self.runner.check_shared(folder)
+        return folder._replace(sample=None)
+
     async def give_items(
-        self, items: AsyncIterator[I], do: Callable[[Sequence[I]], Awaitable[float]]
+        self,
+        items: AsyncIterator[I],
+        do: Callable[[Sequence[I]], Awaitable[float]],
+        *,
+        least: int = 0,
+        most: int = _UNKNOWN,
+        window_items: int = _WINDOW,
     ) -> None:
-        """Call ``do`` for runs of items in the order in which they come; see ``give_out``."""
-        window = _Window(items)
+        """Call ``do`` for runs of items in the order in which they come; see ``give_out``.
+
+        A run has ``least`` to ``most`` bytes, if there are so many, and at most ``window_items`` items.
+        """
+        window = _Window(items, window_items)
         length = RunLength()
         await window.fill()
         if window.is_empty:  # no process is started for nothing
@@ -156,7 +182,7 @@ class Spreader:
 
         async def cut(slots: int) -> Sequence[I] | None:
             await window.fill()
-            return window.take(length.next(window.size, slots))
+            return window.take(min(most, max(least, length.next(window.left, slots))))
 
         async def do_one(run: Sequence[I]) -> None:
             length.note(sum(item.size for item in run), await do(run))
@@ -188,10 +214,11 @@ class Spreader:
 
 
 class _Window(Generic[I]):
-    """The next items of an iterator."""
+    """The next items of an iterator, so many at most."""
 
-    def __init__(self, items: AsyncIterator[I]) -> None:
+    def __init__(self, items: AsyncIterator[I], limit: int) -> None:
         self.size = 0
+        self._limit = limit
         self._items: AsyncIterator[I] | None = items
         self._next: deque[I] = deque()
 
@@ -199,8 +226,13 @@ class _Window(Generic[I]):
     def is_empty(self) -> bool:
         return not self._next
 
+    @property
+    def left(self) -> int:
+        """The bytes that are left, as far as that is known."""
+        return self.size if self._items is None else _UNKNOWN
+
     async def fill(self) -> None:
-        while self._items is not None and len(self._next) < _WINDOW:
+        while self._items is not None and len(self._next) < self._limit:
             try:
                 item = await anext(self._items)
             except StopAsyncIteration:

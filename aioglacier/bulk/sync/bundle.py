@@ -30,7 +30,8 @@ from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from anyio.streams.memory import MemoryObjectReceiveStream
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.tasks.room import Room
+    from aioglacier.transfer.store import PartDone
 
 _RECORDED_AT_ONCE: Final = 4000
 
@@ -81,7 +83,7 @@ class BundleWriter:
         self._run = run
         self._paced = writer
         self._recipients = recipients
-        self._index: _Index | None = _Index(record, recipients)
+        self._index: BundleIndex | None = BundleIndex(record, recipients)
         self._waiting: list[Entry] = []
 
     @property
@@ -112,6 +114,20 @@ class BundleWriter:
         if len(self._waiting) >= _RECORDED_AT_ONCE:
             await self._flush()
 
+    async def take(self, record: BundleRecord, entries: Sequence[Entry], parts: Sequence[PartDone]) -> None:
+        """Record a bundle whose members and index another process has sent."""
+        self.writer.prove(parts)
+        self.record = record
+        await self._catalog.entries.add(entries)
+        await self._catalog.bundles.record(self._tree, self._run, record)
+
+    async def finish_taken(self) -> None:
+        """Make the archive of such a bundle; from then on its members count."""
+        await self._make()
+        assert self.archive is not None  # noqa: S101  # or it would have failed
+        if self._place.keeps_sidecars:
+            await _keep_sidecar(self._place, self._tree, self.record, self.archive, self._recipients)
+
     async def finish(self) -> Archive:
         """Write the index and make the archive; from then on its members count."""
         async with self._place.open_sidecar(self.record.compression, self.record.encryption) as sidecar:
@@ -127,13 +143,16 @@ class BundleWriter:
         self.record = record = replace(
             self.record, index_position=start, index_size=self.writer.position - start
         )
-        end = _end_of(record, index_hash, self._tree)
+        end = encode_end(record, index_hash, self._tree)
         await self.writer.write(end)
         await sidecar.write(end)
         # The index must be found even if a kill follows the completion.
         await self._catalog.bundles.record(self._tree, self._run, record)
+        await self._make()
+
+    async def _make(self) -> None:
         self.archive = await self.writer.complete()  # here all members begin to count
-        await self._catalog.bundles.finish(record.upload)  # a kill before this loses no member
+        await self._catalog.bundles.finish(self.record.upload)  # a kill before this loses no member
 
     async def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -162,7 +181,7 @@ class BundleWriter:
         return hasher.digest()[:16]
 
 
-class _Index:
+class BundleIndex:
     """The pages of an index that were made and not yet taken.
 
     Attributes:
@@ -203,7 +222,7 @@ async def _index_pages(
     catalog: Catalog, bundle: BundleRecord, recipients: Recipients | None
 ) -> AsyncIterator[bytes]:
     """Yield the index of a bundle, made from the records."""
-    index = _Index(bundle, recipients)
+    index = BundleIndex(bundle, recipients)
     async for members in catalog.entries.members(bundle.upload):
         await run_in_thread(partial(index.add, members))
         for page in index.take():
@@ -234,19 +253,30 @@ async def keep_missing_sidecars(
         is_sealed = bundle.encryption is not None
         if found.archive.id not in bare or (is_sealed and recipients is None):
             continue
-        async with place.open_sidecar(bundle.compression, bundle.encryption) as sidecar:
-            if bundle.format == "tar":
-                hasher, size = hashlib.sha256(), 0
-                async for page in _index_pages(catalog, bundle, recipients if is_sealed else None):
-                    hasher.update(page)
-                    size += len(page)
-                    await sidecar.write(page)
-                bundle = replace(bundle, index_size=size)
-                await sidecar.write(_end_of(bundle, hasher.digest()[:16], tree))
-            await sidecar.keep(found.archive)
+        await _keep_sidecar(place, tree, bundle, found.archive, recipients if is_sealed else None)
 
 
-def _end_of(bundle: BundleRecord, index_hash: bytes, tree: TreeRecord) -> bytes:
+async def _keep_sidecar(
+    place: FolderPlace,
+    tree: TreeRecord,
+    bundle: BundleRecord,
+    archive: Archive,
+    recipients: Recipients | None,
+) -> None:
+    """Store the sidecar of a bundle, made from the records."""
+    async with place.open_sidecar(bundle.compression, bundle.encryption) as sidecar:
+        if bundle.format == "tar":
+            hasher, size = hashlib.sha256(), 0
+            async for page in _index_pages(place.context.catalog, bundle, recipients):
+                hasher.update(page)
+                size += len(page)
+                await sidecar.write(page)
+            end = encode_end(replace(bundle, index_size=size), hasher.digest()[:16], tree)
+            await sidecar.write(end)
+        await sidecar.keep(archive)
+
+
+def encode_end(bundle: BundleRecord, index_hash: bytes, tree: TreeRecord) -> bytes:
     """Return the trailer of a bundle; that of an encrypted one hides its folder."""
     is_plain = bundle.encryption is None
     trailer = BundleTrailer(
@@ -299,6 +329,8 @@ class Bundling:
     Attributes:
         compression: The compression of members.
         encryption: The encryption of members and indexes.
+        size: Bytes after which a bundle ends.
+        recipients: The public keys to encrypt to.
         given_up: Members of an aborted bundle; the next run sends them again.
         bundle: The bundle that is being written.
     """
@@ -309,7 +341,8 @@ class Bundling:
         self.given_up = 0
         self.bundle: BundleWriter | None = None
         self._place = place
-        self._size = options.bundle_size or place.bundle_size
+        self.size = options.bundle_size or place.bundle_size
+        self.recipients = options.recipients.names if options.recipients is not None else ()
         self._options = options
         self._counters = counters
         self._patience = Patience()
@@ -323,23 +356,27 @@ class Bundling:
             return sealing_encoder(self._options.recipients, encode, self._numbers)
         return encode
 
+    def open(self, tree: TreeRecord, run: RunNumber) -> AbstractAsyncContextManager[BundleWriter]:
+        """See ``open_bundle``."""
+        return open_bundle(
+            self._place,
+            tree,
+            run,
+            self._patience,
+            self._room,
+            compression=self.compression,
+            recipients=self._options.recipients,
+        )
+
     async def run(self, tree: TreeRecord, run: RunNumber, take: MemoryObjectReceiveStream[Packed]) -> None:
         """Write members into bundles until no more come."""
         async with take:
             packed = await _next(take)
             while packed is not None:
-                async with open_bundle(
-                    self._place,
-                    tree,
-                    run,
-                    self._patience,
-                    self._room,
-                    compression=self.compression,
-                    recipients=self._options.recipients,
-                ) as bundle:
+                async with self.open(tree, run) as bundle:
                     self.bundle = bundle
                     try:
-                        while packed is not None and bundle.writer.position < self._size:
+                        while packed is not None and bundle.writer.position < self.size:
                             await bundle.add(packed)
                             self._counters.archived += len(packed.entries)
                             self._counters.archived_size += packed.size
@@ -347,16 +384,18 @@ class Bundling:
                             packed = None  # its blocks go while the next ones are packed
                             packed = await _next(take)
                         await bundle.finish()
-                        self._counters.archives += 1
                     finally:
-                        self._count(bundle)
+                        self.bundle = None
+                        self.count(bundle)
 
-    def _count(self, bundle: BundleWriter) -> None:
+    def count(self, bundle: BundleWriter) -> None:
+        """Count a bundle that came to its end."""
         if bundle.archive is None:
             self.given_up += bundle.record.members
+        else:
+            self._counters.archives += 1
         self._counters.requests += bundle.requests
         self._counters.sent += bundle.writer.snapshot().moved
-        self.bundle = None
 
 
 async def _next(take: MemoryObjectReceiveStream[Packed]) -> Packed | None:

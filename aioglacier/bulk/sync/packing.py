@@ -122,6 +122,17 @@ class Packer:
     def pack(self, changes: Sequence[Change]) -> Packed:
         """Read changed paths. Report those that cannot be read, and pack the others."""
         packed = Packed()
+        self._put_together(packed, self._read_members(packed, changes))
+        return packed
+
+    def look(self, changes: Sequence[Change]) -> Packed:
+        """Read changed paths as ``pack`` does, and return their records without the bytes."""
+        packed = Packed()
+        packed.entries = [entry for entry, _ in self._read_members(packed, changes)]
+        return packed
+
+    def _read_members(self, packed: Packed, changes: Sequence[Change]) -> list[_Member]:
+        """Read changed paths; note those without a member in ``packed``, and return the members."""
         members: list[_Member] = []
         ready = self._read_together(changes)
         for found, known, _ in changes:
@@ -139,8 +150,7 @@ class Packer:
                 if member is not None:
                     members.append(member)
         self._beneath.forget()  # the folder that was reached last may be moved before the next call
-        self._put_together(packed, members)
-        return packed
+        return members
 
     def _read_together(self, changes: Sequence[Change]) -> dict[bytes, ReadFile]:
         """Return the files that one call for each folder could read, by path."""

@@ -119,6 +119,7 @@ class SyncSnapshot:
         requests: Requests to the service, without repetitions.
         sent: Bytes handed to connections.
         current: Big files that are being uploaded.
+        workers: Tasks with small files that other processes do at once.
     """
 
     looked_at: int = 0
@@ -136,6 +137,7 @@ class SyncSnapshot:
     requests: int = 0
     sent: int = 0
     current: tuple[str, ...] = ()
+    workers: int = 0
 
 
 @dataclass(slots=True)

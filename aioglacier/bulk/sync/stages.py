@@ -2,7 +2,8 @@
 
 Stages are tasks, joined by streams, so that the slowest sets the pace. The scan runs in a thread; packers
 read files in threads; one task writes bundles; big files go by themselves, several at once. To bound memory,
-what is being packed, and what is packed and not yet written into a part, share one ``Room``.
+what is being packed, and what is packed and not yet written into a part, share one ``Room``. With other
+processes, most small files go to them: see ``bundle_run``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aioglacier.bulk.sync.packing import Packer
 from aioglacier.bulk.sync.plan import SyncSnapshot
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stored_contents import StoredContents, touch
-from aioglacier.core.limits import MIB
+from aioglacier.core.limits import KIB, MIB
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.room import Room
 from aioglacier.tasks.threads import run_in_thread
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.bulk.places.folder_place import FolderPlace
+    from aioglacier.bulk.sync.bundle_run import BundleSpreader
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.bulk.sync.plan import SyncOptions
@@ -47,6 +49,9 @@ _ROOM: Final = 24 * MIB
 
 #: Batches packed ahead: those of folders and links have records, but no bytes.
 _BATCHES: Final = 16
+
+#: A small file takes as much CPU as the parts of so many bytes of a large one.
+_WORTH_OF_A_PATH: Final = 64 * KIB
 
 
 class Stages:
@@ -63,7 +68,9 @@ class Stages:
     def __init__(self, place: FolderPlace, root: str, options: SyncOptions) -> None:
         self._context = context = place.context
         self._root = root
-        self._stored = StoredContents(context, options.recipients, least=options.largest_member)
+        runner = context.resources.runner
+        least = options.largest_member if runner is None else 1
+        self._stored = StoredContents(context, options.recipients, least=least)
         self._stoppable = anyio.CancelScope()
         self._room = Room(_ROOM)
         self.counters = SyncSnapshot()
@@ -74,6 +81,13 @@ class Stages:
         self._big_files = BigFiles(
             place, root, options.recipients, self._stored, self.counters, self.failures
         )
+        self._spreader: BundleSpreader | None = None
+        if runner is not None:
+            from aioglacier.bulk.sync.bundle_run import BundleSpreader  # noqa: PLC0415  # few need it
+
+            self._spreader = BundleSpreader(
+                runner, root, self.bundling, self._stored, self.counters, self._record
+            )
 
     @property
     def is_draining(self) -> bool:
@@ -93,6 +107,7 @@ class Stages:
             requests=counters.requests + (bundle.requests if bundle else 0),
             sent=counters.sent + self._big_files.moved() + (bundle.writer.snapshot().moved if bundle else 0),
             current=self._big_files.current(),
+            workers=self._spreader.workers if self._spreader is not None else 0,
         )
 
     def drain(self, seconds: float) -> None:
@@ -127,6 +142,14 @@ class Stages:
         to_files, big_files = anyio.create_memory_object_stream[Change](0)
         async with anyio.create_task_group() as stages:
             stages.start_soon(self.look.run, tree, self.counters, to_packers, to_files)
+            if self._spreader is not None:
+                to_here, for_here = anyio.create_memory_object_stream[list[Change]](0)
+                to_workers, for_workers = anyio.create_memory_object_stream[list[Change]](0)
+                stages.start_soon(
+                    self._divide, self._spreader.runner.smallest, from_look, to_here, to_workers
+                )
+                stages.start_soon(self._spreader.pack_all, tree, run, for_workers)
+                from_look = for_here
             for _ in range(_PACKERS):
                 stages.start_soon(self._pack_all, tree, run, top, from_look.clone(), to_bundle.clone())
             for _ in range(_BIG_FILES_AT_ONCE):
@@ -134,6 +157,20 @@ class Stages:
             stages.start_soon(self.bundling.run, tree, run, from_packers)
             for stream in (from_look, to_bundle, big_files):
                 stream.close()  # the clones are at work; an original would keep its reader waiting
+
+    async def _divide(
+        self,
+        smallest: int,
+        take: MemoryObjectReceiveStream[list[Change]],
+        to_here: MemoryObjectSendStream[list[Change]],
+        to_workers: MemoryObjectSendStream[list[Change]],
+    ) -> None:
+        """Give changes to the packers here, until so much has changed that other processes pay."""
+        size = 0
+        async with take, to_here, to_workers:
+            async for changes in take:
+                size += sum(found.size + _WORTH_OF_A_PATH for found, _, _ in changes if found is not None)
+                await (to_here if size < smallest else to_workers).send(changes)
 
     async def _pack_all(
         self,

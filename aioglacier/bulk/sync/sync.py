@@ -12,10 +12,10 @@ import anyio
 from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import outcome_of, settle_folder
 from aioglacier.bulk.sync.bundle import keep_missing_sidecars
+from aioglacier.bulk.sync.compare import find_unmounted
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
-from aioglacier.bulk.sync.unmounted import find_unmounted
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.files.host import machine_name, user_name
 from aioglacier.recorded.place_context import RECORDING_SECONDS
@@ -282,5 +282,5 @@ class FolderSync:
 
     def _counted(self) -> dict[str, Any]:
         counters = asdict(self.snapshot())
-        del counters["current"], counters["is_looking"]
+        del counters["current"], counters["is_looking"], counters["workers"]
         return counters

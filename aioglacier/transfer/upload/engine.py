@@ -29,6 +29,7 @@ from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS, see_through
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
+from aioglacier.transfer.store import SharedStore
 from aioglacier.transfer.upload.carriers import Carriers
 from aioglacier.transfer.upload.part import LARGEST_BUFFERED_SIZE, Part, PartIntake
 from aioglacier.transfer.upload.remote_upload import RemoteUpload
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.store import ArchiveStore, Destination
     from aioglacier.transfer.upload.named_file import NamedFile
 
 _log: Final = logging.getLogger("aioglacier.transfer")
@@ -129,6 +130,13 @@ class UploadEngine(Generic[A]):
     def upload_id(self) -> UploadId | None:
         """The upload's id, ``None`` before it begins."""
         return self._remote.id
+
+    @property
+    def destination(self) -> Destination:
+        """The place, for other processes that send parts."""
+        store = self._remote.store
+        assert isinstance(store, SharedStore)  # noqa: S101  # vaults and buckets are
+        return store.destination
 
     @property
     def archive(self) -> A | None:

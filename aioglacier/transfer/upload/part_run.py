@@ -115,14 +115,18 @@ class UploadLook(NamedTuple):
 
     async def perform(self, tools: Tools) -> None:
         """See ``Task``."""
-        name, key, _, owner, is_requester_pays = self.destination
-        if key is None:
-            await (await tools.gateway()).list_parts(name, self.upload_id, limit=1)
-            return
-        from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415  # a program for vaults loads this module
+        await has_parts(tools, self.destination, self.upload_id)
 
-        bucket = BucketRef(name, owner, is_requester_pays)
-        await (await tools.s3()).list_parts(bucket, key, self.upload_id, limit=1)
+
+async def has_parts(tools: Tools, destination: Destination, upload_id: UploadId) -> bool:
+    """Return whether an upload has any part."""
+    name, key, _, owner, is_requester_pays = destination
+    if key is None:
+        return bool((await (await tools.gateway()).list_parts(name, upload_id, limit=1))[1].items)
+    from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415  # a program for vaults loads this module
+
+    bucket = BucketRef(name, owner, is_requester_pays)
+    return bool((await (await tools.s3()).list_parts(bucket, key, upload_id, limit=1))[1].items)
 
 
 async def perform_run(run: PartRun, store: ArchiveStore[A], resources: TransferResources) -> RunDone:
@@ -200,11 +204,13 @@ class RunStore(Generic[A]):
         self,
         upload_id: UploadId,
         first: int,
-        size: int,
+        size: int | None,
         resources: TransferResources,
         feed: Callable[[UploadEngine[A]], Awaitable[None]],
     ) -> None:
-        """Send parts from ``first`` on, of ``size`` bytes together, which ``feed`` submits to an engine.
+        """Send parts from ``first`` on, which ``feed`` submits to an engine.
+
+        ``size`` is the number of their bytes, ``None`` if it is not known before.
 
         Raises:
             GlacierError: A part could not be read or sent.
@@ -223,7 +229,7 @@ class RunStore(Generic[A]):
                 engine.resume(upload_id, {}, first_part=first)
                 with engine.stops_on_failure():
                     await feed(engine)
-                await engine.finish_run(-(-size // self._part_size))
+                await engine.finish_run(-(-engine.snapshot().taken // self._part_size))
         self._requests = counter.requests
 
     def note(self, byte_range: ByteRange, hashes: PartHashes, receipt: object = None) -> None:

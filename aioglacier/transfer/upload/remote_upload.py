@@ -37,6 +37,7 @@ class RemoteUpload(Generic[A]):
     """The parts of one archive that the store has.
 
     Attributes:
+        store: The place.
         id: The upload, once it has begun.
         ledger: The parts that are proven to be at the store.
         idle: Watches how long nothing was sent; there as soon as the upload is, if it may expire.
@@ -44,7 +45,7 @@ class RemoteUpload(Generic[A]):
     """
 
     def __init__(self, store: ArchiveStore[A], part_size: int) -> None:
-        self._store = store
+        self.store = store
         self._known: Mapping[int, bytes] = {}
         self.id: UploadId | None = None
         self.ledger = UploadLedger(part_size)
@@ -53,13 +54,13 @@ class RemoteUpload(Generic[A]):
 
     async def initiate(self) -> None:
         """Begin the upload."""
-        self.begin(await self._store.initiate(self.ledger.part_size), {})
+        self.begin(await self.store.initiate(self.ledger.part_size), {})
 
     def begin(self, upload_id: UploadId, known: Mapping[int, bytes]) -> None:
         """Go on with an upload whose parts, by offset, have these hashes at the service."""
         self.id = upload_id
         self._known = known
-        if self._store.rules.upload_idle_seconds is not None:
+        if self.store.rules.upload_idle_seconds is not None:
             self.idle = IdleWatch(upload_id)
 
     def has(self, part: Part, hashes: PartHashes) -> bool:
@@ -72,7 +73,7 @@ class RemoteUpload(Generic[A]):
         known = self._known.get(start) if self._known else None
         if known is None:
             return False
-        proof = self._store.rules.proof(hashes)
+        proof = self.store.rules.proof(hashes)
         check_known_part(self.id, ByteRange(start, start + part.job.length), known, proof)
         return True
 
@@ -80,7 +81,7 @@ class RemoteUpload(Generic[A]):
         """Send a part and return its receipt."""
         assert self.id is not None  # noqa: S101  # parts start after the upload does
         start = part.index * self.ledger.part_size
-        return await self._store.put_part(self.id, start, body, hashes, progress)
+        return await self.store.put_part(self.id, start, body, hashes, progress)
 
     def prove(self, part: Part, hashes: PartHashes, receipt: object = None) -> None:
         """Note that a part is at the store."""
@@ -95,7 +96,7 @@ class RemoteUpload(Generic[A]):
     async def store_whole(self, part: Part, hashes: PartHashes, progress: Progress) -> None:
         """Send the only part as an archive."""
         async with part.body() as body:
-            archive = await self._store.store_whole(body, hashes, progress)
+            archive = await self.store.store_whole(body, hashes, progress)
         if part.job.length:
             self.prove(part, hashes)  # the answer named the same hash
         self.archive = archive
@@ -117,7 +118,7 @@ class RemoteUpload(Generic[A]):
     async def complete(self, size: int, tree_hash: bytes) -> None:
         """Make the parts one archive."""
         assert self.id is not None  # noqa: S101  # the second part began it
-        self.archive = await self._store.complete(self.id, size, tree_hash, self.ledger.receipts)
+        self.archive = await self.store.complete(self.id, size, tree_hash, self.ledger.receipts)
 
     async def leave(self, fate: Fate, error: BaseException | None) -> None:
         """Keep or abort the unfinished upload, and say so in ``error`` or else in the log."""
@@ -136,7 +137,7 @@ class RemoteUpload(Generic[A]):
         reason = f"no answer within {GRACE_SECONDS:.0f} s"
         with anyio.move_on_after(GRACE_SECONDS, shield=True):
             try:
-                await self._store.abort(upload_id)
+                await self.store.abort(upload_id)
             except GlacierError as failure:
                 reason = str(failure)
             else:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.store import ArchiveStore, Destination, PartDone
     from aioglacier.transfer.upload.writer_file import WriterFile
 
 #: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
@@ -172,6 +172,11 @@ class ArchiveWriter(Generic[A_co]):
         return self._engine.upload_id
 
     @property
+    def destination(self) -> Destination:
+        """The place, for other processes that send parts."""
+        return self._engine.destination
+
+    @property
     def part_size(self) -> int:
         """Bytes of every part but the last."""
         return self._engine.part_size
@@ -289,6 +294,18 @@ class ArchiveWriter(Generic[A_co]):
         finally:
             self._closed = "completed" if self._engine.archive is not None else "failed"
             self._busy = False
+
+    def prove(self, parts: Sequence[PartDone]) -> None:
+        """Take parts that another process has sent, from the first one on; ``complete`` makes the archive."""
+        for index, size, hashes, receipt in parts:
+            self._engine.prove(index, size, hashes.tree_hash, receipt)
+            self._position += size
+
+    def end_run(self) -> None:
+        """Send what is left as the last part. The upload goes on: only who began it may complete it."""
+        self._closed = "ended"
+        if self._filled:
+            self._submit()
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
         """Take nothing more, and let what is being sent arrive, for so many seconds at most.

@@ -255,6 +255,7 @@ def _state(sync: FolderSync, speed: Speed | None) -> State:
         *moving(speed, now.sent, total),
         f"{now.failed:,} failed" if now.failed else "",
         f"{now.looked_at:,} scanned",
+        f"by {show_count(now.workers, 'worker')}" if now.workers else "",
     )
     return State(label, min(now.sent, total) if total else now.sent, total, facts)
 
