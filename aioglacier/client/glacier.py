@@ -137,7 +137,8 @@ class Glacier:
 
         Raises:
             BucketNameError: No bucket can have this name.
-            InvalidPlanError: S3 has no such class.
+            ObjectKeyError: No key can begin with this prefix.
+            InvalidPlanError: S3 has no such class, or the owner is no account.
         """
         from aioglacier.client.buckets.bucket import Bucket  # noqa: PLC0415  # most programs use one service
 
@@ -184,11 +185,13 @@ class Glacier:
     ) -> BucketContext:
         from aioglacier.client.buckets.bucket_context import BucketContext  # noqa: PLC0415
         from aioglacier.core.place import Place  # noqa: PLC0415
-        from aioglacier.core.s3.object_checks import check_bucket_name  # noqa: PLC0415
+        from aioglacier.core.s3.object_checks import check_bucket_name, check_key, check_owner  # noqa: PLC0415
         from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415
         from aioglacier.recorded.buckets.object_options import check_class  # noqa: PLC0415
 
-        ref = BucketRef(check_bucket_name(name), owner, requester_pays)
+        ref = BucketRef(check_bucket_name(name), check_owner(owner), requester_pays)
+        if prefix:
+            check_key(prefix)
         chosen = check_class(storage_class) if storage_class is not None else None
         records = self._records_of(str(Place(name, prefix)), self._s3_endpoint)
         return BucketContext(self._services.buckets, self._resources, ref, prefix, chosen, records)

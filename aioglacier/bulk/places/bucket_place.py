@@ -33,6 +33,7 @@ from aioglacier.core.limits import MIB, S3
 from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.moved_metadata import MOVE_FOLDER, origin_of
+from aioglacier.core.s3.object_checks import check_restore
 from aioglacier.core.s3.objects import ArchivedObject, StorageClass
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.source_upload import SourceUpload
@@ -212,6 +213,7 @@ class ObjectRetriever:
     """
 
     def __init__(self, place: BucketPlace, bucket: Bucket, tier: Tier, days: int) -> None:
+        check_restore(tier, days)  # the class of each object is known after the list, and is checked then
         self.started = 0
         self.whole: set[ArchiveId] = set()
         self.ranges: dict[ArchiveId, list[ByteRange]] = {}

@@ -81,7 +81,8 @@ class StreamUpload:
                 before are compared. Any other must be the one that a refusal names.
 
         Raises:
-            InvalidPlanError: The part size, number of parts or description is out of range.
+            InvalidPlanError: The part size, number of parts, description or key is out of range, or a bucket
+                has no class.
         """
         if not 1 <= parts <= VAULT.max_parts:
             raise InvalidPlanError(f"an archive has 1 to {VAULT.max_parts:,} parts, not {parts}")
@@ -89,6 +90,7 @@ class StreamUpload:
             raise InvalidPlanError("a position needs the name of the stream that continues there")
         self._key = key
         self._part_size = choose_part_size(None, part_size, place.context.limits)
+        place.context.upload_options(name=key or "piece")  # refuses a bucket without a class
         self._description = description or ""
         check_description(self._description)
         check_description(describe_piece("0" * 16, 999_999, self._description))  # the longest of a piece

@@ -94,9 +94,11 @@ class FolderSync:
         Raises:
             VaultNotFoundError: The vault does not exist.
             SourceUnreadableError: The folder itself cannot be read.
+            InvalidPlanError: No class is named for the bucket. Nothing was sent.
         """
         if self._is_prepared:
             return
+        self._context.upload_options(name="bundle")  # refuses a bucket without a class
         await run_in_thread(lambda: os.close(open_top(os.fsencode(self._root))))
         await self._place.look()  # records of archives that are gone no longer count
         await self._note_unknown_archives()

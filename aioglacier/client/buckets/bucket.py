@@ -16,7 +16,9 @@ from aioglacier.core.errors import (
     InvalidPlanError,
     ResourceNotFoundError,
 )
+from aioglacier.core.limits import S3
 from aioglacier.core.models import Tier, UploadId
+from aioglacier.core.planning import check_part_size, choose_part_size
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.object_checks import check_key, check_restore, check_upload_id
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectSettings, object_url
@@ -209,6 +211,7 @@ class Bucket:
     async def uploads(self, prefix: str = "") -> AsyncIterator[BucketUpload]:
         """Iterate over the unfinished uploads of keys that begin with ``prefix``, by key."""
         place = self.context
+        self._check_prefix(prefix)
         async for upload in place.list_object_uploads(prefix):
             yield BucketUpload(self.context, upload.key, upload.id, upload.started, upload.storage_class)
 
@@ -255,7 +258,10 @@ class Bucket:
         """Prepare what ``resume`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         place = self.context
         with self.context.naming():
-            begun = await place.find_begun(self.check_upload_id(upload_id), key, overwrite=overwrite)
+            if part_size is not None:
+                check_part_size(part_size, S3)
+            id_ = self._check_begun(upload_id, key)
+            begun = await place.find_begun(id_, key, overwrite=overwrite)
             opened = await as_source(source, takes_empty=True)
             size = begun.part_size(opened.size, part_size)
             options = begun.options.as_begun(size, begun.options.target)
@@ -280,7 +286,8 @@ class Bucket:
         """
         place = self.context
         with self.context.naming():
-            begun = await place.find_begun(self.check_upload_id(upload_id), key)
+            choose_part_size(expected_size or None, None, S3)
+            begun = await place.find_begun(self._check_begun(upload_id, key), key)
             size = begun.part_size(None, None)
             options = replace(begun.options.as_begun(size, begun.options.target), expected_size=expected_size)
             there = await begun.leading_hashes(size)
@@ -294,6 +301,7 @@ class Bucket:
     async def objects(self, prefix: str = "") -> AsyncIterator[ObjectEntry]:
         """Iterate over the objects whose keys begin with ``prefix``, with class and state of restore."""
         gateway = self.context.gateway
+        self._check_prefix(prefix)
         async for entry in follow(
             "ListObjectsV2",
             lambda marker: gateway.list_objects(
@@ -393,6 +401,15 @@ class Bucket:
         await (self.context.gateway).delete_bucket(self.context.ref)
 
     # --- how
+
+    def _check_prefix(self, prefix: str) -> None:
+        if prefix:
+            check_key(self.prefix + prefix)
+
+    def _check_begun(self, upload_id: str, key: str | None) -> UploadId:
+        if key is not None:
+            check_key(self.prefix + key)
+        return self.check_upload_id(upload_id)
 
     async def _prepare(self, source: Source, options: ObjectOptions) -> SourceUpload[ArchivedObject]:
         with options.naming():

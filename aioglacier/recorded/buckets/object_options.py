@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from aioglacier.core.checks import check_choice
 from aioglacier.core.errors import InvalidPlanError, ResumeMismatchError, naming
+from aioglacier.core.limits import S3
 from aioglacier.core.models import ObjectTarget
 from aioglacier.core.place import Place
+from aioglacier.core.planning import choose_part_size
 from aioglacier.core.s3.object_checks import check_key, check_settings
 from aioglacier.core.s3.objects import AUTO, DESCRIPTION_NAME, ChecksumAlgorithm, ObjectSettings, StorageClass
 from aioglacier.transfer.object_store import RULES
@@ -50,6 +52,7 @@ class ObjectOptions(UploadOptions):
         UploadOptions.__post_init__(self)
         check_key(self.whole_key)
         check_settings(self.settings)
+        choose_part_size(self.expected_size or None, self.part_size, S3)  # an object may be empty
         if self.algorithm not in RULES:
             names = f"{AUTO}, {' or '.join(RULES)}"
             raise InvalidPlanError(f"objects are written with {names}, not {self.algorithm}")

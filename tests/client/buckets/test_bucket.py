@@ -11,11 +11,8 @@ from aioglacier import (
     BucketNameError,
     BucketNotFoundError,
     Glacier,
-    InvalidPartSizeError,
     InvalidPlanError,
-    MetadataError,
     ObjectExistsError,
-    ObjectKeyError,
     ObjectSettings,
     StorageClass,
     tree_hash,
@@ -103,32 +100,6 @@ async def test_buckets_are_listed_and_made_once(local: Glacier, bucket: Bucket) 
     """Creating one's own bucket again is no error."""
     assert (await local.create_bucket(bucket.name)).name == "museum"
     assert [each.name async for each in local.buckets()] == ["museum"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"key": ""}, ObjectKeyError),
-        ({"key": "k" * 1025}, ObjectKeyError),
-        ({"storage_class": "EXPRESS_ONEZONE"}, InvalidPlanError),
-        ({"metadata": {"a": "ü"}}, MetadataError),
-        ({"metadata": {"a": "x" * 2048}}, MetadataError),
-        ({"tags": {str(number): "" for number in range(11)}}, MetadataError),
-        ({"part_size": 5 * MIB}, InvalidPartSizeError),
-        ({"part_size": 4 * MIB}, InvalidPartSizeError),
-        ({"checksum": "MD5"}, InvalidPlanError),
-        ({"checksum": "CRC32"}, InvalidPlanError),
-        ({"settings": ObjectSettings(encryption="rot13")}, InvalidPlanError),
-    ],
-)
-async def test_what_s3_would_refuse_is_not_sent(
-    local: Glacier, arguments: dict[str, object], error: type[Exception]
-) -> None:
-    """Wrong input is an error of its own; the bucket does not even exist."""
-    nowhere = local.bucket("nowhere", "GLACIER")
-    with pytest.raises(error):
-        await nowhere.upload(b"x", **{"key": "a", **arguments})  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_no_class_is_chosen_for_the_caller(local: Glacier) -> None:

@@ -52,8 +52,8 @@ def test_an_upload_goes_on_as_it_was_begun() -> None:
     """Token and key are those on record; another class is refused; without a record there is no token."""
     begun = options("other").target
     assert begun is not None
-    assert options().as_begun(8, begun).token == begun.token
-    assert options().as_begun(8, begun).key == "other"
-    assert options().as_begun(8, None).token is None
+    assert options().as_begun(8 << 20, begun).token == begun.token
+    assert options().as_begun(8 << 20, begun).key == "other"
+    assert options().as_begun(8 << 20, None).token is None
     with pytest.raises(ResumeMismatchError, match="was begun with class GLACIER_IR"):
-        options(storage_class="DEEP_ARCHIVE").as_begun(8, begun)
+        options(storage_class="DEEP_ARCHIVE").as_begun(8 << 20, begun)
