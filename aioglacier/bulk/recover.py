@@ -62,6 +62,10 @@ if TYPE_CHECKING:
 #: No clock that a catalog was written by is further ahead.
 _AHEAD: Final = timedelta(days=366)
 
+#: Requests for a bundle in a bucket: its trailer and its index each take one for the facts and one for bytes,
+#: at the same price.
+_LOOKS: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class RecoveryOptions:
@@ -188,6 +192,7 @@ class FolderRecovery:
         prices = self._budget.prices
         cost = prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
         cost += prices.transfer_out(sum(map(tail_size, bundles)) - sum(to_ask))
+        cost += prices.looking(heads=_LOOKS * len(bundles))
         return RecoveryPlan(tuple(bundles), tuple(files), tuple(unnamed), len(to_ask), sum(to_ask), cost)
 
     async def run(self) -> Recovered:

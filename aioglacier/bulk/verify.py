@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import secrets
 import stat
@@ -33,6 +34,7 @@ from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError, VaultNotFoundError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
+from aioglacier.core.s3.objects import RESTORE_TIERS
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import machine_name
 from aioglacier.recorded.shard_locks import hold_shard
@@ -53,6 +55,10 @@ if TYPE_CHECKING:
 
 
 _FILES_AT_ONCE: Final = 1000
+
+#: Requests for the facts of an object of the sample; more where it is restored and waited for.
+_HEADS: Final = 3
+_RESTORE_HEADS: Final = 6
 
 _FORMATS: Final = {
     "file": stat.S_IFREG,
@@ -171,10 +177,20 @@ class FolderVerify:
             self._hashes.workers if self._hashes is not None else 0,
         )
 
-    def sample_cost(self) -> float:
-        """Return the most that the sample can cost, by the price list."""
-        sample = self._options.sample
-        return self._budget.prices.retrieval(self._options.tier, sample * LEAF_SIZE, sample)
+    async def sample_cost(self) -> float:
+        """Return the most that the sample can cost, by the price list.
+
+        Of a bucket whose class is restored before it is read, the largest archives are restored whole.
+        """
+        sample, tier, prices = self._options.sample, self._options.tier, self._budget.prices
+        if prices.storage_class not in RESTORE_TIERS:
+            looks = prices.looking(heads=_HEADS * sample)
+            return prices.retrieval(tier, sample * LEAF_SIZE, sample) + looks
+        known = await self._context.catalog.archives.list_objects(self._context.key)
+        sizes = heapq.nlargest(sample, (size for _, size, _ in known))
+        restored = prices.jobs(tier, sum(sizes), len(sizes)) + prices.copy(sum(sizes), 1)
+        fetched = prices.transfer_out(sample * LEAF_SIZE)
+        return restored + fetched + prices.looking(heads=_RESTORE_HEADS * sample)
 
     async def run(self) -> VerifySnapshot:
         """Compare; what is found is in ``findings``.
@@ -184,7 +200,7 @@ class FolderVerify:
             CostLimitError: The sample would cost more than is allowed. Nothing was asked for.
             GlacierError: A request failed.
         """
-        self._budget.check(self.sample_cost(), "this sample")  # before hours of reading
+        self._budget.check(await self.sample_cost(), "this sample")  # before hours of reading
         catalog, key = self._context.catalog, self._context.key
         tree = await catalog.trees.find(key, self._root, self._options.host or machine_name())
         if tree is None:

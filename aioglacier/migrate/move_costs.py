@@ -80,7 +80,7 @@ class TargetCosts(NamedTuple):
     Attributes:
         bundles: Objects that hold several small archives.
         requests: Requests that store them in the bucket.
-        request_cost: The cost of those.
+        request_cost: The cost of those, and of the requests that look for the objects before and prove them.
         storing: Storage in the bucket for the minimum time of each class, which is charged in any case.
         month: A month of storage in the bucket.
         vault_month: A month of storage in the vault, which goes on until they are deleted there.
@@ -142,7 +142,8 @@ class CostMeter:
         else:
             # A request begins the upload of parts, and one completes it.
             requests = 1 if size <= part_size else -(-size // part_size) + 2
-            self._add_object(storage_class, size, requests)
+            # S3 is asked for the key before the job, before parts are begun, and for the proof.
+            self._add_object(storage_class, size, requests, heads=2 if requests == 1 else 3)
 
     def _fill(self, storage_class: StorageClass, size: int) -> None:
         """Add a member to the bundle of its class; once that is full, the next one begins."""
@@ -153,15 +154,15 @@ class CostMeter:
         self._bundles[storage_class] = filled + size
 
     def _add_bundle(self, storage_class: StorageClass, size: int) -> None:
-        self._add_object(storage_class, size, 1)
-        self._add_object(StorageClass.STANDARD, 0, 1)  # its sidecar
+        self._add_object(storage_class, size, 1, heads=2)
+        self._add_object(StorageClass.STANDARD, 0, 1, heads=1)  # its sidecar
         self._sums = self._sums._replace(bundles=self._sums.bundles + 1)
 
-    def _add_object(self, storage_class: StorageClass, size: int, requests: int) -> None:
+    def _add_object(self, storage_class: StorageClass, size: int, requests: int, *, heads: int) -> None:
         sums, prices = self._sums, self._classes.prices(storage_class)
         self._sums = sums._replace(
             requests=sums.requests + requests,
-            request_cost=sums.request_cost + prices.uploads(requests, 1),
+            request_cost=sums.request_cost + prices.uploads(requests, 1) + prices.looking(heads=heads),
             storing=sums.storing + prices.storing(size),
             month=sums.month + prices.month(size, 1),
         )

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _DAY: Final = timedelta(days=1)
 
+#: Requests for the facts of an object before it is deleted: for the plan, for the charge and for its sidecar.
+_HEADS: Final = 3
+
 
 def delete_objects(
     session: Session, place: str, keys: Sequence[str], spending: Spending, *, lose_files: bool, dry_run: bool
@@ -46,7 +49,8 @@ def delete_objects(
         cost, days, by_key = await _price(glacier, bucket, keys, spending)
         standard = spending.prices_of(glacier.region, StorageClass.STANDARD)
         budget = Budget(next(iter(by_key.values()), standard), spending.max_cost)
-        record: Record = cost_record(budget.prices, cost)
+        looks = budget.prices.looking(heads=_HEADS * len(keys))
+        record: Record = cost_record(budget.prices, cost + looks)
         note = f"less than {days} days of storage are charged as {days}: {cost_text(record)}" if days else ""
         if dry_run:
             text = f"delete {what} from {found}{note and f'; {note}'}"

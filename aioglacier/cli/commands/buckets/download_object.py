@@ -119,9 +119,12 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
         **cost_record(prices, cost),
     }
     if options.dry_run:
-        what = "fetch" if is_there else f"restore for {show_count(options.days, 'day')} and fetch"
+        is_asked = is_there or head.restore is not None
+        what = f"restore for {show_count(options.days, 'day')} and fetch"
+        if is_asked:
+            what = "fetch" if is_there else "wait for the restore that goes on, and fetch"
         text = f"{what} {show_size(head.size)} of {head.storage_class}, {cost_text(facts)}"
-        return tell_plan(session, "GetObject" if is_there else "RestoreObject", text, **facts)
+        return tell_plan(session, "GetObject" if is_asked else "RestoreObject", text, **facts)
     if target != STDOUT:  # before a restore is paid for
         landing.check_download_room(target, head.size, is_encrypted=options.identities is not None)
     budget.charge("HeadObject", Charge(heads=1))  # the head above, which named the prices

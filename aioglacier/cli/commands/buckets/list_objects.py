@@ -26,7 +26,7 @@ _ORDERS: Final[dict[str, Callable[[ObjectEntry], Any]]] = {
     "date": lambda entry: entry.modified,
     "size": lambda entry: entry.size,
 }
-_COLUMNS: Final = (DATE, SIZE, Column("CLASS", 12, 0), Column("RESTORED", 10, 0))
+_COLUMNS: Final = (DATE, SIZE, Column("CLASS", 12, 12), Column("RESTORED", 10, 10))
 
 
 def list_objects(session: Session, options: ListOptions) -> Ending:

@@ -13,6 +13,7 @@ from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import object_record, object_text
+from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.encrypting import upload_sealed
 from aioglacier.cli.shared.money import cost_record, priced_text
 from aioglacier.cli.shared.stream_options import count_parts_of_piece, roll_over
@@ -124,7 +125,7 @@ def _plan_all(
                 "parts": parts,
                 "requests": None if parts is None else 1 if parts == 1 else parts + 2,
                 "minimum_days": CLASS_TERMS[storage_class].minimum_days,
-                **cost_record(prices, math.nan if size is None else _cost(prices, size, options.part_size)),
+                **cost_record(prices, _cost(prices, size, options.part_size) + _looks(prices, parts)),
             }
             if options.roll_over:
                 record["piece_size"] = count_parts_of_piece(options, S3) * part_size
@@ -146,15 +147,25 @@ def _size_of(source: str) -> int:
     return status.st_size
 
 
-def _cost(prices: Prices, size: int, part_size: int | None) -> float:
+def _cost(prices: Prices, size: int | None, part_size: int | None) -> float:
     """Return the cost of a new object: its requests, and its storage for the minimum time."""
+    if size is None:
+        return math.nan
     part_size = choose_part_size(size or None, part_size, S3)
     return prices.archive(size, None if size <= part_size else part_size)
 
 
+def _looks(prices: Prices, parts: int | None) -> float:
+    """Return the cost of the requests that look for the bucket, the key and unfinished uploads before."""
+    heads = 1 if parts == 1 else 3  # the key, once more before parts are sent, and the rules of the bucket
+    return prices.looking(lists=2, heads=heads)
+
+
 def _plan_text(record: Mapping[str, Any]) -> str:
     how = (
-        "as a stream of unknown length" if record["parts"] is None else f"in {record['requests']:,} requests"
+        "as a stream of unknown length"
+        if record["parts"] is None
+        else f"in {show_count(record['requests'], 'request')}"
     )
     return priced_text(f"{record['source']}: would be uploaded {how}", record, without=("source",))
 

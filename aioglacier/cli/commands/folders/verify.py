@@ -84,13 +84,13 @@ async def command(
             "vault": place,
             "folder": directory,
             "jobs": options.sample,
-            **cost_record(prices, verify.sample_cost()),
+            **cost_record(prices, await verify.sample_cost()),
         }
         session.output.record(record, _plan_text)
         return Exit.DONE
     if options.sample:
         what = f"retrieve a sample of {show_count(options.sample, 'MiB')}"
-        confirm_expedited(session, spending, verify.sample_cost(), prices, what)
+        confirm_expedited(session, spending, await verify.sample_cost(), prices, what)
     started = time.monotonic()
     async with telling(session, verify.snapshot, lambda: _state(verify)):
         done = await verify.run()

@@ -78,3 +78,12 @@ def test_the_plan_has_requests_days_and_price(museum: Cli) -> None:
     assert large["cost"] > small["cost"] > 0
     assert "would cost" in museum(*words, "film", "--max-cost", "0.0000001", code=2).err
     assert not museum("--json", "list", "s3://museum").records
+
+
+@pytest.mark.parametrize("size", [5, 17 * MIB])
+def test_the_cost_of_a_plan_is_enough(museum: Cli, size: int) -> None:
+    """An upload stays within the cost that --dry-run prints, with all requests that look and list."""
+    (museum.folder / "film").write_bytes(data(size))
+    words = ("--json", "upload", "s3://museum", "film", "--storage-class", "GLACIER", "--part-size", "8MiB")
+    cost = museum(*words, "--dry-run").record["cost"]
+    assert museum(*words, "--max-cost", str(cost)).record["size"] == size
