@@ -43,6 +43,7 @@ DOWNLOADING = (
     "file on disk",
     "file renamed",
 )
+RESTORING = ("restore intent recorded", "restore asked for", "restore recorded")
 DELETING = ("deleting recorded", "deleted")
 ABORTING = ("abort answered",)
 MOVING = ("move initiated", "part moved:2", "move completing", "object made", "move proven")
@@ -86,7 +87,7 @@ def _run(cli: Cli, point: str, *arguments: str) -> tuple[int, bytes, bytes]:
 
 
 #: All of them.
-ALL = UPLOADING + SENDING + DOWNLOADING + DELETING + ABORTING + MOVING + BUNDLING + PLACING
+ALL = UPLOADING + SENDING + DOWNLOADING + RESTORING + DELETING + ABORTING + MOVING + BUNDLING + PLACING
 
 
 def test_every_point_is_walked() -> None:
@@ -166,6 +167,21 @@ def test_a_download_that_was_killed(
     assert back.read_bytes() == LARGE
     assert len(ask(glacier, "GET", f"vaults/{vault}/jobs")["JobList"]) == 1
     assert not list(killed.folder.glob(".back*"))
+
+
+@pytest.mark.parametrize("point", RESTORING)
+def test_a_restore_that_was_killed(killed: Cli, request: pytest.FixtureRequest, point: str) -> None:
+    """The same command again: the bytes under the name, from one restore on record."""
+    bucket = f"s3://{vault_of(request).lower().strip('-')[-40:].strip('-')}"
+    killed("bucket", "create", bucket)
+    killed("upload", bucket, "small", "--storage-class=DEEP_ARCHIVE")
+    download = ("download", bucket, "small", "back")
+    kill(killed, point, *download)
+    assert not (killed.folder / "back").exists()
+    assert killed(*download).record["verified"]
+    assert (killed.folder / "back").read_bytes() == SMALL
+    states = [each["status"] for each in killed("jobs", "list", bucket).records]
+    assert states == ["Succeeded"]
 
 
 @pytest.mark.parametrize("point", DELETING)
