@@ -1,8 +1,8 @@
-"""A folder of many real paths to a bucket that is read at once, and back; and what one member of it costs.
+"""A folder of many real paths to a bucket and back; and the cost of one member of it.
 
 ::
 
-    python -m tests.endurance.bucket_folder --files 50000
+    python -m tests.endurance.bucket_folder --files 50000 --storage-class DEEP_ARCHIVE
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import random
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import aioglacier
-from aioglacier.bulk import FolderRestore, FolderSync, FolderVerify, RestoreOptions
+from aioglacier.bulk import FolderRestore, FolderSync, FolderVerify, RestoreOptions, SyncOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog import Catalog
 from aioglacier.core.spending import Budget
 from aioglacier.server import LocalGlacier
-from tests.bulk.conftest import picture
+from tests.bulk.conftest import MIB, picture
 from tests.counting import counting
 
 PRICES = load_prices("us-east-1")
@@ -37,6 +38,8 @@ class Travelled(NamedTuple):
     sync_seconds: float
     restore_seconds: float
     member_sent: int  # bytes that the server sent for one member, with all that surrounds it
+    restored: int  # objects that S3 restored for that member
+    objects: int  # bundles in the bucket
     is_same: bool
     findings: int
 
@@ -52,11 +55,11 @@ def make_files(root: Path, files: int) -> Path:
     return root
 
 
-async def travel(folder: Path, files: int) -> Travelled:
+async def travel(folder: Path, files: int, storage_class: str = "GLACIER_IR") -> Travelled:
     """Take files to a bucket and back; then one of them alone."""
     tree = make_files(folder / "tree", files)
     async with (
-        LocalGlacier(folder / "server", is_durable=False) as server,
+        LocalGlacier(folder / "server", is_durable=False, job_delay=0) as server,
         counting(server.url) as counted,
         Catalog.open(folder / "catalog.db") as catalog,
         aioglacier.connect(
@@ -69,25 +72,34 @@ async def travel(folder: Path, files: int) -> Travelled:
             hash_in="threads",
         ) as glacier,
     ):
-        bucket = await glacier.create_bucket("folders", "GLACIER_IR")
+        bucket = await glacier.create_bucket("folders", storage_class)
         began = time.monotonic()
-        sync = FolderSync(bucket, tree)
+        sync = FolderSync(bucket, tree, SyncOptions(bundle_size=16 * MIB))  # for several bundles
         await sync.run()
         synced = time.monotonic()
         restore = FolderRestore(bucket, folder / "back", Budget(PRICES))
         await restore.run()
-        restored = time.monotonic()
+        back = time.monotonic()
         verify = FolderVerify(bucket, tree, Budget(PRICES))
         await verify.run()
+        bundles = [each async for each in bucket.objects() if each.storage_class == storage_class]
+        await server.advance(timedelta(days=9))  # restored copies expire
         counted.sent = 0
         options = RestoreOptions(selection=SelectionOptions(patterns=[f"/0/0/{files // 2 % 100}"]))
         one = FolderRestore(bucket, folder / "one", Budget(PRICES), options)
         await one.run()
-        sent = counted.sent
+        sent, restored = counted.sent, one.snapshot().jobs_started
     assert (sync.failures, restore.failures, one.failures) == ([], [], [])
     before, after = picture(tree), picture(folder / "back")
     return Travelled(
-        len(before), synced - began, restored - synced, sent, before == after, len(verify.findings)
+        len(before),
+        synced - began,
+        back - synced,
+        sent,
+        restored,
+        len(bundles),
+        before == after,
+        len(verify.findings),
     )
 
 
@@ -95,12 +107,14 @@ def main() -> int:
     """Run, and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--files", type=int, default=50_000)
-    files = parser.parse_args().files
+    parser.add_argument("--storage-class", default="GLACIER_IR")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-        done = asyncio.run(travel(Path(folder), files))
+        done = asyncio.run(travel(Path(folder), given.files, given.storage_class))
     sys.stdout.write(
         f"{done.paths:,} paths: sync {done.sync_seconds:.1f} s, restore {done.restore_seconds:.1f} s, "
-        f"{done.member_sent / 1024:,.0f} KiB sent for one member, "
+        f"{done.member_sent / 1024:,.0f} KiB sent and {done.restored} of {done.objects} bundles restored "
+        f"for one member, "
         f"{'the same' if done.is_same else 'ANOTHER FOLDER'}, {done.findings} findings\n"
     )
     return 0 if done.is_same and not done.findings else 1
