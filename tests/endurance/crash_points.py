@@ -126,7 +126,7 @@ class House:
                     if job.action is JobAction.ARCHIVE_RETRIEVAL
                 ]
             )
-            uploads = [upload async for upload in vault.uploads()]
+            uploads = [upload.id async for upload in vault.uploads()]
             job = await vault.retrieve_inventory()
             await job.wait_until_done()
             hashes = Counter([archive.tree_hash async for archive in job.inventory()])
@@ -136,7 +136,7 @@ class House:
                 await restore.wait_until_done()
                 async with restore.open_reader() as reader:
                     hashes[aioglacier.tree_hash(await reader.read())] += 1
-            uploads += [upload async for upload in bucket.uploads()]
+            uploads += [upload.id async for upload in bucket.uploads()]
             return hashes, jobs + self._restores(), len(uploads)
 
     async def only_archive(self) -> str:
