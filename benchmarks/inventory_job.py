@@ -21,6 +21,7 @@ import aioglacier
 from benchmarks import measure
 from benchmarks.inventory_parsing import peak_memory, write_json
 from benchmarks.measure import MIB
+from benchmarks.programs import start
 
 _BLOCK_ARCHIVES = 10_000
 
@@ -134,7 +135,7 @@ def main() -> None:
         return
     blocks = max(2, (50_000 if options.quick else options.archives) // _BLOCK_ARCHIVES)
     command = [sys.executable, "-m", "benchmarks.inventory_job", "--serve", str(blocks)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin
     assert server.stdout
     with server:

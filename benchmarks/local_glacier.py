@@ -39,7 +39,7 @@ from botocore.credentials import Credentials
 from aioglacier.core.limits import VAULT as SERVICE
 from aioglacier.core.treehash import TreeHash
 from aioglacier.server import LocalGlacier
-from benchmarks import measure
+from benchmarks import measure, programs
 from benchmarks.measure import GIB, MIB
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Server:
 def serving(directory: Path) -> Iterator[Server]:
     """Run a server on a directory."""
     command = [sys.executable, "-m", "benchmarks.local_glacier", "--serve", str(directory)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with programs.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield Server(process)
         assert process.stdin
         process.stdin.close()

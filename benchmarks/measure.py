@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from aioglacier.core import treehash
+from benchmarks.programs import start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,7 +82,7 @@ def run(
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     out, err = (subprocess.PIPE, None) if stdout is None else (stdout, subprocess.PIPE)
-    process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, text=True, env=env, cwd=folder)
+    process = start(command, stdin=stdin, stdout=out, stderr=err, env=env, cwd=folder)
     sampler = _Sampler(process.pid)
     sampler.start()
     output, errors = process.communicate()

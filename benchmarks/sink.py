@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import answering, s3_answers
 from benchmarks.line import Line
+from benchmarks.programs import start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ class Sink:
     def running(self) -> Iterator[str]:
         """Run the sink in its own process and yield its URL."""
         command = [sys.executable, "-m", "benchmarks.sink", json.dumps(asdict(self))]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin
             assert process.stdout
             try:
