@@ -119,11 +119,18 @@ def load_pytest() -> Callable[[], int]:
     return lambda: int(importlib.import_module("pytest").main())
 
 
+def load_glacier() -> Callable[[], int]:
+    """``glacier``, the command of the package glacier_upload, which loads boto3."""
+    command = importlib.import_module("glacier_upload.cli").glacier_cli
+    return lambda: int(command() or 0)
+
+
 PROGRAMS = {
     "aioglacier": load_aioglacier,
     "aws": load_aws,
     "benchmarks": load_benchmarks,
     "dask": load_dask,
+    "glacier": load_glacier,
     "pytest": load_pytest,
 }
 

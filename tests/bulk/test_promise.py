@@ -183,7 +183,7 @@ class ColdBucketPromise(BucketPromise):
 @pytest.mark.parametrize(
     ("promise", "examples"),
     [
-        (VaultPromise, "30"),
+        (VaultPromise, "20"),
         (BucketPromise, "4"),
         (ColdBucketPromise, "4"),
         *(

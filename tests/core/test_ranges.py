@@ -18,6 +18,7 @@ from aioglacier.core.ranges import (
     tree_nodes,
 )
 from aioglacier.core.treehash import tree_hash
+from tests.characters import TEXTS
 
 ranges = st.builds(lambda start, size: ByteRange(start, start + size), st.integers(0), st.integers(1))
 
@@ -105,7 +106,7 @@ def test_parse_refuses_what_is_no_inclusive_range(text: str) -> None:
         ByteRange.parse(text)
 
 
-@given(st.text())
+@given(TEXTS)
 def test_parse_raises_nothing_but_value_errors(text: str) -> None:
     """Any header is a range or a ValueError."""
     try:

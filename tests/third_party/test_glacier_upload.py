@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import subprocess
 import tarfile
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pytest
 from botocore.utils import calculate_tree_hash
 
 from aioglacier.server import Fault
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,16 +40,9 @@ class Tool:
 
     def __call__(self, *words: str) -> str:
         """Run the command, which must succeed; return its standard output."""
-        done = subprocess.run(
-            ["glacier", *words],
-            env=self._environment,
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        code, out, err = forks("glacier").run(words, cwd=self._folder, env=self._environment)
+        assert code == 0, out + err
+        return out.decode()
 
 
 def told(text: str, name: str) -> str:

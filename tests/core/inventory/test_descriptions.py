@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aioglacier.core.inventory.descriptions import DECODERS, DecodedName, decode
+from tests.characters import CHARACTERS, TEXTS
 
 #: FastGlacier's field for what it compressed or encrypted, from its own example.
 COMPRESSED = "<ce>1:1:4340ebcf79712dc5e3ef7d50bab98ba5:54687</ce>"
 
-names = st.text(st.characters(codec="utf-8"), min_size=1)
+names = st.text(CHARACTERS, min_size=1)
 dates = st.datetimes(datetime(1000, 1, 1)).map(  # noqa: DTZ001  # made aware in the same breath
     lambda date: date.replace(microsecond=0, tzinfo=UTC)
 )
@@ -146,7 +147,7 @@ def test_what_is_in_no_known_format_is_its_own_name(description: str) -> None:
     assert decode(description) == DecodedName(description, None, "plain")
 
 
-@given(st.text())
+@given(TEXTS)
 def test_no_description_makes_decoding_raise(description: str) -> None:
     """Any text has a name, and the name can be stored and sent."""
     decoded = decode(description)
@@ -156,7 +157,7 @@ def test_no_description_makes_decoding_raise(description: str) -> None:
 
 @given(
     st.sampled_from(["mt1 ", "mt2 ", "{", '{"Path":', '{"path":"', "<m><p>", "<ArchiveMetadata><Path>"]),
-    st.one_of(st.text(), st.binary().map(base64url)),
+    st.one_of(TEXTS, st.binary().map(base64url)),
     st.sampled_from(["", "}", '"}', "</p></m>", "</Path></ArchiveMetadata>", "</p><lm>1</lm></m>"]),
 )
 def test_nothing_like_a_known_format_makes_decoding_raise(head: str, body: str, tail: str) -> None:
@@ -168,7 +169,7 @@ def test_nothing_like_a_known_format_makes_decoding_raise(head: str, body: str, 
 
 @given(
     st.recursive(
-        st.none() | st.integers() | st.text(),
+        st.none() | st.integers() | TEXTS,
         lambda inner: st.dictionaries(
             st.sampled_from(["Path", "path", "UTCDateModified", "filename", "mtime"]), inner
         ),

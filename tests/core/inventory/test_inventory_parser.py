@@ -20,6 +20,7 @@ from aioglacier.core.inventory.inventory_parser import (
 )
 from aioglacier.core.limits import VAULT
 from aioglacier.core.models import Archive, InventoryFormat
+from tests.characters import CHARACTERS
 from tests.core.inventory.samples import (
     ARN,
     HEADER,
@@ -113,8 +114,8 @@ def test_nasty_descriptions_survive_blocks_of_one_byte(
 @given(st.lists(archives, max_size=3), st.data())
 def test_any_layout_of_json_is_read(listed: list[Archive], data: st.DataObject) -> None:
     """Key order, white space and unknown keys, nested ones too, change nothing."""
-    values = st.recursive(st.none() | st.text(max_size=9), st.lists, max_leaves=5)
-    unknown = data.draw(st.dictionaries(st.text(max_size=3), values, max_size=4))
+    values = st.recursive(st.none() | st.text(CHARACTERS, max_size=9), st.lists, max_leaves=5)
+    unknown = data.draw(st.dictionaries(st.text(CHARACTERS, max_size=3), values, max_size=4))
 
     def shuffled(fields: dict[str, Any]) -> dict[str, Any]:
         return dict(data.draw(st.permutations(list({**unknown, **fields}.items()))))

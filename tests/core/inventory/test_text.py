@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aioglacier.core.inventory.text import parse_utc, without_lone_surrogates
+from tests.characters import TEXTS
 
 
 @pytest.mark.parametrize(
@@ -36,14 +37,14 @@ def test_what_names_no_instant_is_none(text: str) -> None:
     assert parse_utc(text) is None
 
 
-@given(st.text())
+@given(TEXTS)
 def test_no_text_makes_the_date_parser_raise(text: str) -> None:
     """Any text is an aware date or none."""
     date = parse_utc(text)
     assert date is None or date.tzinfo is not None
 
 
-@given(st.text(st.characters(codec="utf-8")))
+@given(TEXTS)
 def test_text_without_surrogates_is_unchanged(text: str) -> None:
     """Only halves of pairs are replaced."""
     assert without_lone_surrogates(text) == text
