@@ -22,6 +22,7 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200K", "tmpfs", folder], ch
 """
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_full_disk_is_said_and_survived(path: Path) -> None:
     """Earlier records are there, failed ones are not, and with space it goes on."""

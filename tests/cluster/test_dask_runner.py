@@ -110,6 +110,7 @@ async def test_a_worker_that_cannot_see_the_upload_is_named(dask: Runner) -> Non
     assert not isinstance(caught.value, UploadNotFoundError)
 
 
+@pytest.mark.slow
 async def test_an_object_goes_through_a_connection(
     monkeypatch: pytest.MonkeyPatch, house: Served, scheduler: str, tmp_path: Path
 ) -> None:

@@ -145,6 +145,7 @@ def test_kills_of_coordinator_worker_and_scheduler(size: int, rack: Rack) -> Non
     assert (status["archives"], status["uploads"]) == (3, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_the_recipe_runs_as_it_stands(tmp_path: Path) -> None:
     """The commands of the page archive a file on loopback."""

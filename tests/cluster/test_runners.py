@@ -97,6 +97,7 @@ async def test_an_error_of_a_task_arrives_as_it_was(runner: Runner, house: Serve
     assert "no longer at the service" in str(caught.value)
 
 
+@pytest.mark.slow
 async def test_another_file_is_refused(runner: Runner, house: Served, file: Path) -> None:
     """A task whose file is another one sends nothing, and the look before it says the same."""
     task = await begin(house, file)

@@ -59,6 +59,7 @@ def test_pattern_is_the_published_one(vectors: dict[str, Any], pattern: bytes) -
     assert {at: pattern[int(at)] for at in vectors["pattern_at"]} == vectors["pattern_at"]
 
 
+@pytest.mark.slow
 def test_tree_hash_equals_every_published_vector(vectors: dict[str, Any], pattern: bytes) -> None:
     """Whole archives of 0 bytes to 16 MiB have the published tree hash, payload hash and leaf count."""
     assert len(vectors["vectors"]) >= 17

@@ -86,6 +86,7 @@ def relayed(folder: Path) -> Iterator[tuple[Cli, Cli, Relay]]:
         relay.close()
 
 
+@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["vault", "bucket"])
 @pytest.mark.parametrize("ways", ["up up", "down down", "up down"])

@@ -135,6 +135,7 @@ def test_a_bit_is_flipped(server: Server, way: Way) -> None:
         assert (server.bodies == [BODY]) is (way is Way.DOWN)
 
 
+@pytest.mark.slow
 def test_a_delay_and_a_rate_take_their_time(server: Server) -> None:
     """A pause begins at one byte, and a rate limit at another."""
     pause = Trouble(Kind.FREEZE, at=10, seconds=0.2)

@@ -245,6 +245,7 @@ async def test_ob_07_lists_that_stay_cut_are_an_error(stand: Stand) -> None:
         assert [entry async for entry in stand.bucket.objects()]
 
 
+@pytest.mark.slow
 async def test_ob_09_a_storm_of_503_is_ridden_out(stand: Stand) -> None:
     """A third of all requests is refused; one object is made, and nothing is left."""
     for code in ("SlowDown", "InternalError"):

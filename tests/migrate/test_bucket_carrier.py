@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
+@pytest.mark.slow
 async def test_what_lies_under_a_key_is_never_trusted_or_replaced(old_vault: OldVault) -> None:
     """An object with the same bytes that is not ours fails by name, and its archive is not paid for."""
     await old_vault.fill({"a": b"same", "b": b"2"})

@@ -152,6 +152,7 @@ async def test_the_largest_archives_are_planned(old_vault: OldVault) -> None:
                     assert sums.size >= moved.archive.size
 
 
+@pytest.mark.slow
 async def test_states_are_on_record(old_vault: OldVault) -> None:
     """The catalog says how far each archive is, and of a proven one its line."""
     await old_vault.fill({"a": b"1", "b": b"2"})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.bulk.archives.conftest import OldVault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [24, pytest.param(1000, marks=pytest.mark.long)])
 async def test_four_shards_move_every_archive_once(
     old_vault: OldVault,

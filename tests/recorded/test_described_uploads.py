@@ -53,6 +53,7 @@ async def test_an_upload_that_is_locked_is_left_to_its_process(house: House) -> 
                 pass
 
 
+@pytest.mark.slow
 async def test_the_archive_of_a_candidate_is_the_archive_of_the_file(house: House) -> None:
     """It has the file as its source, and the next run reports it if this one was killed before its report."""
     await begin_elsewhere(house, data(SIZE)[: 4 * MIB])

@@ -40,6 +40,7 @@ async def completing(house: House) -> UploadRecord:
     return record
 
 
+@pytest.mark.slow
 async def test_an_unknown_outcome_is_never_uploaded_again_blindly(house: House) -> None:
     """The error names size, hash and the inventory that settles it; nothing is sent (PR-03)."""
     await completing(house)
@@ -67,6 +68,7 @@ async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
         assert await upload.run() == found
 
 
+@pytest.mark.slow
 async def test_an_inventory_of_three_days_later_that_does_not_list_it_settles_it(house: House) -> None:
     """An earlier inventory proves nothing; after a late one the file is uploaded again."""
     record = await completing(house)
@@ -130,6 +132,7 @@ async def test_uploads_that_may_go_on_are_not_swept(house: House) -> None:
     assert {each.number for each in await house.uploads()} == {left.number, record.number}
 
 
+@pytest.mark.slow
 async def test_an_upload_that_is_gone_is_given_up_all_the_same(house: House) -> None:
     """The service may have removed it before."""
     left = await house.left_behind()

@@ -48,6 +48,7 @@ async def test_an_archive_that_the_service_does_not_know_counts_no_more(house: H
     assert await states(house) == [ArchiveState.SUSPECT, ArchiveState.STORED]
 
 
+@pytest.mark.slow
 async def test_a_vault_that_was_made_again_has_none_of_its_archives(house: House) -> None:
     """Archives older than the vault are in doubt as soon as the vault is described."""
     archive = await house.vault.upload(b"small")

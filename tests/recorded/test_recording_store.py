@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aioglacier.recorded.recording_store import RecordingStore
 
 
+@pytest.mark.slow
 async def test_an_upload_in_parts_is_on_record_with_every_hash(house: House) -> None:
     """The catalog has the archive, its upload, and the tree hash and leaf hashes of each part."""
     archive = await house.vault.upload(house.file, part_size=2 * MIB, description="a film")
@@ -85,6 +86,7 @@ async def test_a_lost_answer_to_completing_costs_nothing(house: House) -> None:
     assert (await house.vault.describe()).archive_count == 1
 
 
+@pytest.mark.slow
 async def test_what_an_upload_costs_is_on_record_with_its_steps(house: House) -> None:
     """A kill before the block of the budget ends hides no request that was answered."""
 
@@ -126,6 +128,7 @@ async def test_a_single_request_that_cannot_be_recorded_makes_no_archive(
     assert (await house.vault.describe()).archive_count == 0
 
 
+@pytest.mark.slow
 async def test_a_single_request_is_recorded_when_its_last_bytes_go_out(house: House) -> None:
     """A request that is cut off before its last bytes leaves nothing to settle."""
     house.server.faults.add(

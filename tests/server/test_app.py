@@ -61,6 +61,7 @@ async def test_header_bytes_beyond_ascii_do_no_harm(faithful: LocalGlacier) -> N
         assert answer.startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.slow
 async def test_no_id_or_name_leaves_the_directory(faithful: LocalGlacier, tmp_path: Path) -> None:
     """Paths in ids and vault names are only text."""
     secret = tmp_path / "secret"

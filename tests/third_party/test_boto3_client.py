@@ -205,6 +205,7 @@ def test_ranges_come_with_the_checksums_of_nodes(
         client.get_job_output(**job, range=f"bytes={8 * MIB}-{9 * MIB}")
 
 
+@pytest.mark.slow
 @QUICK
 def test_a_file_is_uploaded_from_disk(
     client: Any,

@@ -72,6 +72,7 @@ async def test_at_the_limit_of_money_what_is_paid_is_still_carried(old_vault: Ol
         assert sorted(shelf.names) == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 async def test_an_expired_output_is_not_paid_again_beyond_the_limit(old_vault: OldVault) -> None:
     """The others are carried, and the next run with more money goes on."""
     made = await old_vault.fill({"a": b"1", "b": b"2"})

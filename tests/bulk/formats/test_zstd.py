@@ -31,6 +31,7 @@ def test_a_frame_that_is_none_is_refused(frame: bytes) -> None:
         decode(frame)
 
 
+@pytest.mark.slow
 def test_an_index_that_unfolds_without_end_is_damaged() -> None:
     """8 KB that are 256 MiB of zeros do not take them."""
     frame = compressor()(bytes(256 * MIB))

@@ -278,6 +278,7 @@ def spoil_inside(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+@pytest.mark.slow
 def test_a_large_catalog_that_somebody_touched_is_looked_through(path: Path) -> None:
     """DC-04, although the size and the date of the change are as before."""
     fill(path, 8000)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from aioglacier.cli.program.global_options import Settings
@@ -16,8 +17,6 @@ from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
 
 def parse(*words: str) -> click.Context:
@@ -117,6 +116,7 @@ def meant(ctx: click.Context) -> tuple[str, Settings, dict[str, Any]]:
     return ctx.command_path, Settings.of(ctx.meta), parameters
 
 
+@pytest.mark.slow
 @given(command_lines())
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_the_printed_command_means_the_same(words: tuple[str, ...]) -> None:

@@ -62,6 +62,7 @@ async def test_an_object_is_not_replaced_unless_asked_for(bucket: Bucket) -> Non
     assert (await bucket.upload(b"two", key="a", overwrite=True)).size == 3
 
 
+@pytest.mark.slow
 @pytest.mark.long
 async def test_uploads_by_the_thousand_are_listed_and_aborted(bucket: Bucket) -> None:
     """More than a page of them: each is listed once, in order, and those of the last page are aborted."""

@@ -147,6 +147,7 @@ async def test_an_object_that_is_gone_is_uploaded_again(museum: Museum, tmp_path
     assert (await museum.bucket.head("film")).size == 4
 
 
+@pytest.mark.slow
 async def test_a_random_key_of_a_former_run_goes_on(museum: Museum, tmp_path: Path) -> None:
     """Callers that choose keys at random find the upload by its file."""
     file = tmp_path / "film"

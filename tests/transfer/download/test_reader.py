@@ -181,6 +181,7 @@ async def test_reading_ahead_stops_at_a_quarter_of_the_memory() -> None:
         assert await reader.read() == DATA[1:]
 
 
+@pytest.mark.slow
 async def test_more_is_read_ahead_where_the_reader_waits() -> None:
     """Two pieces are fetched at once at first, and twice as many after each wait but the first."""
     output = MemoryOutput(DATA)

@@ -143,6 +143,7 @@ async def test_an_echo_that_stays_wrong_is_an_error(served: Served) -> None:
     assert await served.uploads() == []
 
 
+@pytest.mark.slow
 async def test_trouble_that_stays_keeps_what_is_safe(served: Served) -> None:
     """The error names the upload and its safe bytes; resuming sends the rest only."""
     served.fail(Fault("UploadMultipartPart", where=f"bytes {2 * MIB}-", count=None, status=503))

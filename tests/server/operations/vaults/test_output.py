@@ -131,6 +131,7 @@ def test_a_range_header_that_begins_past_the_end_is_refused() -> None:
             parse_range(text, 100)
 
 
+@pytest.mark.slow
 async def test_output_can_be_had_by_many_at_once(boto: Boto) -> None:
     """Eight readers of one job get the same bytes."""
     data = os.urandom(5 * MIB + 3)

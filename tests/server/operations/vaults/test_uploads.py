@@ -203,6 +203,7 @@ async def test_abort_removes_the_parts_and_succeeds_again(
     assert (await boto.refused("abort_multipart_upload", uploadId=upload_id))[0] == 404
 
 
+@pytest.mark.slow
 async def test_lists_are_paged(boto: Boto) -> None:
     """Uploads and parts come in pages of at most 50, each once."""
     ids = {await initiate(boto) for _ in range(7)}
