@@ -116,7 +116,7 @@ class SyncSnapshot:
         removed: Paths that are gone from the folder.
         failed: Paths that could not be archived.
         archives: Archives made.
-        requests: Requests to the service, without repetitions.
+        requests: Requests that store archives, without repetitions, sidecars and proofs.
         sent: Bytes handed to connections.
         current: Big files that are being uploaded.
         workers: Tasks with small files that other processes do at once.

@@ -261,11 +261,14 @@ def _state(sync: FolderSync, speed: Speed | None) -> State:
 
 
 def _plan_text(record: Mapping[str, Any]) -> str:
+    others = record["sidecars"] + record["heads"] + record["lists"]
+    requests = show_count(record["requests"] - others, "upload request")
+    requests += f" and {others} others" if others else ""
     lines = [
         f"{show_count(record['files'], 'path')} to archive, {show_size(record['size'])}",
         f"{record['unchanged']:,} unchanged, {record['removed']:,} removed",
         f"{show_count(record['bundles'], 'bundle')} and {show_count(record['big_files'], 'big file')}",
-        f"{show_count(record['requests'], 'request')}, {show_size(record['sent'])}, {cost_text(record)}",
+        f"{requests}, {show_size(record['sent'])}, {cost_text(record)}",
         f"kept each month: {cost_text({**record, 'cost': record['cost_each_month']})}",
     ]
     return "\n".join(lines)
@@ -278,7 +281,7 @@ def _text(record: Mapping[str, Any]) -> str:
     ]
     parts += [f"{record[name]:,} {name}" for name in ("recorded", "removed", "failed") if record[name]]
     cost = (
-        f"; {show_count(record['archives'], 'archive')}, {show_count(record['requests'], 'request')}, "
+        f"; {show_count(record['archives'], 'archive')}, {show_count(record['requests'], 'upload request')}, "
         f"{cost_text(record)}"
         if record["requests"]
         else ""
