@@ -34,7 +34,7 @@ from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError, VaultNotFoundError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
-from aioglacier.core.s3.objects import RESTORE_TIERS
+from aioglacier.core.s3.objects import StorageClass
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import machine_name
 from aioglacier.recorded.shard_locks import hold_shard
@@ -183,7 +183,7 @@ class FolderVerify:
         Of a bucket whose class is restored before it is read, the largest archives are restored whole.
         """
         sample, tier, prices = self._options.sample, self._options.tier, self._budget.prices
-        if prices.storage_class not in RESTORE_TIERS:
+        if prices.storage_class not in {StorageClass.GLACIER, StorageClass.DEEP_ARCHIVE}:
             looks = prices.looking(heads=_HEADS * sample)
             return prices.retrieval(tier, sample * LEAF_SIZE, sample) + looks
         known = await self._context.catalog.archives.list_objects(self._context.key)
