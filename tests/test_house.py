@@ -420,6 +420,29 @@ def test_no_decision_reads_a_message() -> None:
     assert readers == READERS_OF_MESSAGES
 
 
+def test_engine_reader_and_folders_ask_for_no_kind_of_place() -> None:
+    """A vault and a bucket differ behind protocols: no code above them looks which of the two it has."""
+    rooms = ("transfer/upload", "transfer/download", "bulk/sync", "bulk/restore", "bulk/streams")
+    paths = [path for room in rooms for path in (PACKAGE / room).glob("*.py")]
+    kinds = {
+        "Vault",
+        "Bucket",
+        "VaultPlace",
+        "BucketPlace",
+        "VaultContext",
+        "BucketContext",
+        "ArchivedObject",
+    }
+    found = [
+        f"{path}:{node.lineno}"
+        for path in (*paths, PACKAGE / "bulk" / "verify.py", PACKAGE / "bulk" / "recover.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance"
+        if kinds & {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    ]
+    assert found == []
+
+
 def test_importing_the_package_loads_neither_server_nor_aws() -> None:
     """The import stays quick: it loads no AWS client, command line, server or SQLite."""
     program = "import json, sys, aioglacier; print(json.dumps(sorted(sys.modules)))"

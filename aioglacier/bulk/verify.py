@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import secrets
 import stat
@@ -32,9 +31,7 @@ from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.catalog.inventories.inventory_merge import INVENTORY_ALLOWANCE
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError, VaultNotFoundError
-from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
-from aioglacier.core.s3.objects import StorageClass
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import machine_name
 from aioglacier.recorded.shard_locks import hold_shard
@@ -55,10 +52,6 @@ if TYPE_CHECKING:
 
 
 _FILES_AT_ONCE: Final = 1000
-
-#: Requests for the facts of an object of the sample; more where it is restored and waited for.
-_HEADS: Final = 3
-_RESTORE_HEADS: Final = 6
 
 _FORMATS: Final = {
     "file": stat.S_IFREG,
@@ -178,19 +171,9 @@ class FolderVerify:
         )
 
     async def sample_cost(self) -> float:
-        """Return the most that the sample can cost, by the price list.
-
-        Of a bucket whose class is restored before it is read, the largest archives are restored whole.
-        """
-        sample, tier, prices = self._options.sample, self._options.tier, self._budget.prices
-        if prices.storage_class not in {StorageClass.GLACIER, StorageClass.DEEP_ARCHIVE}:
-            looks = prices.looking(heads=_HEADS * sample)
-            return prices.retrieval(tier, sample * LEAF_SIZE, sample) + looks
-        known = await self._context.catalog.archives.list_objects(self._context.key)
-        sizes = heapq.nlargest(sample, (size for _, size, _ in known))
-        restored = prices.jobs(tier, sum(sizes), len(sizes)) + prices.copy(sum(sizes), 1)
-        fetched = prices.transfer_out(sample * LEAF_SIZE)
-        return restored + fetched + prices.looking(heads=_RESTORE_HEADS * sample)
+        """Return the most that the sample can cost, by the price list."""
+        options = self._options
+        return await self._place.sample_cost(self._budget.prices, options.tier, options.sample)
 
     async def run(self) -> VerifySnapshot:
         """Compare; what is found is in ``findings``.

@@ -7,6 +7,7 @@ what is restored already, and which bundle lacks its sidecar because a process w
 
 from __future__ import annotations
 
+import heapq
 import tempfile
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from aioglacier.core.errors import (
     NotRetrievedError,
     ObjectNotFoundError,
 )
-from aioglacier.core.limits import MIB, S3
+from aioglacier.core.limits import LEAF_SIZE, MIB, S3
 from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.moved_metadata import MOVE_FOLDER, origin_of
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.buckets.restore import Restore
     from aioglacier.core.models import ObjectTarget, Tier
+    from aioglacier.core.prices import Prices
     from aioglacier.core.s3.objects import ObjectEntry
     from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
     from aioglacier.transfer.download.download import Download
@@ -60,6 +62,10 @@ _RESTORED_WHOLE: Final = frozenset({StorageClass.GLACIER, StorageClass.DEEP_ARCH
 #: To restore one member, S3 restores its whole bundle; scattered members cost a fifteenth of those in 4 GiB.
 _SMALL_BUNDLE: Final = 256 * MIB
 
+
+#: Requests for the facts of an object for one MiB of it; more where it is restored and waited for.
+_SAMPLE_HEADS: Final = 3
+_RESTORED_SAMPLE_HEADS: Final = 6
 
 #: Objects in a page of a list.
 _PAGE: Final = 1000
@@ -118,6 +124,17 @@ class BucketPlace:
         """See ``FolderPlace``."""
         uploads = self.context.catalog.uploads
         return sum([not await uploads.is_known(each.id) async for each in self.context.list_uploads()])
+
+    async def sample_cost(self, prices: Prices, tier: Tier, sample: int) -> float:
+        """See ``FolderPlace``; where objects are restored whole, these are the largest ones."""
+        if prices.storage_class not in _RESTORED_WHOLE:
+            looks = prices.looking(heads=_SAMPLE_HEADS * sample)
+            return prices.retrieval(tier, sample * LEAF_SIZE, sample) + looks
+        known = await self.context.catalog.archives.list_objects(self.context.key)
+        sizes = heapq.nlargest(sample, (size for _, size, _ in known))
+        restored = prices.jobs(tier, sum(sizes), len(sizes)) + prices.copy(sum(sizes), 1)
+        looks = prices.looking(heads=_RESTORED_SAMPLE_HEADS * sample)
+        return restored + prices.transfer_out(sample * LEAF_SIZE) + looks
 
     async def sweep(self) -> None:
         """See ``FolderPlace``."""

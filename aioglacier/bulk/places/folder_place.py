@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import Archive, ArchiveId, ObjectTarget, Tier
+    from aioglacier.core.prices import Prices
     from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.download.download import Download
@@ -127,6 +128,10 @@ class FolderPlace(Protocol):
 
     async def count_strays(self) -> int:
         """Return how many unfinished uploads are on no record, and stay until somebody aborts them."""
+        ...
+
+    async def sample_cost(self, prices: Prices, tier: Tier, sample: int) -> float:
+        """Return the most that so many single MiB of archives can cost."""
         ...
 
     async def sweep(self) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import AccessDeniedError
-from aioglacier.core.limits import MIB
+from aioglacier.core.limits import LEAF_SIZE, MIB
 from aioglacier.core.models import ArchiveId, JobStatus
 from aioglacier.core.ranges import ByteRange
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, Tier
+    from aioglacier.core.prices import Prices
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
@@ -56,6 +57,10 @@ class VaultPlace:
     async def count_strays(self) -> int:
         """See ``FolderPlace``; a vault removes unfinished uploads after a day."""
         return 0
+
+    async def sample_cost(self, prices: Prices, tier: Tier, sample: int) -> float:
+        """See ``FolderPlace``."""
+        return prices.retrieval(tier, sample * LEAF_SIZE, sample)
 
     async def sweep(self) -> None:
         """See ``FolderPlace``; a vault keeps no sidecars."""
