@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +16,9 @@ _GAP: Final = 2
 
 #: The last column gets at least this much, or the others become narrow.
 _LEAST_LAST: Final = 30
+
+#: With less than this, columns are left out from the right.
+_LEAST_NARROW: Final = 8
 
 #: Text that is cut shows this instead; no other character is in every encoding and one column wide.
 _CUT: Final = "..."
@@ -56,8 +60,18 @@ class Table:
         self._columns = columns
         self._titles: str | None = last
         self._width = output.width
-        taken = sum(column.width + _GAP for column in columns)
-        self.is_narrow = self._width is not None and self._width - taken < _LEAST_LAST
+        self._widths = [column.width for column in columns]
+        self.is_narrow = self._left() < _LEAST_LAST
+        if self.is_narrow:
+            self._widths = [column.narrow for column in columns]
+        while self._left() < _LEAST_NARROW and any(self._widths):
+            del self._widths[max(index for index, width in enumerate(self._widths) if width) :]
+
+    def _left(self) -> float:
+        """Return the room for the last column."""
+        if self._width is None:
+            return math.inf
+        return self._width - sum(width + _GAP for width in self._widths if width)
 
     def row(self, *cells: str) -> str:
         """Return the line of some cells, the last one of any length; above the first line are the titles."""
@@ -70,8 +84,7 @@ class Table:
 
     def _line(self, *cells: str) -> str:
         texts = []
-        for column, cell in zip(self._columns, cells, strict=False):
-            width = column.narrow if self.is_narrow else column.width
+        for column, width, cell in zip(self._columns, self._widths, cells, strict=False):
             if width:
                 text = escape(cell)
                 if self._width is not None:
