@@ -12,7 +12,14 @@ from aioglacier.cli.program.command import command as make_command
 if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
 
-_SHELLS: Final = {"bash": BashComplete, "fish": FishComplete, "zsh": ZshComplete}
+
+class _Fish(FishComplete):
+    """Splits a completion at its first comma only: the description behind it may have others."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split -m 1 ","')
+
+
+_SHELLS: Final = {"bash": BashComplete, "fish": _Fish, "zsh": ZshComplete}
 
 
 @make_command("completion")

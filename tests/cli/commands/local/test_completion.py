@@ -40,22 +40,38 @@ done
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shell", SCRIPTS)
-def test_a_shell_completes_commands_and_options(shell: str, tmp_path: Path) -> None:
-    """The printed script works in the shell itself, which gets the words that fit."""
+def completed_by(shell: str, script: str, folder: Path) -> str:
+    """Run a script in a shell that finds the program, and return what it prints."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
         "LC_ALL": "C.UTF-8",
     }
     command = {"bash": ["bash", "-c"], "fish": ["fish", "--no-config", "-c"], "zsh": ["zsh", "-fc"]}[shell]
     done = subprocess.run(
-        [*command, SCRIPTS[shell]], env=environment, capture_output=True, text=True, check=False, timeout=60
+        [*command, script], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (done.stdout.split(), done.stderr) == (["upload", "uploads", "create", "--dry-run"], "")
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_a_shell_completes_commands_and_options(shell: str, tmp_path: Path) -> None:
+    """The printed script works in the shell itself, which gets the words that fit."""
+    found = completed_by(shell, SCRIPTS[shell], tmp_path).split()
+    assert found == ["upload", "uploads", "create", "--dry-run"]
+
+
+@pytest.mark.slow
+def test_fish_shows_the_whole_description(tmp_path: Path) -> None:
+    """A comma in a description does not end it."""
+    script = 'aioglacier completion fish | source; complete -C "aioglacier upload v f --dry-"'
+    assert "--dry-run\tPrint the plan and its cost; connect to nothing, read nothing." in completed_by(
+        "fish", script, tmp_path
+    )
 
 
 def test_each_shell_has_a_script(cli: Cli) -> None:
