@@ -172,13 +172,22 @@ class Archives(Records):
         self, key: VaultKey, archive_ids: Sequence[ArchiveId]
     ) -> Mapping[ArchiveId, str | None]:
         """Return the sources of those of the archives that are on record, and not deleted."""
-        found = f"place = ? AND archive_id IN ({marks(len(archive_ids))}) AND {_IS_THERE}"
+        records = await self._find(key, archive_ids, f" AND {_IS_THERE}")
+        return {record.archive.id: record.source for record in records}
+
+    async def descriptions(self, key: VaultKey, archive_ids: Sequence[ArchiveId]) -> Mapping[ArchiveId, str]:
+        """Return the descriptions of those of the archives that are on record, in any state."""
+        return {each.archive.id: each.archive.description for each in await self._find(key, archive_ids)}
+
+    async def _find(
+        self, key: VaultKey, archive_ids: Sequence[ArchiveId], more: str = ""
+    ) -> list[ArchiveRecord]:
+        found = f"place = ? AND archive_id IN ({marks(len(archive_ids))}){more}"
 
         def question(connection: Connection) -> list[ArchiveRecord]:
             return _select(connection, found, (find_vault(connection, key), *archive_ids))
 
-        records = await self._database.read(question) if archive_ids else []
-        return {record.archive.id: record.source for record in records}
+        return await self._database.read(question) if archive_ids else []
 
     async def list_objects(self, key: VaultKey) -> list[tuple[ArchiveId, int, str | None]]:
         """Return the key, size and etag of every object on record as stored; ``None`` for an unknown etag."""

@@ -73,6 +73,19 @@ async def in_order(
         yield item
 
 
+async def in_batches(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
+    """Yield the items in lists of up to ``size``."""
+    batch: list[T] = []
+    async with closing(items):
+        async for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
 async def print_all(
     output: Output,
     items: AsyncIterator[T],

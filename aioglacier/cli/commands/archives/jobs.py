@@ -11,7 +11,7 @@ import click
 from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import LONG, PLACE_NAME, VAULT, AnyCase, flag
-from aioglacier.cli.render.listing import print_all, show_total
+from aioglacier.cli.render.listing import in_batches, print_all, show_total
 from aioglacier.cli.render.printed_records import as_text, intent_record, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
 from aioglacier.cli.render.table import DATE, STATUS, Column, Table, show_date
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from aioglacier.core.models import JobDescription
 
 J = TypeVar("J", "JobDescription", "JobRecord")
+
+#: Jobs whose archives are looked up in one query.
+_TOGETHER: Final = 250
 
 _COLUMNS: Final = (DATE, STATUS, Column("TIER", 9, 0))
 
@@ -87,12 +90,13 @@ async def _list(session: Session, glacier: Glacier, vault: str, status: str | No
 
 async def _naming(vault: Vault, jobs: AsyncIterator[J], names: dict[str, str]) -> AsyncIterator[J]:
     """Yield the jobs, and note the names that the catalog has of their archives."""
-    async for job in jobs:
-        if job.archive_id is not None and vault.records is not None:
-            archives, key = vault.records.catalog.archives, vault.records.key
-            known = await archives.get(key, ArchiveId(job.archive_id))
-            names[job.archive_id] = decode(known.archive.description).name if known is not None else ""
-        yield job
+    async for some in in_batches(jobs, _TOGETHER):
+        if vault.records is not None:
+            ids = [ArchiveId(job.archive_id) for job in some if job.archive_id is not None]
+            known = await vault.records.catalog.archives.descriptions(vault.records.key, ids)
+            names |= {id_: decode(description).name for id_, description in known.items()}
+        for job in some:
+            yield job
 
 
 def _line_of(table: Table, names: Mapping[str, str]) -> Callable[[Mapping[str, Any]], str]:
