@@ -19,6 +19,7 @@ import pytest
 import aioglacier.cli
 from aioglacier.cli.program.main import root
 from tests.cli.conftest import Cli, Done
+from tests.cli.test_surroundings import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,10 +329,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(house: tuple[Cli,
     program, ids = house
     people = Cli(program.folder, ("--local", "glacier"))
     before, files = everything(program), files_of(program.folder)
-    for name, arguments in CHANGES.items():
-        given = [ids.get(word, word) for word in arguments.split()]
-        words = [*name.split(), "--dry-run", *(word for word in given if word.startswith("--")), "--"]
-        words += [word for word in given if not word.startswith("--")]
+    for name, words in zip(CHANGES, dry_runs(ids), strict=True):
         (plan,) = program(*words, stdin=b"").records
         assert "cost" in plan or name.partition(" --")[0] not in SPENDS, name
         if name in {"delete", "download", "inventory", "vault empty", "uploads resume"}:
@@ -362,6 +360,27 @@ def test_every_command_has_a_schema(house: tuple[Cli, dict[str, str]]) -> None:
         program(*words.format(**ids).split())
     known = [f"{name} " for name in SCHEMA["properties"]]
     assert [name for name, _ in commands(root) if not any(f.startswith(f"{name} ") for f in known)] == []
+
+
+def dry_runs(ids: dict[str, str]) -> Iterator[list[str]]:
+    """Yield the command line that tries each command that changes something."""
+    for name, arguments in CHANGES.items():
+        given = [ids.get(word, word) for word in arguments.split()]
+        chosen = [word for word in given if word.startswith("--")]
+        yield [*name.split(), "--dry-run", *chosen, "--", *(word for word in given if word not in chosen)]
+
+
+@pytest.mark.long
+def test_every_command_prints_plain_text_in_a_narrow_terminal(house: tuple[Cli, dict[str, str]]) -> None:
+    """40 columns, TERM=dumb and the C locale: no command fails there, or prints an escape."""
+    program, ids = house
+    people = Cli(program.folder, ("--local", "glacier"))
+    program("vault", "notifications", "set", "photos", "arn:aws:sns:us-east-1:012345678901:topic")
+    looks = [line.format(**ids).split() for line in RUN_HERE.split("\n")]
+    looking = [words for words in looks if any(" ".join(words[:count]) in LOOKS for count in (1, 2, 3))]
+    for words in [*dry_runs(ids), *looking]:
+        text = shown(people, words, 40, {"TERM": "dumb", "LC_ALL": "C"})
+        assert "\x1b" not in text, words
 
 
 def files_of(folder: Path) -> list[str]:

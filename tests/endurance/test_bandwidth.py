@@ -23,6 +23,10 @@ RATE: Final = 10 * MB
 SIZE: Final = 130 * MB
 WINDOW: Final = 10.0
 
+#: Work that several processes share has 1 GiB and more.
+LARGE: Final = 1024 * 1024 * 1024
+LARGE_RATE: Final = 40 * MB
+
 
 class Relay:
     """Passes connections on to a server, and notes when how many bytes went in either direction."""
@@ -72,12 +76,12 @@ class Relay:
 
 
 @contextmanager
-def relayed(folder: Path) -> Iterator[tuple[Cli, Cli, Relay]]:
+def relayed(folder: Path, rate: int = RATE) -> Iterator[tuple[Cli, Cli, Relay]]:
     """The program on a server, and on a relay to it with a limit that is shared in a folder of the test's."""
     with serving(Cli(folder), "glacier", "--job-delay", "0", is_killed=True) as url:
         relay = Relay(url)
         environment = {**keys(), "XDG_RUNTIME_DIR": str(folder)}
-        limited = ("--endpoint-url", relay.url, "--region", "us-east-1", f"--bandwidth={RATE}", "--quiet")
+        limited = ("--endpoint-url", relay.url, "--region", "us-east-1", f"--bandwidth={rate}", "--quiet")
         yield (
             Cli(folder, ("--endpoint-url", url, "--region", "us-east-1"), keys()),
             Cli(folder, limited, environment),
@@ -87,6 +91,27 @@ def relayed(folder: Path) -> Iterator[tuple[Cli, Cli, Relay]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_workers_share_the_rate(tmp_path: Path, way: str) -> None:
+    """One large archive in two worker processes keeps the rate of the command, within 5 %."""
+    pytest.importorskip("distributed")
+    (tmp_path / "large").write_bytes(data(LARGE, 0))
+    with relayed(tmp_path, LARGE_RATE) as (free, limited, relay):
+        free("vault", "create", "photos")
+        words = ["upload", "photos", "large"]
+        if way == "down":
+            archive_id = free("--json", *words).record["archive_id"]
+            words = ["download", "photos", f"--archive-id={archive_id}", "fetched"]
+        with limited.loaded("--processes=2", *words) as run:
+            assert run.wait(timeout=180) == 0, run.stderr and run.stderr.read()
+        rates = relay.windows()
+    print(f"\nworkers {way}: {min(rates) / MB:.2f} to {max(rates) / MB:.2f} MB/s")  # noqa: T201
+    assert len(rates) > 50
+    assert min(rates) > 0.9 * LARGE_RATE
+    assert max(rates) < 1.05 * LARGE_RATE
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["vault", "bucket"])
 @pytest.mark.parametrize("ways", ["up up", "down down", "up down"])
