@@ -11,6 +11,7 @@ import inspect
 import re
 import shutil
 from dataclasses import fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
@@ -28,7 +29,7 @@ from aioglacier.cli.render.console import Output
 from aioglacier.cli.render.near_names import near
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from typing import TextIO
 
     from aioglacier.client.glacier import Glacier
@@ -55,6 +56,22 @@ def refuse_empty(ctx: click.Context) -> None:
         if is_given and name != "description" and (value == "" or (isinstance(value, tuple) and "" in value)):
             hint = "; for the current folder write ." if parameter.metavar in {"DIR", "FOLDER"} else ""
             raise click.BadParameter(f"it is empty{hint}", ctx, parameter)
+
+
+def refuse_missing_values(ctx: click.Context, args: Sequence[str]) -> None:
+    """Refuse the name of an option where the value of another one is due.
+
+    An empty variable of a shell, without quotes, leaves no word behind. click would take the next option.
+    """
+    options = [each for each in ctx.command.params if isinstance(each, click.Option)]
+    names = {name: not each.is_flag and not each.count for each in options for name in each.opts}
+    names |= dict.fromkeys(ctx.help_option_names, False)
+    for word, following in pairwise(args[: args.index("--")] if "--" in args else args):
+        if names.get(word) and following in names:
+            raise click.UsageError(
+                f"{word} has no value: {following} follows; if that is the value, write {word}={following}",
+                ctx,
+            )
 
 
 def name_origin(error: click.BadParameter, ctx: click.Context) -> click.BadParameter:
@@ -124,6 +141,8 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
         given = list(args)  # the parser takes the words out of the list
+        if not ctx.resilient_parsing:
+            refuse_missing_values(ctx, given)
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:

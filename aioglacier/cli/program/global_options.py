@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from aioglacier.cli.program.parameters import AT_ONCE, RATE, SIZE
+from aioglacier.cli.program.parameters import AT_ONCE, RATE, SCHEDULER, SIZE, URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,10 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option("--profile", metavar="NAME", help="Profile of the AWS configuration files."),
         option(
-            "--endpoint-url", metavar="URL", help="Another endpoint than AWS's own, for vaults and buckets."
+            "--endpoint-url",
+            type=URL,
+            metavar="URL",
+            help="Another endpoint than AWS's own, for vaults and buckets.",
         ),
         option(
             "--allow-insecure",
@@ -164,6 +167,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option(
             "--cluster",
+            type=SCHEDULER,
             metavar="tcp://HOST:PORT",
             help="Share large work among the workers of this Dask scheduler, who see the same files.",
         ),

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import Command, CommandGroup, name_origin, refuse_empty
+from aioglacier.cli.program.command import (
+    Command,
+    CommandGroup,
+    name_origin,
+    refuse_empty,
+    refuse_missing_values,
+)
 from aioglacier.cli.program.configuration import Configuration, option_name, settable, take_variables
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import add_next_step, failure_of, tell
@@ -70,6 +76,7 @@ class Program(CommandGroup):
         """See ``click.Command.parse_args``."""
         ctx.meta[_IS_SHORT] = not args
         if not ctx.resilient_parsing:  # a shell that completes a word sees no errors
+            refuse_missing_values(ctx, args)
             configuration = Configuration.read(args)
             configuration.keep(ctx)
             ctx.default_map = configuration.defaults(self.params)

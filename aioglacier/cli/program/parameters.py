@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,6 +34,9 @@ else:
     _OfText = _OfInt = _OfRange = _OfTime = _OfShard = _OfRate = click.ParamType
     _OfChoice = click.Choice
 
+
+#: What Dask takes: a port is needed, a protocol is not.
+_ADDRESS: Final = re.compile(r"(\w+://)?[^/]+:\d+")
 
 #: The commands for buckets in place of those that take vaults alone.
 _OF_BUCKETS: Final = {
@@ -66,6 +70,45 @@ class _PlaceName(_VaultName):
 
         place = parse_place(value)
         return str(place.as_folder() if self._is_folder else place)
+
+
+class _BucketPlaceName(_PlaceName):
+    def __init__(self) -> None:
+        super().__init__(is_folder=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value and not value.startswith("s3://"):
+            self.fail(f"{value!r} is not s3://BUCKET/PREFIX")
+        return super().convert(value, param, ctx)
+
+
+class _BucketName(_OfText):
+    name = "bucket"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del param, ctx
+        from aioglacier.core.s3.object_checks import check_bucket_name  # noqa: PLC0415  # loads more
+
+        bare: str = value.removeprefix("s3://").removesuffix("/")  # which people write around it
+        return check_bucket_name(bare) if value else ""  # an empty word is refused with all others
+
+
+class _Url(_OfText):
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value and not value.startswith(("http://", "https://", "local:")):
+            self.fail(f"{value!r} is not a URL; it must begin with https:// (or http://)", param, ctx)
+        return str(value)
+
+
+class _Scheduler(_OfText):
+    name = "scheduler"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value and not _ADDRESS.fullmatch(value):
+            self.fail(f"{value!r} is not an address such as tcp://HOST:PORT", param, ctx)
+        return str(value)
 
 
 class _Size(_OfInt):
@@ -193,6 +236,10 @@ PLACE_NAME: Final = _PlaceName()
 FOLDER_PLACE_NAME: Final = _PlaceName(is_folder=True)
 PLACE: Final = click.argument("place", type=FOLDER_PLACE_NAME)
 
+#: s3://BUCKET[/PREFIX] with the prefix as a folder of keys; and a bucket's name alone.
+BUCKET_PLACE_NAME: Final = _BucketPlaceName()
+BUCKET: Final = click.argument("name", metavar="BUCKET", type=_BucketName())
+
 #: The storage classes of S3 (``core.s3.objects`` has them, and loads more than help needs).
 _CLASSES: Final = (
     "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
@@ -212,6 +259,10 @@ SHARD: Final = click.option(
     metavar="I/N",
     help="Do share I of N; others do the other shares, and all of them share a catalog in PostgreSQL.",
 )
+
+#: An endpoint, and the address of a Dask scheduler.
+URL: Final = _Url()
+SCHEDULER: Final = _Scheduler()
 
 #: Bytes, at least 0.
 SIZE: Final = _Size()

@@ -65,6 +65,10 @@ class Spending:
 
 
 def _fold(given: dict[str, Any]) -> None:
+    if given["price_list"] is not None:  # a file that is no list, before anything is opened
+        from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
+
+        load_prices("", given["price_list"])
     tier, yes = Tier(given.pop("tier", Tier.STANDARD)), given.pop("yes", False)
     given["spending"] = Spending(tier, yes, given.pop("max_cost"), given.pop("price_list"))
 

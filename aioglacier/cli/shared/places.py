@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
-    from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from aioglacier.core.s3.objects import StorageClass
 
@@ -27,14 +27,23 @@ async def class_of(place: Vault | Bucket) -> StorageClass | None:
     return StorageClass.STANDARD
 
 
-def open_for_writing(glacier: Glacier, place: str, storage_class: str | None) -> Vault | Bucket:
-    """Return a vault, or a bucket with the class of what is written.
+def check_folder(name: str) -> None:
+    """See that a folder is there. A hook before the run may have mounted it.
 
     Raises:
-        InvalidPlanError: There is no such class.
+        click.UsageError: There is none of this name.
+    """
+    if not os.path.isdir(name):  # noqa: PTH112  # a name of any bytes
+        what = "is a file" if os.path.lexists(name) else "is not there"
+        raise click.UsageError(f"{name!r} {what}; name a folder")
+
+
+def check_class(place: str, storage_class: str | None) -> None:
+    """See that what is written to a bucket has a class, and nothing else has.
+
+    Raises:
         click.UsageError: A class is missing, or there is one for a vault.
     """
     if (storage_class is None) == place.startswith("s3://"):
         what = "needs" if storage_class is None else "is a vault, which has no"
         raise click.UsageError(f"{place} {what} --storage-class")
-    return glacier.place(place, storage_class)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -84,6 +85,32 @@ def open_stdin() -> io.FileIO:
     file = io.FileIO(0, closefd=False)
     file.name = "standard input"  # for messages
     return file
+
+
+def look_at(source: str) -> os.stat_result:
+    """Return the status of a file.
+
+    Raises:
+        SourceUnreadableError: It is not there, or cannot be looked at.
+    """
+    try:
+        return os.stat(source)  # noqa: PTH116  # a name of any bytes
+    except OSError as error:
+        raise SourceUnreadableError(
+            f"{source!r} cannot be read: {error.strerror}", path=source, errno=error.errno
+        ) from error
+
+
+def size_of(source: str) -> int:
+    """Return the size of a regular file.
+
+    Raises:
+        SourceUnreadableError: It is not there, or something else.
+    """
+    status = look_at(source)
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceUnreadableError(f"{source!r} is not a regular file", path=source)
+    return status.st_size
 
 
 class RunningUploads:

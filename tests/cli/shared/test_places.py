@@ -8,7 +8,7 @@ import click
 import pytest
 
 import aioglacier
-from aioglacier.cli.shared.places import class_of, open_for_writing
+from aioglacier.cli.shared.places import check_class, class_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +27,11 @@ async def test_the_class_of_a_bucket_is_that_of_its_objects(tmp_path: Path) -> N
         assert await class_of(bucket) == "GLACIER_IR"
 
 
-async def test_a_bucket_needs_a_class_for_writing_and_a_vault_has_none(tmp_path: Path) -> None:
+def test_a_bucket_needs_a_class_for_writing_and_a_vault_has_none() -> None:
     """Each message names the place and the option."""
-    async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:
-        with pytest.raises(click.UsageError, match="s3://museum needs --storage-class"):
-            open_for_writing(glacier, "s3://museum", None)
-        with pytest.raises(click.UsageError, match="photos is a vault, which has no --storage-class"):
-            open_for_writing(glacier, "photos", "GLACIER")
-        assert isinstance(open_for_writing(glacier, "photos", None), aioglacier.Vault)
-        assert isinstance(open_for_writing(glacier, "s3://museum", "GLACIER"), aioglacier.Bucket)
+    with pytest.raises(click.UsageError, match="s3://museum needs --storage-class"):
+        check_class("s3://museum", None)
+    with pytest.raises(click.UsageError, match="photos is a vault, which has no --storage-class"):
+        check_class("photos", "GLACIER")
+    check_class("photos", None)
+    check_class("s3://museum", "GLACIER")

@@ -157,6 +157,9 @@ def command(session: Session, options: DownloadOptions) -> Ending:
     if options.target and options.name is None:
         return _work(session, options)
 
+    if options.target not in {"", STDOUT}:  # whether it may be there, the record of the archive tells
+        landing.check_target(options.target, overwrite=True)
+
     async def named(glacier: Glacier) -> int:
         vault = glacier.vault(options.vault)
         if options.name is None:

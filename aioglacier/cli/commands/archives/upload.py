@@ -26,6 +26,7 @@ from aioglacier.cli.shared.uploading import (
     RunningUploads,
     UploadOptions,
     holding_shard,
+    look_at,
     note_told,
     offer_restart,
     open_stdin,
@@ -147,17 +148,47 @@ def command(session: Session, options: UploadOptions) -> Ending:
         session.settings.refuse_streams("standard input")
     if options.recipients is not None:
         session.settings.refuse_streams("an encrypted upload")
+    there = sources if options.dry_run else _those_there(session, sources, options.vault)
     if is_bucket:
         from aioglacier.cli.commands.buckets.upload_objects import upload_objects  # noqa: PLC0415
 
-        return upload_objects(session, of_all, options)
-    if options.dry_run:
-        return _plan_all(session, sources, options)
-    if options.roll_over:
-        return partial(upload_rolling, session, options)
-    if len(sources) == 1:
-        _check_there(session, sources[0], options.vault)
-    return partial(_upload_all, session, sources, of_all, options)
+        work = upload_objects(session, of_all, there, options)
+    elif options.dry_run:
+        work = _plan_all(session, sources, options)
+    elif options.roll_over:
+        work = partial(upload_rolling, session, options)
+    else:
+        work = partial(_upload_all, session, there, of_all, options)
+    return work if len(there) == len(sources) else _after_failures(work, there)
+
+
+def _those_there(session: Session, sources: tuple[str, ...], vault: str) -> tuple[str, ...]:
+    """Return the sources that can be read; the others are told before anything is connected.
+
+    Raises:
+        SourceUnreadableError: The only one cannot be read.
+    """
+    there = []
+    for source in sources:
+        try:
+            _check_there(session, source, vault)
+            there.append(source)
+        except SourceUnreadableError as error:
+            if len(sources) == 1:
+                raise
+            tell(session.output, failure_of(error, item=source))
+    return tuple(there)
+
+
+def _after_failures(work: Ending, there: tuple[str, ...]) -> Ending:
+    """Return the work on the sources that are there, with the exit code that tells of the others."""
+    if not there or not callable(work):
+        return Exit.SOME_FAILED
+
+    async def others(glacier: Glacier) -> int:
+        return await work(glacier) or Exit.SOME_FAILED
+
+    return others
 
 
 def _gather(options: UploadOptions) -> tuple[str, ...]:
@@ -222,12 +253,7 @@ def _check_there(session: Session, source: str, vault: str) -> os.stat_result | 
     """Look at a file before credentials and vaults are looked for."""
     if source == STDIN:
         return None
-    try:
-        status = os.stat(source)  # noqa: PTH116  # a name of any bytes
-    except OSError as error:
-        raise SourceUnreadableError(
-            f"{source!r} cannot be read: {error.strerror}", path=source, errno=error.errno
-        ) from error
+    status = look_at(source)
     if stat.S_ISDIR(status.st_mode):
         sync = session.command("sync", "--", source, vault)
         raise SourceUnreadableError(f"{source!r} is a folder; to archive it: {sync}", path=source)

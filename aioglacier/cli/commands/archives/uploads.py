@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import CommandGroup
+from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.parameters import LONG, PLACE_NAME
 from aioglacier.cli.render.listing import print_all, show_total
 from aioglacier.cli.render.printed_records import archive_record, archive_text, upload_record, upload_text
@@ -22,9 +21,11 @@ from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
+    look_at,
     note_told,
     open_stdin,
     point_to_abort,
+    size_of,
     warn_of_idle,
 )
 from aioglacier.core.errors import ResumeMismatchError, SourceChangedError
@@ -93,9 +94,15 @@ async def _show(session: Session, glacier: Glacier, vault: str, upload_id: str) 
     session.output.record(upload_record(vault, await upload.look_up()), upload_text)
 
 
+def _check_source(given: dict[str, Any]) -> None:
+    if given["source"] != STDIN:
+        look_at(given["source"])
+
+
 @command.command("resume", resumes=True)
 @click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @one_id("upload", "SOURCE")
+@folding(_check_source)
 @SPENDING
 @DRY_RUN
 async def _resume(
@@ -136,7 +143,7 @@ async def _resume(
 
 
 async def _plan(session: Session, vault: Vault, upload_id: str, source: str, prices: Prices) -> None:
-    size = None if source == STDIN else os.stat(source).st_size  # noqa: PTH116  # of any bytes
+    size = None if source == STDIN else size_of(source)
     upload = await vault.unfinished_upload(upload_id)
     record = upload_record(vault.name, await upload.look_up())
     # A file that is too short fails with a better error.

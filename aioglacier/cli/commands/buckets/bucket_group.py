@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from aioglacier.cli.program.command import CommandGroup
+from aioglacier.cli.program.parameters import BUCKET
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.sizes import show_count
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from aioglacier.core.s3.objects import BucketDescription
 
 _COLUMNS: Final = (Column("CREATED", 10, 10), Column("REGION", 14, 0))
-_NAME = click.argument("name", metavar="BUCKET")
 
 
 @click.group("bucket", cls=CommandGroup)
@@ -33,15 +33,15 @@ def command() -> None:
 
 
 @command.command("create", makes_local=True)
-@_NAME
+@BUCKET
 @DRY_RUN
 def _create(session: Session, name: str, dry_run: bool) -> Ending:
     """Create BUCKET in this region. If you own it already, that is no error."""
     if dry_run:
-        return tell_plan(session, "CreateBucket", f"create bucket {_bare(name)}", name=_bare(name))
+        return tell_plan(session, "CreateBucket", f"create bucket {name}", name=name)
 
     async def create(glacier: Glacier) -> None:
-        bucket = await glacier.create_bucket(_bare(name))
+        bucket = await glacier.create_bucket(name)
         session.output.record(
             {"bucket": bucket.name, "created": True}, lambda _: f"created s3://{bucket.name}"
         )
@@ -58,26 +58,21 @@ async def _list(session: Session, glacier: Glacier) -> None:
 
 
 @command.command("delete")
-@_NAME
+@BUCKET
 @DRY_RUN
 def _delete(session: Session, name: str, dry_run: bool) -> Ending:
     """Delete BUCKET, which must be empty."""
     if dry_run:
-        return tell_plan(session, "DeleteBucket", f"delete bucket {_bare(name)}", name=_bare(name))
+        return tell_plan(session, "DeleteBucket", f"delete bucket {name}", name=name)
 
     async def delete(glacier: Glacier) -> None:
-        bucket = glacier.bucket(_bare(name))
+        bucket = glacier.bucket(name)
         await bucket.remove()
         session.output.record(
             {"bucket": bucket.name, "deleted": True}, lambda _: f"deleted s3://{bucket.name}"
         )
 
     return delete
-
-
-def _bare(name: str) -> str:
-    """Return the name without ``s3://``, which people write before it."""
-    return name.removeprefix("s3://").removesuffix("/")
 
 
 def _record(bucket: BucketDescription) -> Record:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -27,12 +26,12 @@ from aioglacier.cli.shared.uploading import (
     point_to_abort,
     resume_with,
     run_side_by_side,
-    take_shard,
+    size_of,
     tell_what_expired,
     tell_what_was_found,
 )
 from aioglacier.cli.shared.vault_lookup import find_region
-from aioglacier.core.errors import GlacierError, ObjectExistsError, ResumeMismatchError, SourceUnreadableError
+from aioglacier.core.errors import GlacierError, ObjectExistsError, ResumeMismatchError
 from aioglacier.core.limits import S3
 from aioglacier.core.place import parse_place
 from aioglacier.core.planning import choose_part_size, count_parts
@@ -53,13 +52,18 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8  # files; their parts share the connections
 
 
-def upload_objects(session: Session, sources: tuple[str, ...], options: UploadOptions) -> Ending:
-    """Check keys, class and metadata, and return what is to be done with a connection."""
+def upload_objects(
+    session: Session, of_all: tuple[str, ...], sources: tuple[str, ...], options: UploadOptions
+) -> Ending:
+    """Check keys, class and metadata, and return what is to be done with a connection.
+
+    ``of_all`` are the sources of all shards.
+    """
     place = parse_place(options.vault)
-    keys = {source: _key_for(source, place.prefix or "", len(sources)) for source in sources}
+    keys = {source: _key_for(source, place.prefix or "", len(of_all)) for source in of_all}
     if len({*keys.values()}) < len(keys):
         raise click.UsageError("two of these files would have one key; upload one by one")
-    keys = {source: keys[source] for source in take_shard(sources, options)}
+    keys = {source: keys[source] for source in sources}
     if options.storage_class is None:
         raise click.UsageError(
             "a bucket needs --storage-class: GLACIER_IR (read at once, billed for 90 days at least), GLACIER "
@@ -77,7 +81,7 @@ def upload_objects(session: Session, sources: tuple[str, ...], options: UploadOp
         if options.roll_over:
             return await roll_over(session, options, bucket, budget, keys[STDIN])
         run = _Run(session, bucket, keys, options, metadata, RunningUploads(session, len(keys), budget))
-        async with holding_shard(session, bucket.context.recorded(), sources, options):
+        async with holding_shard(session, bucket.context.recorded(), of_all, options):
             return await run.upload_all()
 
     return upload
@@ -112,7 +116,7 @@ def _plan_all(
     prices = options.spending.prices_of(find_region(session.settings), storage_class)
     for source, key in keys.items():
         try:
-            size = options.expected_size if source == STDIN else _size_of(source)
+            size = options.expected_size if source == STDIN else size_of(source)
             part_size = choose_part_size(size or None, options.part_size, S3)
             parts = count_parts(size, part_size) if size else None if size is None else 1
             record = {
@@ -133,18 +137,6 @@ def _plan_all(
         except (GlacierError, OSError) as error:
             codes.append(tell(session.output, failure_of(error, item=source)))
     return worst_exit(len(codes), len(keys), codes)
-
-
-def _size_of(source: str) -> int:
-    try:
-        status = os.stat(source)  # noqa: PTH116  # a name of any bytes
-    except OSError as error:
-        raise SourceUnreadableError(
-            f"{source!r} cannot be read: {error.strerror}", path=source, errno=error.errno
-        ) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceUnreadableError(f"{source!r} is not a regular file", path=source)
-    return status.st_size
 
 
 def _cost(prices: Prices, size: int | None, part_size: int | None) -> float:

@@ -27,7 +27,7 @@ from aioglacier.cli.shared.folder_events import (
 )
 from aioglacier.cli.shared.id_arguments import read_names
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
-from aioglacier.cli.shared.places import open_for_writing
+from aioglacier.cli.shared.places import check_class, check_folder
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def _fold(given: dict[str, Any]) -> None:
     from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
     from aioglacier.bulk.sync.scan import ScanRules  # noqa: PLC0415
 
+    check_folder(given["directory"])
+    check_class(given["place"], given["storage_class"])
     lasting = os.path.join(given["directory"], IGNORE_FILE)  # noqa: PTH118  # of any bytes
     files = [*([lasting] if os.path.isfile(lasting) else []), *given.pop("exclude_from")]  # noqa: PTH113  # as above
     # What the command line excludes counts last, so that it can exclude what the file brings back.
@@ -151,7 +153,7 @@ async def command(
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
     from aioglacier.core.prices import rounded  # noqa: PLC0415
 
-    opened = open_for_writing(glacier, place, storage_class)
+    opened = glacier.place(place, storage_class)
     budget = spending.budget(glacier, None if isinstance(opened, Vault) else opened.storage_class)
     prices = budget.prices
     if dry_run or budget.limit is not None:  # only a plan tells the cost before anything is sent

@@ -15,7 +15,7 @@ from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, summarize, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
-from aioglacier.cli.shared.places import class_of
+from aioglacier.cli.shared.places import check_folder, class_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def _fold(given: dict[str, Any]) -> None:
     from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415  # not needed for help
 
+    check_folder(given["directory"])
     if given["identities"] is not None and not given["sample"]:
         raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
     given |= {"reads_files": not given.pop("quick"), "tier": given["spending"].tier}

@@ -11,22 +11,24 @@ import click
 
 from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import CLASS_NAME, DAYS, FOLDER_PLACE_NAME, SIZE, VAULT, flag
+from aioglacier.cli.program.parameters import BUCKET_PLACE_NAME, CLASS_NAME, DAYS, SIZE, URL, VAULT, flag
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
 from aioglacier.cli.shared.consent import DRY_RUN, YES
 from aioglacier.cli.shared.money import RETRIEVING, SPENDING, cost_record, cost_text
+from aioglacier.cli.shared.places import check_folder
 from aioglacier.cli.shared.vault_lookup import require_key
 from aioglacier.core.errors import BucketNotFoundError
 from aioglacier.core.models import Tier
 from aioglacier.core.place import parse_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
 
     from aioglacier.bulk.archives.archive_choice import ArchiveOptions
     from aioglacier.bulk.archives.move_run import PaceOptions
+    from aioglacier.bulk.archives.size_rules import SizeRule
     from aioglacier.catalog import Catalog
     from aioglacier.catalog.records import MoveRecord
     from aioglacier.cli.program.session import Session
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
+    from aioglacier.core.s3.objects import StorageClass
     from aioglacier.migrate import TargetCosts
 
-_TARGET_PLACE = click.argument("target", metavar="s3://BUCKET[/PREFIX]", type=FOLDER_PLACE_NAME)
+_TARGET_PLACE = click.argument("target", metavar="s3://BUCKET[/PREFIX]", type=BUCKET_PLACE_NAME)
 
 #: The other side of a move: where the bucket is, and with which identity.
 _TARGET = folding(
@@ -45,7 +48,7 @@ _TARGET = folding(
     ),
     click.option("--to-profile", metavar="NAME", help="The profile of AWS's files for the bucket's account."),
     click.option("--to-region", metavar="NAME", help="The bucket's region. Default: the vault's."),
-    click.option("--to-endpoint-url", metavar="URL", help="An S3 other than AWS's own."),
+    click.option("--to-endpoint-url", type=URL, metavar="URL", help="An S3 other than AWS's own."),
     click.option("--to-owner", metavar="ACCOUNT", help="The bucket's account. Default: the vault's."),
 )
 
@@ -98,12 +101,10 @@ class _Side:
     ) -> AsyncIterator[Bucket]:
         """Open the bucket, over a connection of its own if it has an identity of its own."""
         place = parse_place(target)
-        if place.prefix is None:
-            raise click.UsageError(f"{target!r} is not s3://BUCKET/PREFIX")
         # Always given, so that a bucket of the same name in another account never gets the archives.
         owner = self.owner or (await glacier.vault(vault).describe()).arn.split(":")[4]
         if (self.profile, self.region, self.endpoint_url) == (None, None, None):
-            yield glacier.bucket(place.name, storage_class, place.prefix, owner=owner)
+            yield glacier.bucket(place.name, storage_class, place.prefix or "", owner=owner)
             return
         from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
 
@@ -116,7 +117,7 @@ class _Side:
             limits=settings.limits(),
             allow_insecure=settings.allow_insecure,
         ) as other:
-            yield other.bucket(place.name, storage_class, place.prefix, owner=owner)
+            yield other.bucket(place.name, storage_class, place.prefix or "", owner=owner)
 
 
 def _fold_waiting(given: dict[str, Any]) -> None:
@@ -124,6 +125,11 @@ def _fold_waiting(given: dict[str, Any]) -> None:
 
 
 def _fold_run(given: dict[str, Any]) -> None:
+    from aioglacier.bulk import parse_class_rule  # noqa: PLC0415  # not needed for help
+
+    if given["scratch"] is not None:
+        check_folder(given["scratch"])
+    given["class_rules"] = tuple(map(parse_class_rule, given["class_rules"]))
     for name in ("patterns", "exclude", "larger", "smaller", "waits"):
         given.pop(name)
 
@@ -174,7 +180,7 @@ async def _run(
     pace: PaceOptions,
     spending: Spending,
     storage_class: str,
-    class_rules: Sequence[str],
+    class_rules: tuple[SizeRule[StorageClass], ...],
     names: str,
     takes_tags: bool,
     bundle_up_to: int,
@@ -189,14 +195,13 @@ async def _run(
     """
     from dataclasses import replace  # noqa: PLC0415  # not needed for help
 
-    from aioglacier.bulk import parse_class_rule  # noqa: PLC0415
     from aioglacier.migrate import Migration, MigrationOptions  # noqa: PLC0415
 
     budget = spending.budget(glacier)
     options = MigrationOptions(
         archives=replace(archives, with_folders=True),
         pace=pace,
-        rules=tuple(map(parse_class_rule, class_rules)),
+        rules=class_rules,
         names=names,
         takes_tags=takes_tags,
         bundle_up_to=bundle_up_to,

@@ -6,6 +6,7 @@ returns the record to print. ``_reads`` and ``_changes`` add what all of them sh
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import partial
 from operator import itemgetter
@@ -93,6 +94,10 @@ def _changes(
 def _read_policy(given: dict[str, Any]) -> None:
     file = given["policy"]
     given["policy"] = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    try:
+        json.loads(given["policy"])
+    except ValueError as error:
+        raise click.UsageError(f"{file!r} is not a policy in JSON: {error}") from error
 
 
 def _read_tags(given: dict[str, Any]) -> None:
@@ -107,6 +112,13 @@ def _check_lock_id(given: dict[str, Any]) -> None:
     check_id("lock", given["lock_id"])  # before a connection is opened
 
 
+def _check_topic(given: dict[str, Any]) -> None:
+    if not given["sns_topic"].startswith("arn:"):
+        raise click.UsageError(f"{given['sns_topic']!r} is not the ARN of a topic, such as {_ARN}")
+
+
+_ARN: Final = "arn:aws:sns:eu-west-1:012345678901:NAME"
+_TOPIC: Final = folding(_check_topic, click.argument("sns_topic"))
 _POLICY: Final = folding(_read_policy, click.argument("policy", metavar="FILE"))
 _TAGS: Final = folding(_read_tags, click.argument("tags", metavar="KEY=VALUE...", nargs=-1, required=True))
 _KEYS: Final = click.argument("keys", metavar="KEY...", nargs=-1, required=True)
@@ -260,7 +272,7 @@ async def _show_topic(vault: Vault) -> Record:
     "SetVaultNotifications",
     "set the notifications of",
     _topic_text,
-    click.argument("sns_topic"),
+    _TOPIC,
     click.option(
         "--event",
         "events",
