@@ -60,6 +60,16 @@ async def test_archives_are_found_by_content(catalog: Catalog) -> None:
     assert await ids(alike) == [archive(1).id, archive(2).id]
 
 
+async def test_descriptions_of_several_are_found_in_any_state(catalog: Catalog) -> None:
+    """Archives that are not on record are left out; none are asked for none."""
+    await catalog.archives.record(PHOTOS, archive(1))
+    await catalog.archives.record(PHOTOS, archive(2), state=ArchiveState.DELETED)
+    wanted = [archive(number).id for number in (1, 2, 3)]
+    found = await catalog.archives.descriptions(PHOTOS, wanted)
+    assert found == {archive(number).id: archive(number).description for number in (1, 2)}
+    assert await catalog.archives.descriptions(PHOTOS, []) == {}
+
+
 async def test_a_list_may_be_left_and_recorded_into(catalog: Catalog) -> None:
     """No transaction stays open between two archives."""
     await catalog.archives.merge_inventory(PHOTOS, map(archive, range(2500)), inventoried=NOON)

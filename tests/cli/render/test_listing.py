@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from aioglacier.cli.render.console import Output
-from aioglacier.cli.render.listing import csv_row, harmless, print_all
+from aioglacier.cli.render.listing import csv_row, harmless, in_batches, print_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +24,14 @@ async def records(ended: list[bool]) -> AsyncIterator[dict[str, Any]]:
             yield record
     finally:
         ended.append(True)
+
+
+async def test_batches_are_full_but_for_the_last() -> None:
+    """A list is read as far as its batch, and closed at its end."""
+    ended: list[bool] = []
+    assert [len(batch) async for batch in in_batches(records(ended), 1)] == [1, 1]
+    assert [batch async for batch in in_batches(records(ended), 5)] == [RECORDS]
+    assert ended == [True, True]
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\tx", "'x"])
