@@ -25,7 +25,7 @@ WINDOW: Final = 10.0
 
 #: Work that several processes share has 1 GiB and more.
 LARGE: Final = 1024 * 1024 * 1024
-LARGE_RATE: Final = 40 * MB
+LARGE_RATE: Final = 20 * MB
 
 
 class Relay:
