@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+#: Bytes a second; an answer that brings fewer counts as stalled.
+LEAST_RATE: Final = 1024
 
 
 class RateWindow(NamedTuple):

@@ -61,6 +61,8 @@ WRONG = {
         folder photos --prices=words => 'words'
         folder photos --recipients-file=absent => 'absent'
         folder photos --bundle-size=1 => 1MiB
+        folder photos --bandwidth=10 => '10' is less
+        folder photos --memory-limit=10 => '10' is less
         folder photos --cluster=words => 'words'""",
     "restore": """photos file => 'file' is a file
         photos folder --archive-ids=absent => absent

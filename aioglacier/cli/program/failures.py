@@ -14,6 +14,7 @@ from aioglacier.cli.render.escaping import escape
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.core.errors import (
     ArchiveNotFoundError,
+    BucketNotFoundError,
     GlacierError,
     JobNotFoundError,
     ResourceNotFoundError,
@@ -75,6 +76,9 @@ def failure_of(
 
 def add_next_step(session: Session, error: BaseException) -> None:
     """Add the command that helps to an error about something that the service does not have."""
+    if isinstance(error, BucketNotFoundError) and error.bucket is not None:
+        here, new = session.command("bucket", "list"), session.command("bucket", "create", error.bucket)
+        error.add_note(f"your buckets: {here}; a new one: {new}")
     if not isinstance(error, ResourceNotFoundError) or error.vault is None:
         return
     match error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from aioglacier.cli.program.parameters import AT_ONCE, RATE, SCHEDULER, SIZE, URL
+from aioglacier.cli.program.parameters import AT_ONCE, MEMORY, RATE, SCHEDULER, URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +142,8 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option(
             "--memory-limit",
-            type=SIZE,
+            type=MEMORY,
+            metavar="SIZE",
             help="Memory for all parts on the way. Default: 256MiB; "
             "more with 32GiB and more in the machine, less with under 1GiB.",
         ),

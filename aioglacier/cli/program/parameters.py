@@ -12,9 +12,10 @@ import click
 from aioglacier.cli.render.sizes import parse_rate, parse_size
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import InvalidRangeError
+from aioglacier.core.limits import MIB
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.rate_schedule import RateSchedule
+from aioglacier.core.rate_schedule import LEAST_RATE, RateSchedule
 from aioglacier.tasks.shard import Shard
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -130,6 +131,13 @@ class _Size(_OfInt):
             self.fail(f"{value!r} is negative", param, ctx)
 
 
+class _Memory(_Size):
+    def check(self, size: int, value: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        """See ``_Size.check``."""
+        if size < MIB:
+            self.fail(f"{value!r} is less than 1MiB, the smallest part", param, ctx)
+
+
 class _Rate(_OfRate):
     name = "rate"
 
@@ -139,9 +147,13 @@ class _Rate(_OfRate):
         if isinstance(value, int | RateSchedule):
             return value
         try:
-            return parse_rate(value)
+            rate = parse_rate(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        least = rate.least if isinstance(rate, RateSchedule) else rate
+        if least is not None and least < LEAST_RATE:
+            self.fail(f"{value!r} is less than {LEAST_RATE:,} bytes a second", param, ctx)
+        return rate
 
 
 class _PartSize(_Size):
@@ -266,6 +278,9 @@ SCHEDULER: Final = _Scheduler()
 
 #: Bytes, at least 0.
 SIZE: Final = _Size()
+
+#: Bytes of memory for parts.
+MEMORY: Final = _Memory()
 
 #: Bytes a second, maybe by the time of day.
 RATE: Final = _Rate()

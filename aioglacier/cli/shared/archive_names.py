@@ -49,6 +49,8 @@ def file_name_of(name: str) -> str:
     """Return the last part of a name or key that a stranger may have chosen, or refuse it."""
     last = re.split(r"[/\\]", name.rstrip("/\\"))[-1]
     if not last or last.startswith(".") or not last.isprintable():
-        what = f"the name {name!r} is none for a file here" if name else "no name is on record"
+        what = "no name is on record for this id; to find an archive by its name, use --name NAME"
+        if name:
+            what = f"the name {name!r} is none for a file here"
         raise click.UsageError(f"missing argument: TARGET; {what}")
     return last

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import MIB
-from aioglacier.core.rate_schedule import RateSchedule
+from aioglacier.core.rate_schedule import LEAST_RATE, RateSchedule
 from aioglacier.transfer.budget.concurrency import START
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ _OTHER_FILES: Final = 24
 _MOST_CONCURRENCY: Final = 64
 _A_CONNECTION: Final = MIB
 
-
-#: Bytes a second; an answer that brings fewer counts as stalled.
-_LEAST_BANDWIDTH: Final = 1024
 
 #: Eight cores hash 7 GB/s with hashlib.
 _MOST_HASH_WORKERS: Final = 8
@@ -85,7 +82,7 @@ class Limits:
             )
         for name, least in (
             ("concurrency", 1),
-            ("bandwidth", _LEAST_BANDWIDTH),
+            ("bandwidth", LEAST_RATE),
             ("hash_workers", 1),
             ("processes", 1),
         ):
