@@ -125,7 +125,7 @@ def test_no_arguments_show_the_help(bare: Cli) -> None:
         ["vault", "show"],
         ["--concurrency", "0", "demo"],
         ["--memory-limit", "lots", "demo"],
-        ["--local", "a", "--endpoint-url", "b", "vault", "list"],
+        ["--local", "a", "--endpoint-url", "http://b", "vault", "list"],
         ["download", "v", "id", "target", "more"],
         ["jobs", "show", "v"],
         ["account", "policy", "set", "none", "1GiB"],
