@@ -85,5 +85,5 @@ def complete_names(parameters: Sequence[click.Parameter]) -> None:
         if parameter.type is click.STRING:
             words = (parameter.metavar or "").replace("[", " ").replace("]", " ").replace(".", " ").split()
             parameter.type = next((_PATHS[word] for word in words if word in _PATHS), parameter.type)
-        elif parameter.type.name in {"vault", "place"}:
+        elif parameter.type.name in {"vault", "place", "bucket place"}:
             parameter.type = _RecordedVault(parameter.type)

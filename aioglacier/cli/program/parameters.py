@@ -74,6 +74,8 @@ class _PlaceName(_VaultName):
 
 
 class _BucketPlaceName(_PlaceName):
+    name = "bucket place"
+
     def __init__(self) -> None:
         super().__init__(is_folder=True)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aioglacier.cli.program.session import CommandError
+
 if TYPE_CHECKING:
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
@@ -31,11 +33,11 @@ def check_folder(name: str) -> None:
     """See that a folder is there. A hook before the run may have mounted it.
 
     Raises:
-        click.UsageError: There is none of this name.
+        CommandError: There is none of this name.
     """
     if not os.path.isdir(name):  # noqa: PTH112  # a name of any bytes
         what = "is a file" if os.path.lexists(name) else "is not there"
-        raise click.UsageError(f"{name!r} {what}; name a folder")
+        raise CommandError(f"{name!r} {what}; name a folder")
 
 
 def check_class(place: str, storage_class: str | None) -> None:

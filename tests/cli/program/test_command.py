@@ -22,6 +22,8 @@ def a_word(argument: click.Argument) -> str:
             return str(argument.type.choices[0])
         case click.Path():
             return __file__
+    if argument.type.name.startswith("bucket"):
+        return "s3://word"
     return "1" if argument.type.name == "size" else "word"
 
 
