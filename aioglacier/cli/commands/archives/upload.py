@@ -163,7 +163,7 @@ def command(session: Session, options: UploadOptions) -> Ending:
 
 
 def _those_there(session: Session, sources: tuple[str, ...], vault: str) -> tuple[str, ...]:
-    """Return the sources that can be read; the others are told before anything is connected.
+    """Return the sources that can be read; report the others before anything is connected.
 
     Raises:
         SourceUnreadableError: The only one cannot be read.
