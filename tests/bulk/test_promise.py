@@ -183,7 +183,7 @@ class ColdBucketPromise(BucketPromise):
 @pytest.mark.parametrize(
     ("promise", "examples"),
     [
-        (VaultPromise, "20"),
+        (VaultPromise, "30"),
         (BucketPromise, "4"),
         (ColdBucketPromise, "4"),
         *(
