@@ -46,6 +46,14 @@ class Span(NamedTuple):
     first: int
     parts: int
 
+    def size_in(self, total: int, part_size: int) -> int:
+        """Return the bytes of these parts in so many bytes."""
+        return min(self.parts * part_size, total - self.first * part_size)
+
+    def title(self, what: str, path: str) -> str:
+        """Return the name of a task about these parts."""
+        return f"{what}-parts-{self.first}-to-{self.first + self.parts - 1}-of-{path.rpartition('/')[2]}"
+
 
 class RunLength:
     """Chooses the bytes of the next run.

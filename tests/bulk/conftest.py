@@ -194,6 +194,27 @@ class Place:
             return [archive async for archive in job.inventory()]
 
 
+@asynccontextmanager
+async def connected(
+    url: str, location: Path | str, s3_url: str = "", **options: Any
+) -> AsyncIterator[Glacier]:
+    """Connect to a served Glacier with a catalog."""
+    async with (
+        Catalog.open(location) as catalog,
+        aioglacier.connect(
+            endpoint_url=url,
+            s3_endpoint_url=s3_url or url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            catalog=catalog,
+            hash_in="threads",
+            **options,
+        ) as glacier,
+    ):
+        yield glacier
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """Return a local Glacier and a catalog of the test."""

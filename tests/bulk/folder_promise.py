@@ -24,6 +24,7 @@ from hypothesis import note, strategies as st
 from hypothesis.stateful import rule
 
 from aioglacier.core.errors import GlacierError
+from aioglacier.files import crashpoints
 from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.server import Fault
 from aioglacier.server.requests.faults import FaultKind, Moment
@@ -31,16 +32,7 @@ from tests.bulk.promise_house import OPTIONS, OTHER, PromiseHouse, files_in
 
 ELSEWHERE = b"of the other machine "
 
-UPLOAD_POINTS = [
-    "upload intent recorded",
-    "upload initiated",
-    "upload id recorded",
-    "part sent",
-    "part recorded",
-    "completing recorded",
-    "completed",
-    "archive recorded",
-]
+UPLOAD_POINTS = crashpoints.POINTS[: crashpoints.POINTS.index("archive recorded") + 1]
 JOB_POINTS = ["job intent recorded", "job initiated", "job id recorded"]
 
 #: Where each command kills itself; a command that does not come there ends as usual.

@@ -14,16 +14,14 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import note, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-import aioglacier
 from aioglacier.bulk import FolderRestore, FolderSync, FolderVerify, RestoreOptions, SyncOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
-from aioglacier.catalog import Catalog
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.spending import Budget
 from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.server import LocalGlacier
-from tests.bulk.conftest import Key
+from tests.bulk.conftest import Key, connected
 from tests.forking import forks
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from tests.forking import Fork
 
@@ -146,7 +145,7 @@ class PromiseHouse(RuleBasedStateMachine):
 
     # --- what places differ in
 
-    async def _open(self, glacier: aioglacier.Glacier) -> Vault | Bucket:
+    async def _open(self, glacier: Glacier) -> Vault | Bucket:
         """Return the place, which is made if it is not there."""
         raise NotImplementedError
 
@@ -172,19 +171,8 @@ class PromiseHouse(RuleBasedStateMachine):
 
     def _call(self, run: Callable[[Any], Awaitable[T]], timeouts: Timeouts | None = None) -> T:
         async def call() -> T:
-            async with (
-                Catalog.open(self._catalog) as catalog,
-                aioglacier.connect(
-                    endpoint_url=self._server.url,
-                    s3_endpoint_url=self._server.url,
-                    region_name="us-east-1",
-                    aws_access_key_id="AKIDEXAMPLE",
-                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                    catalog=catalog,
-                    hash_in="threads",
-                    timeouts=timeouts or Timeouts(),
-                ) as glacier,
-            ):
+            waits = timeouts or Timeouts()
+            async with connected(self._server.url, self._catalog, timeouts=waits) as glacier:
                 return await run(await self._open(glacier))
 
         return self._portal.call(call)

@@ -16,7 +16,7 @@ from aioglacier.core.spending import budgets
 from aioglacier.transfer.download.range_run import JobLook
 from aioglacier.transfer.download.retrieval_source import GlacierOutput
 from aioglacier.transfer.resources import TASK_VERSION
-from aioglacier.transfer.spreading import Spreader
+from aioglacier.transfer.spreading import Span, Spreader
 from aioglacier.transfer.upload.part_run import RunStore, UploadLook, charge_parts
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Body, Progress
     from aioglacier.transfer.download.retrieval_source import JobSource
     from aioglacier.transfer.resources import Runner, Tools
-    from aioglacier.transfer.spreading import Span
     from aioglacier.transfer.store import ArchiveStore, Destination, PartDone
     from aioglacier.transfer.upload.engine import UploadEngine
     from aioglacier.transfer.upload.part_run import RunDone
@@ -59,13 +58,12 @@ class OutputRun(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the run."""
-        return min(self.parts * self.part_size, self.source.total - self.first * self.part_size)
+        return Span(self.first, self.parts).size_in(self.source.total, self.part_size)
 
     @property
     def title(self) -> str:
         """See ``Task``."""
-        name = (self.destination.key or self.destination.name).rpartition("/")[2]
-        return f"move-parts-{self.first}-to-{self.first + self.parts - 1}-of-{name}"
+        return Span(self.first, self.parts).title("move", self.destination.key or self.destination.name)
 
     @property
     def shared(self) -> None:

@@ -14,6 +14,7 @@ from aioglacier.core.spending import Charge, RequestCounter, budgets, spending
 from aioglacier.tasks.groups import first_cause
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.resources import TASK_VERSION
+from aioglacier.transfer.spreading import Span
 from aioglacier.transfer.store import PartDone
 from aioglacier.transfer.upload.engine import UploadEngine
 from aioglacier.transfer.upload.named_file import NamedFile
@@ -60,15 +61,13 @@ class PartRun(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the run."""
-        start = self.first * self.part_size
-        return min(self.parts * self.part_size, self.file.size - start)
+        return Span(self.first, self.parts).size_in(self.file.size, self.part_size)
 
     @property
     def title(self) -> str:
         """See ``Task``."""
         what = "hash" if self.upload_id is None else "send"
-        name = self.file.path.rpartition("/")[2]
-        return f"{what}-parts-{self.first}-to-{self.first + self.parts - 1}-of-{name}"
+        return Span(self.first, self.parts).title(what, self.file.path)
 
     async def perform(self, tools: Tools) -> RunDone:
         """See ``Task``."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 import aioglacier
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.catalog import Catalog
 from aioglacier.core.spending import Budget
 from aioglacier.server import LocalGlacier
 from aioglacier.transfer.budget.allowance import Limits
+from tests.bulk.conftest import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from aioglacier import Glacier, Vault
@@ -50,23 +50,9 @@ class OldVault:
         self.folder = folder
         self.location = str(folder / "catalog.db")
 
-    @asynccontextmanager
-    async def connected(self, memory: int = 64 * MIB) -> AsyncIterator[Glacier]:
+    def connected(self, memory: int = 64 * MIB) -> AbstractAsyncContextManager[Glacier]:
         """Connect with the catalog of the test."""
-        async with (
-            Catalog.open(self.location) as catalog,
-            aioglacier.connect(
-                endpoint_url=self.server.url,
-                s3_endpoint_url=self.server.url,
-                region_name="us-east-1",
-                aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-                aws_secret_access_key="secret",
-                hash_in="threads",
-                catalog=catalog,
-                limits=Limits(memory=memory),
-            ) as glacier,
-        ):
-            yield glacier
+        return connected(self.server.url, self.location, limits=Limits(memory=memory))
 
     async def fill(self, archives: Mapping[str, bytes]) -> dict[str, aioglacier.Archive]:
         """Upload archives by descriptions, without the catalog, and read the inventory into it."""

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import aioglacier
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, Trouble
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
 from aioglacier.bulk.places.bucket_place import delete_sidecar
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
-from aioglacier.catalog import Catalog
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.core.spending import Budget, spending
 from aioglacier.server import LocalGlacier
@@ -25,6 +23,7 @@ from tests.bulk.conftest import (
     PRICES,
     Key,
     Place,
+    connected,
     forget_catalog,
     make_tree,
     picture,
@@ -208,16 +207,7 @@ async def test_one_member_costs_a_range_or_the_restore_of_its_bundle(place: Plac
     async with (
         LocalGlacier(tmp_path / "server", job_delay=0) as server,
         counting(server.url) as counted,
-        Catalog.open(tmp_path / "counted.db") as catalog,
-        aioglacier.connect(
-            endpoint_url=server.url,
-            s3_endpoint_url=counted.url,
-            region_name="us-east-1",
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            catalog=catalog,
-            hash_in="threads",
-        ) as glacier,
+        connected(server.url, tmp_path / "counted.db", counted.url) as glacier,
     ):
         bucket = await glacier.create_bucket("folders", place.storage_class)
         await FolderSync(bucket, tree).run()
@@ -240,16 +230,7 @@ async def test_a_copy_that_has_expired_is_restored_again(tmp_path: Path) -> None
     tree = make_tree(tmp_path / "tree", files=3)
     async with (
         LocalGlacier(tmp_path / "server", job_delay=3600) as server,
-        Catalog.open(tmp_path / "late.db") as catalog,
-        aioglacier.connect(
-            endpoint_url=server.url,
-            s3_endpoint_url=server.url,
-            region_name="us-east-1",
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            catalog=catalog,
-            hash_in="threads",
-        ) as glacier,
+        connected(server.url, tmp_path / "late.db") as glacier,
     ):
         bucket = await glacier.create_bucket("folders", "DEEP_ARCHIVE")
         await FolderSync(bucket, tree).run()
