@@ -22,7 +22,7 @@ from aioglacier.catalog.archive_rows import (
 )
 from aioglacier.catalog.inventories.inventory_merge import merge_inventory
 from aioglacier.catalog.object_rows import LIST_OBJECTS, find_object_facts
-from aioglacier.catalog.records import ArchiveKind, ArchiveNumber, ArchiveRecord, ArchiveState, VaultTotals
+from aioglacier.catalog.records import ArchiveNumber, ArchiveRecord, ArchiveState, VaultTotals
 from aioglacier.catalog.storage.columns import count_microseconds, instant_of, optional, unescape_path
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import marks
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.records import MergeResult, UploadNumber, VaultKey
+    from aioglacier.catalog.records import MergeResult, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import ObjectFacts
 
@@ -68,7 +68,7 @@ class Archives(Records):
     ) -> ArchiveRecord:
         """Record an archive whose upload is not on record, or change its record."""
         more = {} if source is None else {"source": source}
-        return await self._database.write_each(_keep_archives, (key, archive, state, more))
+        return await self._database.write_each(keep_archives, (key, archive, state, more))
 
     async def record_state(self, key: VaultKey, archive_id: ArchiveId, state: ArchiveState) -> None:
         """Record the state of an archive that is on record; others are passed over."""
@@ -278,25 +278,10 @@ class Archives(Records):
         return await self._database.read(question)
 
 
-def keep_archive(
-    connection: Connection,
-    key: VaultKey,
-    archive: Archive,
-    *,
-    state: ArchiveState,
-    source: str | None,
-    upload: UploadNumber | None = None,
-    kind: ArchiveKind | None = None,
-) -> ArchiveRecord:
-    """Record an archive inside the caller's transaction, or change its record."""
-    more = {"source": source, "upload": upload, "kind": kind}
-    known = {name: value for name, value in more.items() if value is not None}
-    return _keep_archives(connection, [(key, archive, state, known)])[0]
-
-
-def _keep_archives(
+def keep_archives(
     connection: Connection, given: Sequence[tuple[VaultKey, Archive, ArchiveState, Mapping[str, Any]]]
 ) -> list[ArchiveRecord]:
+    """Record archives inside the caller's transaction, or change their records."""
     keeping = [
         Keeping(keep_vault(connection, key), archive, state, more) for key, archive, state, more in given
     ]

@@ -8,6 +8,8 @@ from aioglacier.catalog.storage.tables import marks
 from aioglacier.core.models import ObjectFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aioglacier.catalog.records import ArchiveNumber
     from aioglacier.catalog.storage.backend import Connection
 
@@ -28,9 +30,9 @@ LIST_OBJECTS: Final = (
 )
 
 
-def keep_object_facts(connection: Connection, archive: ArchiveNumber, facts: ObjectFacts) -> None:
-    """Record the facts of an object, or change them: another object may have taken the key."""
-    connection.rows(_KEEP, (archive, *facts))
+def keep_object_facts(connection: Connection, kept: Sequence[tuple[ArchiveNumber, ObjectFacts]]) -> None:
+    """Record the facts of objects, or change them: another object may have taken the key."""
+    connection.each(_KEEP, [(archive, *facts) for archive, facts in kept])
 
 
 def find_object_facts(connection: Connection, place: int, archive_id: str) -> ObjectFacts | None:

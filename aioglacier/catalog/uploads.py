@@ -22,23 +22,25 @@ removed.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.catalog import archives
 from aioglacier.catalog.expenses import add_expenses
 from aioglacier.catalog.object_rows import keep_object_facts
-from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
+from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadNumber, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path, hash_of, hash_text
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import UPLOADS, marks
-from aioglacier.catalog.vaults import VaultRows, find_vault
+from aioglacier.catalog.vaults import VaultRows, find_vault, padded
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import ObjectTarget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
 
-    from aioglacier.catalog.records import ArchiveRecord, UploadNumber, VaultKey
+    from aioglacier.catalog.records import ArchiveRecord, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import Archive, UploadId
     from aioglacier.core.spending import Expense
@@ -144,24 +146,32 @@ class Uploads(Records):
         Raises:
             CatalogMismatchError: Another id is on record, or this id with another upload.
         """
+        return await self._database.write_each(self._keep_ids, (upload, upload_id, spent))
 
-        def change(connection: Connection) -> UploadRecord:
-            recorded = _ROWS.get(connection, upload.number).upload_id
-            if recorded is not None and recorded != upload_id:
+    def _keep_ids(
+        self, connection: Connection, given: Sequence[tuple[UploadRecord, UploadId, Sequence[Expense]]]
+    ) -> list[UploadRecord]:
+        if len({upload.number for upload, _, _ in given}) < len(given):
+            return [self._keep_ids(connection, [each])[0] for each in given]  # each after the one before it
+        recorded = _ROWS.get_each(connection, [upload.number for upload, _, _ in given])
+        owners = _ROWS.find_each(connection, "upload_id", [upload_id for _, upload_id, _ in given])
+        by_id = {owner.upload_id: owner for owner in owners}
+        for upload, upload_id, _ in given:
+            known = recorded[upload.number].upload_id
+            if known is not None and known != upload_id:
                 raise CatalogMismatchError(
-                    "an upload has one id", recorded=f"upload {recorded}", found=f"upload {upload_id}"
+                    "an upload has one id", recorded=f"upload {known}", found=f"upload {upload_id}"
                 )
-            others = _ROWS.select(connection, "upload_id = ?", upload_id)
-            if others and others[0].number != upload.number:  # two processes took one upload for theirs
+            owner = by_id.setdefault(upload_id, recorded[upload.number])
+            if owner.number != upload.number:  # two processes took one upload for theirs
                 raise CatalogMismatchError(
                     f"upload {upload_id} is on record already",
-                    recorded=f"one of {_source(others[0])} to {others[0].key}",
+                    recorded=f"one of {_source(owner)} to {owner.key}",
                     found=f"one of {_source(upload)} to {upload.key}",
                 )
-            add_expenses(connection, upload.key, spent, self._now())
-            return self._become(connection, upload, UploadState.OPEN, upload_id=upload_id)
-
-        return await self._database.write(change)
+        _spend_each(connection, [(upload.key, spent) for upload, _, spent in given], self._now())
+        changes = [(upload, {"upload_id": upload_id}) for upload, upload_id, _ in given]
+        return self._become_each(connection, recorded, UploadState.OPEN, changes)
 
     async def record_parts(
         self, upload: UploadRecord, parts: Sequence[PartRecord], *, spent: Sequence[Expense] = ()
@@ -189,18 +199,20 @@ class Uploads(Records):
         ]
         connection.each(_KEEP_PART, rows)
         UPLOADS.update_each(connection, [(number, {"active": now}) for number in uploads])
-        for key in dict.fromkeys(upload.key for upload in uploads.values()):
-            of_key = [each for upload, _, spent in given if upload.key == key for each in spent]
-            add_expenses(connection, key, of_key, now)
+        _spend_each(connection, [(upload.key, spent) for upload, _, spent in given], now)
         return [None] * len(given)
 
     async def record_completing(self, upload: UploadRecord, *, size: int, tree_hash: bytes) -> UploadRecord:
         """Record that the archive is about to be made, by completing or by a single request."""
-        return await self._database.write(
-            lambda connection: self._become(
-                connection, upload, UploadState.COMPLETING, size=size, tree_hash=tree_hash
-            )
+        return await self._database.write_each(
+            self._keep_completing, (upload, {"size": size, "tree_hash": tree_hash})
         )
+
+    def _keep_completing(
+        self, connection: Connection, given: Sequence[tuple[UploadRecord, dict[str, object]]]
+    ) -> list[UploadRecord]:
+        recorded = _ROWS.get_each(connection, [upload.number for upload, _ in given])
+        return self._become_each(connection, recorded, UploadState.COMPLETING, given)
 
     async def record_reopened(self, upload: UploadRecord) -> UploadRecord:
         """Record that the service refused to complete, and has made no archive."""
@@ -232,9 +244,14 @@ class Uploads(Records):
             CatalogMismatchError: The archive has another size or tree hash than was recorded before. (Of a
                 suspect one, give ours.) Nothing was recorded.
         """
+        made = _Made(upload, archive, source, is_suspect, is_told, spent)
+        return await self._database.write_each(self._keep_made, made)
 
-        def change(connection: Connection) -> ArchiveRecord:
-            record = _ROWS.get(connection, upload.number)
+    def _keep_made(self, connection: Connection, given: Sequence[_Made]) -> list[ArchiveRecord]:
+        recorded = _ROWS.get_each(connection, [made.upload.number for made in given])
+        keeping = []
+        for upload, archive, source, is_suspect, _, _ in given:
+            record = recorded[upload.number]
             if record.state is not UploadState.COMPLETED and (record.size, record.tree_hash) != (
                 archive.size,
                 archive.tree_hash,
@@ -244,23 +261,23 @@ class Uploads(Records):
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
-            # In the same transaction, so that a kill loses neither.
-            add_expenses(connection, record.key, spent, self._now())
-            outcome = TOLD if is_told else ""
-            self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
-            kept = archives.keep_archive(
-                connection,
-                record.key,
-                archive,
-                state=ArchiveState.SUSPECT if is_suspect else ArchiveState.STORED,
-                source=source or record.source,
-                upload=upload.number,
-            )
-            if archive.object_facts is not None:
-                keep_object_facts(connection, kept.number, archive.object_facts)
-            return kept
-
-        return await self._database.write(change)
+            state = ArchiveState.SUSPECT if is_suspect else ArchiveState.STORED
+            file = source or record.source
+            more = {"upload": upload.number, **({"source": file} if file is not None else {})}
+            keeping.append((record.key, archive, state, more))
+        # In the same transaction, so that a kill loses neither.
+        _spend_each(
+            connection, [(recorded[made.upload.number].key, made.spent) for made in given], self._now()
+        )
+        changes = [
+            (made.upload, {"archive_id": made.archive.id, "outcome": TOLD if made.is_told else ""})
+            for made in given
+        ]
+        self._become_each(connection, recorded, UploadState.COMPLETED, changes)
+        kept = archives.keep_archives(connection, keeping)
+        facts = [(one.number, made.archive.object_facts) for one, made in zip(kept, given, strict=True)]
+        keep_object_facts(connection, [(number, each) for number, each in facts if each is not None])
+        return kept
 
     async def record_told(self, upload: UploadNumber) -> None:
         """Record that the archive was reported to the caller."""
@@ -291,15 +308,29 @@ class Uploads(Records):
     def _become(
         self, connection: Connection, upload: UploadRecord, state: UploadState, **values: object
     ) -> UploadRecord:
+        recorded = {upload.number: _ROWS.get(connection, upload.number)}
+        return self._become_each(connection, recorded, state, [(upload, values)])[0]
+
+    def _become_each(
+        self,
+        connection: Connection,
+        recorded: Mapping[UploadNumber, UploadRecord],
+        state: UploadState,
+        changes: Sequence[tuple[UploadRecord, Mapping[str, Any]]],
+    ) -> list[UploadRecord]:
+        """Change the states of uploads, with other values; ``recorded`` are their records before."""
         now = self._now()
-        recorded = _ROWS.get(connection, upload.number).state
-        # Again the same state is no mistake: a step was repeated.
-        if recorded is not state and state not in _MAY_BECOME[recorded]:
-            raise CatalogError(f"upload {_name(upload)} is {recorded} and cannot become {state}")
-        if state in _FRUITLESS:
-            # They are hashes of no archive.
-            connection.rows("DELETE FROM parts WHERE upload = ?", (upload.number,))
-        return _ROWS.update(connection, upload.number, state=state, active=now, **values)
+        for upload, _ in changes:
+            before = recorded[upload.number].state
+            # Again the same state is no mistake: a step was repeated.
+            if before is not state and state not in _MAY_BECOME[before]:
+                raise CatalogError(f"upload {_name(upload)} is {before} and cannot become {state}")
+            if state in _FRUITLESS:
+                # They are hashes of no archive.
+                connection.rows("DELETE FROM parts WHERE upload = ?", (upload.number,))
+        rows = [(upload.number, {"state": state, "active": now, **values}) for upload, values in changes]
+        UPLOADS.update_each(connection, rows)
+        return [replace(recorded[UploadNumber(number)], **values) for number, values in rows]
 
     # --- finding
 
@@ -391,12 +422,28 @@ _ROWS: Final = VaultRows(UPLOADS, "upload", _record)
 
 def _states(connection: Connection, numbers: Sequence[UploadNumber]) -> dict[UploadNumber, UploadState]:
     """Return the states of uploads; an unknown one is an error."""
-    # A server plans each length of the list once, so there are few of them.
-    length = 1 << (len(numbers) - 1).bit_length()
-    asked = [numbers[at % len(numbers)] for at in range(length)]
-    statement = f"SELECT number, state FROM uploads WHERE number IN ({marks(length)})"  # noqa: S608
+    asked = padded(numbers)
+    statement = f"SELECT number, state FROM uploads WHERE number IN ({marks(len(asked))})"  # noqa: S608
     found = {number: UploadState(state) for number, state in connection.rows(statement, asked)}
     return found | {number: _ROWS.get(connection, number).state for number in numbers if number not in found}
+
+
+def _spend_each(
+    connection: Connection, given: Sequence[tuple[VaultKey, Sequence[Expense]]], now: datetime
+) -> None:
+    for key in dict.fromkeys(key for key, _ in given):
+        add_expenses(connection, key, [each for its, spent in given if its == key for each in spent], now)
+
+
+class _Made(NamedTuple):
+    """An archive that an upload has become; see ``record_completed``."""
+
+    upload: UploadRecord
+    archive: Archive
+    source: str | None
+    is_suspect: bool
+    is_told: bool
+    spent: Sequence[Expense]
 
 
 def _name(upload: UploadRecord) -> str:

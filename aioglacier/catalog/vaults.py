@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from aioglacier.catalog.records import JobRecord, UploadRecord, VaultKey
 from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
+from aioglacier.catalog.storage.tables import marks
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.tables import Table
 
 R = TypeVar("R", UploadRecord, JobRecord)
+T = TypeVar("T")
 
 #: Records fetched at a time.
 _PAGE: Final = 500
@@ -107,6 +109,16 @@ class VaultRows(Generic[R]):
             raise CatalogError(f"there is no {self._noun} number {number} on record")
         return found[0]
 
+    def get_each(self, connection: Connection, numbers: Sequence[Any]) -> dict[Any, R]:
+        """Return the records with these numbers, by number."""
+        found = {record.number: record for record in self.find_each(connection, "number", numbers)}
+        return found | {number: self.get(connection, number) for number in numbers if number not in found}
+
+    def find_each(self, connection: Connection, column: str, values: Sequence[object]) -> list[R]:
+        """Return the records that have one of these values in a column."""
+        asked = padded(values)
+        return self.select(connection, f"{column} IN ({marks(len(asked))})", *asked)
+
     def find(self, connection: Connection, key: VaultKey, id_: str) -> R | None:
         """Return the record with this id of the service.
 
@@ -130,6 +142,12 @@ class VaultRows(Generic[R]):
         key = all_vaults(connection)[row.pop("place")]
         record: R = self._make({**row, "key": key})
         return record
+
+
+def padded(values: Sequence[T]) -> list[T]:
+    """Repeat values up to a power of two: a server plans each length of a list once, so there are few."""
+    length = 1 << (len(values) - 1).bit_length()
+    return [values[at % len(values)] for at in range(length)]
 
 
 class _Known(dict[int, VaultKey]):
