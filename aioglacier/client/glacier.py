@@ -332,7 +332,8 @@ async def connect(
             ``Limits(bandwidth=...)`` holds less exactly.
 
     Raises:
-        ClusterError: Dask is not installed, there is no scheduler, or its workers differ from this process.
+        ClusterUnreachableError: There is no scheduler with workers at the address now.
+        ClusterError: Dask is not installed, or the workers differ from this process.
         ConfigurationError: Region, endpoint, profile or a limit is missing or wrong.
         NoCredentialsError: No credentials were found.
         ImportError: A package that "local:DIR" needs is not installed.

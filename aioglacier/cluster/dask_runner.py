@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 
 from aioglacier.cluster.site import Site
-from aioglacier.core.errors import ClusterError, WorkerDiedError
+from aioglacier.core.errors import ClusterError, ClusterUnreachableError, WorkerDiedError
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.see_through import GRACE_SECONDS
 
@@ -188,8 +188,9 @@ class DaskRunner:
             self._client = await client
             await self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(
-                f"there is no Dask scheduler with workers at {self._address}: {error}"
+            raise ClusterUnreachableError(
+                f"no Dask scheduler with workers answers at {self._address}: {error}; check the address, or "
+                "start them and run the command again"
             ) from error
         here = self._worker.describe()
         for address, there in (await self._ask_each(self._worker.describe)).items():

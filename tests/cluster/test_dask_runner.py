@@ -11,7 +11,7 @@ import pytest
 import aioglacier.cluster
 from aioglacier.client.glacier import connect
 from aioglacier.cluster.dask_runner import open_runner
-from aioglacier.core.errors import ClusterError, UploadNotFoundError
+from aioglacier.core.errors import ClusterError, ClusterUnreachableError, UploadNotFoundError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.contract.options import GatewayOptions
@@ -48,7 +48,7 @@ async def test_a_scheduler_that_is_not_there_is_reported(
 ) -> None:
     """The connection is not opened, and the error names the address."""
     monkeypatch.setattr("aioglacier.cluster.dask_runner._PATIENCE_SECONDS", 0.3)
-    with pytest.raises(ClusterError, match=address):
+    with pytest.raises(ClusterUnreachableError, match=address):
         async with open_runner(OPTIONS, Limits(), address=address):
             pass
 

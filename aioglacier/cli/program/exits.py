@@ -48,6 +48,7 @@ MEANINGS: Final[dict[Exit, str]] = {
 CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.GlacierError: Exit.OTHER,
     errors.InvalidPlanError: Exit.USAGE,
+    errors.ClusterUnreachableError: Exit.TEMPORARY,
     errors.SourceError: Exit.OTHER,
     errors.TargetError: Exit.OTHER,
     errors.WriterClosedError: Exit.OTHER,

@@ -20,6 +20,7 @@
             ConfigurationError
                 InsecureEndpointError
                 ClusterError                    other processes cannot do the work
+                    ClusterUnreachableError     there are none now
                 ShardMismatchError              other shards divide the work otherwise
         SourceError                             the bytes to archive are missing or changed
             SourceUnreadableError

@@ -212,6 +212,10 @@ class ClusterError(ConfigurationError):
         self.worker = worker
 
 
+class ClusterUnreachableError(ClusterError):
+    """No scheduler, or no worker, answers at the address now; nothing was sent."""
+
+
 class ShardMismatchError(ConfigurationError):
     """Other shards of the same work are at work, of another number or on other terms; nothing was done.
 
