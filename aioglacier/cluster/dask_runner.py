@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import pickle
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -113,8 +114,9 @@ class DaskRunner:
         from distributed.comm.core import CommClosedError  # noqa: PLC0415
 
         key = f"{task.title}-{secrets.token_hex(4)}"
-        perform = self._worker.perform
-        future = self._client.submit(perform, task, self._site, self._slots, key=key, pure=False)
+        # As bytes: Dask looks for futures in all that it is given, a second for 8,000 paths in tuples.
+        work = pickle.dumps((task, self._site))
+        future = self._client.submit(self._worker.perform, work, self._slots, key=key, pure=False)
         try:
             done = await future
             await take(done)  # before the only other memory of it is released

@@ -7,6 +7,7 @@ connection with the credentials that the worker finds in its own environment.
 from __future__ import annotations
 
 import asyncio
+import pickle
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -81,8 +82,8 @@ def list_running() -> list[str]:
     return sorted(_running)
 
 
-def perform(task: Task[D], site: Site, slots: int) -> D:
-    """Do a task, in a thread of a worker.
+def perform(work: bytes, slots: int) -> object:
+    """Do a task, which comes pickled with its ``Site``, in a thread of a worker.
 
     Raises:
         ClusterError: This process has another version than the one that gave the task.
@@ -90,6 +91,9 @@ def perform(task: Task[D], site: Site, slots: int) -> D:
         GlacierError: The task failed.
     """
     worker, key = get_worker(), thread_state.key
+    task: Task[object]
+    site: Site
+    task, site = pickle.loads(work)  # noqa: S301  # as Dask itself loads what its own client sends
     if (task.version, site.version) != (TASK_VERSION, version("aioglacier")):
         raise ClusterError(
             f"worker {worker.address} has aioglacier {version('aioglacier')}, not {site.version}",
