@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import socket
 import struct
 import time
@@ -30,7 +31,7 @@ from anyio.from_thread import start_blocking_portal
 from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from anyio.from_thread import BlockingPortal
 
@@ -67,6 +68,8 @@ class Kind(StrEnum):
     TWICE = auto()
     #: Take the request, close the connection, and deliver it only after the same one was answered again.
     LATE = auto()
+    #: Replace the body of the answer by ``rewrite`` of it; the head stays, but for the length.
+    REWRITE = auto()
 
 
 class Way(StrEnum):
@@ -95,6 +98,7 @@ class Trouble:
         at: The number of bytes before it; from ``Since.END`` it counts backwards and is 0 or negative.
         first: The number of the first of those requests that it strikes, from 1.
         count: The number of requests that it strikes, ``None`` for all.
+        rewrite: Makes the body of the answer, for ``Kind.REWRITE``.
     """
 
     kind: Kind
@@ -106,6 +110,7 @@ class Trouble:
     count: int | None = 1
     seconds: float = math.inf
     rate: float = 1.0
+    rewrite: Callable[[bytes], bytes] = bytes
 
 
 @dataclass
@@ -299,6 +304,11 @@ class Proxy:
             client.writer.write(head)
         await self._deliver_again(seen, copy)
         body = math.inf if self._is_raw else _answer_size(seen, head)
+        for trouble in troubles:
+            if trouble.kind is Kind.REWRITE:
+                written = trouble.rewrite(await server.reader.readexactly(int(body)))
+                length = b"content-length: %d" % len(written)
+                head, body = re.sub(rb"(?i)content-length: *\d+", length, head) + written, 0
         points = _points(troubles, Way.DOWN, head=len(head), body=body)
         async for piece in _pieces(head, server.reader, len(head) + body, points):
             client.writer.write(piece)
@@ -401,7 +411,7 @@ def _points(troubles: list[Trouble], way: Way, *, head: int, body: float) -> deq
     found = [
         (origin[trouble.since] + trouble.at, trouble)
         for trouble in troubles
-        if trouble.way is way and trouble.kind not in {Kind.TWICE, Kind.LATE}
+        if trouble.way is way and trouble.kind not in {Kind.TWICE, Kind.LATE, Kind.REWRITE}
     ]
     return deque(sorted(found, key=lambda point: point[0]))
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from xml.etree.ElementTree import Element
 
+    from aioglacier.core.models import Page
+    from aioglacier.core.s3.objects import ObjectEntry
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.operation import Arguments
     from aioglacier.gateway.contract.protocols import Answer
@@ -33,10 +35,36 @@ T = TypeVar("T")
 
 _METADATA: Final = "x-amz-meta-"
 
+#: The children of a root that repeat what a request asked for, and the arguments that they repeat.
+_SUBJECTS: Final = {"Key": "key", "UploadId": "upload_id"}
 
-def document(read: Callable[[Element], T]) -> Callable[[Answer, Arguments], T]:
-    """Return a reader of an XML document."""
-    return lambda answer, _: read(documents.parse(answer.body))
+
+def document(read: Callable[[Element], T], name: str | None = None) -> Callable[[Answer, Arguments], T]:
+    """Return a reader of an XML document whose root has a name, ``None`` where services differ."""
+
+    def read_answer(answer: Answer, arguments: Arguments) -> T:
+        root = documents.parse(answer.body)
+        if name is not None:
+            documents.check_root(root, name)
+        for child, asked in _SUBJECTS.items():
+            if (found := documents.get(root, child)) and found != arguments.get(asked, found):
+                raise ValueError(f"its {child} is {found!r}, not {arguments[asked]!r}")
+        return read(root)
+
+    return read_answer
+
+
+def objects(answer: Answer, arguments: Arguments) -> Page[ObjectEntry]:
+    """Return one page of a list of objects; a cache may answer with that of another prefix.
+
+    Raises:
+        ValueError: It lists a key that was not asked for.
+    """
+    page = document(documents.read_objects, "ListBucketResult")(answer, arguments)
+    prefix: str = arguments.get("prefix") or ""
+    if other := next((each.key for each in page.items if not each.key.startswith(prefix)), None):
+        raise ValueError(f"it lists {other!r}, which does not begin with {prefix!r}")
+    return page
 
 
 def checksum_of(arguments: Arguments) -> ObjectChecksum:
@@ -84,7 +112,9 @@ def head(answer: Answer, arguments: Arguments) -> ObjectHead:
     count, until = headers.get("x-amz-mp-parts-count"), headers.get("x-amz-object-lock-retain-until-date")
     return ObjectHead(
         key=arguments["key"],
-        size=int(span[1] if span else headers["Content-Length"]),  # the length of a part is not the object's
+        size=documents.read_count(
+            span[1] if span else headers["Content-Length"]
+        ),  # the length of a part is not the object's
         etag=documents.read_etag(headers.get("ETag", "")),
         modified=_date(headers["Last-Modified"]),
         storage_class=headers.get("x-amz-storage-class", "STANDARD"),
@@ -92,7 +122,7 @@ def head(answer: Answer, arguments: Arguments) -> ObjectHead:
         metadata=_metadata(headers),
         content_type=headers.get("Content-Type"),
         checksum=_checksum(headers),
-        parts_count=int(count) if count else None,
+        parts_count=documents.read_count(count) if count else None,
         restore=_restore(headers.get("x-amz-restore")),
         version_id=_version(headers),
         encryption=headers.get("x-amz-server-side-encryption"),

@@ -85,6 +85,16 @@ def need(element: Element, name: str) -> str:
     return value
 
 
+def check_root(root: Element, name: str) -> None:
+    """Raise unless a document is of a kind: any other one, as a page in XHTML, would be an empty list.
+
+    Raises:
+        ValueError: It is another.
+    """
+    if root.tag != name:
+        raise ValueError(f"it is a document {root.tag!r}, not {name!r}")
+
+
 def read_checksum(algorithm: ChecksumAlgorithm, text: str) -> ObjectChecksum:
     """Read a checksum in base64, behind which a count of parts may stand."""
     value, dash, parts = text.partition("-")
@@ -146,7 +156,7 @@ def _read_rule(rule: Element) -> LifecycleRule:
         id=get(rule, "ID") or "",
         is_enabled=need(rule, "Status") == "Enabled",
         prefix=next(filter(None, map(rule.findtext, places)), ""),
-        abort_uploads_after_days=int(days) if days else None,
+        abort_uploads_after_days=read_count(days) if days else None,
         deletes=rule.find("Expiration/Days") is not None or rule.find("Expiration/Date") is not None,
         moves_to=tuple(move.findtext("StorageClass", "") for move in rule.findall("Transition")),
     )
@@ -162,8 +172,8 @@ def read_object_lock(root: Element) -> LockDefault:
     default = root.find("Rule/DefaultRetention")
     if default is None:
         return LockDefault()
-    period = next(f"{each.text} {each.tag.lower()}" for each in default if each.tag in {"Days", "Years"})
-    return LockDefault(need(default, "Mode"), period)
+    unit = "Days" if default.find("Days") is not None else "Years"
+    return LockDefault(need(default, "Mode"), f"{read_count(need(default, unit))} {unit.lower()}")
 
 
 def write_location(region: str) -> str:
@@ -184,7 +194,7 @@ def read_objects(root: Element) -> Page[ObjectEntry]:
 def _read_object(item: Element) -> ObjectEntry:
     return ObjectEntry(
         key=_read_key(item),
-        size=_count(need(item, "Size")),
+        size=read_count(need(item, "Size")),
         etag=read_etag(item.findtext("ETag") or ""),
         modified=read_date(need(item, "LastModified")),
         storage_class=get(item, "StorageClass") or _USUAL_CLASS,
@@ -216,16 +226,16 @@ def read_attributes(root: Element) -> tuple[ObjectAttributes, Page[UploadedObjec
     count = next(filter(None, counts), None)
     found = find_checksum(sums) if sums is not None else None
     if found is not None and sums is not None and get(sums, "ChecksumType") == "COMPOSITE" and count:
-        found = found._replace(parts=int(count))  # the value is without its count here
+        found = found._replace(parts=read_count(count))  # the value is without its count here
     attributes = ObjectAttributes(
-        size=_count(need(root, "ObjectSize")),
+        size=read_count(need(root, "ObjectSize")),
         etag=read_etag(root.findtext("ETag") or ""),
         storage_class=get(root, "StorageClass") or _USUAL_CLASS,
         checksum=found,
-        parts_count=int(count) if count else None,
+        parts_count=read_count(count) if count else None,
     )
-    if parts is None:
-        return attributes, Page((), None)
+    if parts is None or parts.find("IsTruncated") is None:  # parts without checksums are not listed
+        return attributes, Page(() if parts is None else tuple(map(_read_part, parts.findall("Part"))), None)
     return attributes, _page(parts, "Part", _read_part, get(parts, "NextPartNumberMarker"))
 
 
@@ -249,8 +259,8 @@ def read_parts(root: Element) -> tuple[ObjectUpload, Page[UploadedObjectPart]]:
 def _read_part(item: Element) -> UploadedObjectPart:
     checksum = find_checksum(item)
     return UploadedObjectPart(
-        number=_count(need(item, "PartNumber")),
-        size=_count(need(item, "Size")),
+        number=read_count(need(item, "PartNumber")),
+        size=read_count(need(item, "Size")),
         etag=read_etag(item.findtext("ETag") or ""),
         checksum=checksum.value if checksum is not None else None,
     )
@@ -296,8 +306,15 @@ def write_completion(parts: Iterable[UploadedObjectPart], checksum: ObjectChecks
 
 
 def _page(root: Element, name: str, read_item: Callable[[Element], T], marker: str | None) -> Page[T]:
+    """Read the entries of a list, which says itself whether more follow."""
     items = tuple(map(read_item, root.findall(name)))
-    return Page(items, marker if get(root, "IsTruncated") == "true" else None)
+    if len(set(items)) < len(items):
+        raise ValueError(f"it has an entry {name} twice")
+    if (is_truncated := need(root, "IsTruncated")) not in {"true", "false"}:
+        raise ValueError(f"{is_truncated!r} does not say whether the list goes on")
+    if is_truncated == "true" and not marker:
+        raise ValueError("the list goes on, and nothing says where")
+    return Page(items, marker if is_truncated == "true" else None)
 
 
 def _document(name: str, inner: str) -> str:
@@ -308,7 +325,7 @@ def _tag(name: str, text: str) -> str:
     return f"<{name}>{escape(text)}</{name}>"
 
 
-def _count(text: str) -> int:
+def read_count(text: str) -> int:
     """Return a number of bytes or parts that a catalog can keep."""
     value = int(text)
     if not 0 <= value < 2**63:

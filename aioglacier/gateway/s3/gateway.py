@@ -126,7 +126,7 @@ class S3Gateway(Performer):
     @Operation(
         "ListBuckets",
         "GET ",
-        answers.document(documents.read_buckets),
+        answers.document(documents.read_buckets, "ListAllMyBucketsResult"),
         query={"max-buckets": _LIMIT, "continuation-token": text("marker"), "prefix": text("prefix")},
         charge=charge_list,
     )
@@ -146,7 +146,7 @@ class S3Gateway(Performer):
     @Operation(
         "GetBucketLifecycleConfiguration",
         "GET ?lifecycle",
-        answers.document(documents.read_lifecycle),
+        answers.document(documents.read_lifecycle, "LifecycleConfiguration"),
         charge=charge_head,
     )
     async def get_bucket_lifecycle(self, bucket: BucketRef) -> tuple[LifecycleRule, ...]:
@@ -159,7 +159,7 @@ class S3Gateway(Performer):
     @Operation(
         "GetBucketVersioning",
         "GET ?versioning",
-        answers.document(documents.read_versioning),
+        answers.document(documents.read_versioning, "VersioningConfiguration"),
         charge=charge_head,
     )
     async def get_bucket_versioning(self, bucket: BucketRef) -> bool:
@@ -168,7 +168,7 @@ class S3Gateway(Performer):
     @Operation(
         "GetObjectLockConfiguration",
         "GET ?object-lock",
-        answers.document(documents.read_object_lock),
+        answers.document(documents.read_object_lock, "ObjectLockConfiguration"),
         charge=charge_head,
     )
     async def get_object_lock(self, bucket: BucketRef) -> LockDefault:
@@ -305,7 +305,7 @@ class S3Gateway(Performer):
     @Operation(
         "ListObjectsV2",
         "GET ?list-type=2&encoding-type=url",
-        answers.document(documents.read_objects),
+        answers.objects,
         query={
             "prefix": text("prefix"),
             "start-after": text("after"),
@@ -468,7 +468,7 @@ class S3Gateway(Performer):
     @Operation(
         "ListParts",
         "GET {key}",
-        answers.document(documents.read_parts),
+        answers.document(documents.read_parts, "ListPartsResult"),
         query={"uploadId": text("upload_id"), "max-parts": _LIMIT, "part-number-marker": text("marker")},
         missing=UploadNotFoundError,
         charge=charge_list,
@@ -486,7 +486,7 @@ class S3Gateway(Performer):
     @Operation(
         "ListMultipartUploads",
         "GET ?uploads&encoding-type=url",
-        answers.document(documents.read_uploads),
+        answers.document(documents.read_uploads, "ListMultipartUploadsResult"),
         query={
             "prefix": text("prefix"),
             "max-uploads": _LIMIT,

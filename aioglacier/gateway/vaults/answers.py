@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,20 +22,38 @@ T = TypeVar("T")
 
 TREE_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 
+#: The members that repeat what a request asked for, and the arguments that they repeat.
+_SUBJECTS: Final = {"VaultName": "vault", "JobId": "job_id", "MultipartUploadId": "upload_id"}
+
 
 def document(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Answer, Arguments], T]:
     """Return a reader of a JSON document. A member that is null counts as absent."""
 
-    def read_answer(answer: Answer, _: Arguments) -> T:
+    def read_answer(answer: Answer, arguments: Arguments) -> T:
         try:
             members = json.loads(answer.body, object_hook=_without_nulls)
         except (ValueError, RecursionError):  # a document may be nested on purpose
             raise ValueError("it is not JSON") from None
         if not isinstance(members, dict):
             raise ValueError("it is not a JSON object")  # noqa: TRY004  # an answer's fault, not a caller's
+        _check_subject(members, arguments)
         return read(members)
 
     return read_answer
+
+
+def _check_subject(members: Mapping[str, Any], arguments: Arguments) -> None:
+    """Raise if a document, or an entry of its list, is about another vault, job or upload."""
+    for name, asked in _SUBJECTS.items():
+        if asked in arguments and members.get(name, arguments[asked]) != arguments[asked]:
+            raise ValueError(f"its {name} is {members[name]!r}, not {arguments[asked]!r}")
+    if "vault" not in arguments:
+        return
+    lists = (each for each in members.values() if isinstance(each, list))
+    for each in (members, *itertools.chain.from_iterable(lists)):
+        arn = each.get("VaultARN") if isinstance(each, dict) else None
+        if isinstance(arn, str) and ":vaults/" in arn and not arn.endswith(f":vaults/{arguments['vault']}"):
+            raise ValueError(f"it is about the vault {arn!r}, not {arguments['vault']!r}")
 
 
 def stored_archive(answer: Answer, arguments: Arguments) -> StoredArchive:

@@ -41,23 +41,23 @@ def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[
     """Return a reader of one page of a list."""
 
     def read(document: Mapping[str, Any]) -> Page[T]:
-        # An empty marker would begin the list again.
-        marker = document.get("Marker") or None
-        return Page(tuple(map(read_item, document[name])), marker and _text(marker))
+        items = tuple(map(read_item, _list(document[name])))
+        if len(set(items)) < len(items):
+            raise ValueError(f"{name} has an entry twice")
+        return Page(items, _maybe(document, "Marker", _text))  # an empty marker would begin the list again
 
     return read
 
 
 def read_vault(document: Mapping[str, Any]) -> VaultDescription:
     """Read the answer to DescribeVault, or an item of ListVaults."""
-    inventoried = document.get("LastInventoryDate")
     return VaultDescription(
         name=_text(document["VaultName"]),
         arn=_text(document["VaultARN"]),
         created=read_date(document["CreationDate"]),
-        archive_count=_count(document.get("NumberOfArchives") or 0),  # missing before the first inventory
-        size=_count(document.get("SizeInBytes") or 0),
-        inventoried=read_date(inventoried) if inventoried else None,
+        archive_count=_given(document, "NumberOfArchives", _count) or 0,  # missing before the first inventory
+        size=_given(document, "SizeInBytes", _count) or 0,
+        inventoried=_maybe(document, "LastInventoryDate", read_date),
     )
 
 
@@ -67,7 +67,7 @@ def read_upload(document: Mapping[str, Any]) -> UploadDescription:
         id=UploadId(_text(document["MultipartUploadId"])),
         vault_arn=_text(document["VaultARN"]),
         part_size=_count(document["PartSizeInBytes"], least=1),
-        description=_text(document.get("ArchiveDescription") or ""),
+        description=_maybe(document, "ArchiveDescription", _text) or "",
         started=read_date(document["CreationDate"]),
     )
 
@@ -75,34 +75,30 @@ def read_upload(document: Mapping[str, Any]) -> UploadDescription:
 def read_part(document: Mapping[str, Any]) -> UploadedPart:
     """Read a part's start and hash. Its end is ignored: some answers have it one too large."""
     start = document["RangeInBytes"].partition("-")[0]
-    return UploadedPart(start=int(start), tree_hash=_hash(document["SHA256TreeHash"]))
+    return UploadedPart(start=_count(int(start)), tree_hash=_hash(document["SHA256TreeHash"]))
 
 
 def read_job(document: Mapping[str, Any]) -> JobDescription:
     """Read the answer to DescribeJob, or an item of ListJobs."""
-    completed = document.get("CompletionDate")
-    byte_range = document.get("RetrievalByteRange")
-    archive_id = document.get("ArchiveId")
-    tier = document.get("Tier")
-    inventory = document.get("InventoryRetrievalParameters")
+    tier = _maybe(document, "Tier", _text)
     return JobDescription(
         id=JobId(_text(document["JobId"])),
         vault_arn=_text(document["VaultARN"]),
         action=JobAction(document["Action"]),
         status=JobStatus(document["StatusCode"]),
         created=read_date(document["CreationDate"]),
-        completed=read_date(completed) if completed else None,
+        completed=_maybe(document, "CompletionDate", read_date),
         status_message=_read_text(document.get("StatusMessage")),
         description=_read_text(document.get("JobDescription")),
         sns_topic=_read_text(document.get("SNSTopic")),
         tier=Tier(tier) if tier in set(Tier) else None,  # an inventory job has none, or one of another name
-        archive_id=ArchiveId(_text(archive_id)) if archive_id else None,
-        archive_size=_read_size(document.get("ArchiveSizeInBytes")),
-        archive_tree_hash=_read_hash(document.get("ArchiveSHA256TreeHash")),
-        byte_range=ByteRange.parse(byte_range) if byte_range else None,  # the guide has null for the whole
-        tree_hash=_read_hash(document.get("SHA256TreeHash")),
-        inventory_size=_read_size(document.get("InventorySizeInBytes")),
-        inventory=_read_inventory(inventory) if inventory else None,
+        archive_id=_maybe(document, "ArchiveId", lambda value: ArchiveId(_text(value))),
+        archive_size=_given(document, "ArchiveSizeInBytes", _count),
+        archive_tree_hash=_maybe(document, "ArchiveSHA256TreeHash", _hash),
+        byte_range=_maybe(document, "RetrievalByteRange", ByteRange.parse),  # null for the whole
+        tree_hash=_maybe(document, "SHA256TreeHash", _hash),
+        inventory_size=_given(document, "InventorySizeInBytes", _count),
+        inventory=_given(document, "InventoryRetrievalParameters", _read_inventory),
     )
 
 
@@ -114,7 +110,8 @@ def read_parts(document: Mapping[str, Any]) -> tuple[UploadDescription, Page[Upl
 def read_notifications(document: Mapping[str, Any]) -> NotificationConfig:
     """Read the answer to GetVaultNotifications."""
     return NotificationConfig(
-        sns_topic=_text(document["SNSTopic"]), events=frozenset(map(VaultEvent, document.get("Events") or ()))
+        sns_topic=_text(document["SNSTopic"]),
+        events=frozenset(map(VaultEvent, _given(document, "Events", _list) or ())),
     )
 
 
@@ -125,38 +122,39 @@ def read_access_policy(document: Mapping[str, Any]) -> str:
 
 def read_tags(document: Mapping[str, Any]) -> dict[str, str]:
     """Read the answer to ListTagsForVault."""
-    return {key: _text(value) for key, value in (document["Tags"] or {}).items()}
+    tags = document["Tags"]
+    return {} if tags is None else {key: _text(value) for key, value in tags.items()}
 
 
 def read_lock(document: Mapping[str, Any]) -> VaultLock:
     """Read the answer to GetVaultLock."""
-    expires = document.get("ExpirationDate")
     return VaultLock(
         policy=_text(document["Policy"]),
         state=LockState(document["State"]),
         created=read_date(document["CreationDate"]),
-        expires=read_date(expires) if expires else None,
+        expires=_maybe(document, "ExpirationDate", read_date),
     )
 
 
 def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
     """Read the answer to GetDataRetrievalPolicy; without a rule, retrievals are not limited."""
-    rules = (document.get("Policy") or {}).get("Rules") or [{}]
+    rules = _given(document.get("Policy", {}), "Rules", _list) or [{}]
     return RetrievalPolicy(
-        strategy=RetrievalStrategy(rules[0].get("Strategy") or RetrievalStrategy.NONE),
-        bytes_per_hour=_read_size(rules[0].get("BytesPerHour")),
+        strategy=_maybe(rules[0], "Strategy", RetrievalStrategy) or RetrievalStrategy.NONE,
+        bytes_per_hour=_given(rules[0], "BytesPerHour", _count),
     )
 
 
 def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, ...]:
     """Read the answer to ListProvisionedCapacity."""
+    units = document["ProvisionedCapacityList"]
     return tuple(
         ProvisionedCapacity(
             id=CapacityId(_text(unit["CapacityId"])),
             started=read_date(unit["StartDate"]),
             expires=read_date(unit["ExpirationDate"]),
         )
-        for unit in document["ProvisionedCapacityList"] or ()
+        for unit in (() if units is None else _list(units))
     )
 
 
@@ -180,12 +178,11 @@ def write_inventory(parameters: InventoryParameters) -> dict[str, str]:
 
 
 def _read_inventory(document: Mapping[str, Any]) -> InventoryParameters:
-    start, end, limit = document.get("StartDate"), document.get("EndDate"), document.get("Limit")
     return InventoryParameters(
-        format=InventoryFormat(document.get("Format") or InventoryFormat.JSON),
-        start_date=read_date(start) if start else None,
-        end_date=read_date(end) if end else None,
-        limit=int(limit) if limit is not None else None,  # a string, as every value there
+        format=_maybe(document, "Format", InventoryFormat) or InventoryFormat.JSON,
+        start_date=_maybe(document, "StartDate", read_date),
+        end_date=_maybe(document, "EndDate", read_date),
+        limit=_maybe(document, "Limit", lambda value: _count(int(_text(value)))),  # a string, as every value
         marker=_read_text(document.get("Marker")),
     )
 
@@ -204,12 +201,26 @@ def _count(value: Any, least: int = 0) -> int:
     return value
 
 
+def _list(value: Any) -> list[Any]:
+    """Return a list. A text or an object that is empty would be taken for an empty list."""
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
+
+
+def _given(document: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
+    """Return a member that may be missing; any other value is read, also 0, ``False``, ``[]`` and ""."""
+    value = document.get(name)
+    return None if value is None else read(value)
+
+
+def _maybe(document: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
+    """Return a member in the form of a text, which may be missing or empty."""
+    return None if document.get(name) == "" else _given(document, name, read)
+
+
 def _read_text(value: Any) -> str | None:
     return None if value is None else _text(value)
-
-
-def _read_size(value: Any) -> int | None:
-    return None if value is None else _count(value)
 
 
 def _hash(value: str) -> bytes:
@@ -217,7 +228,3 @@ def _hash(value: str) -> bytes:
     if len(tree_hash) != 32:  # of SHA-256; fromhex takes any length
         raise ValueError(f"{value!r} is no tree hash")
     return tree_hash
-
-
-def _read_hash(value: str | None) -> bytes | None:
-    return _hash(value) if value else None
