@@ -115,6 +115,24 @@ def test_a_record_keeps_what_is_not_given_again(store: SqliteStore) -> None:
     assert made.source == "/film"  # type: ignore[attr-defined]
 
 
+def test_records_of_several_kinds_are_kept_at_once(store: SqliteStore) -> None:
+    """Each comes back in its order, with the facts that were on record."""
+    new, known = store.run(
+        lambda connection: keep_rows(
+            connection,
+            [
+                Keeping(place(connection), archive(9), ArchiveState.STORED, {"kind": ArchiveKind.PIECE}),
+                Keeping(place(connection), archive(0), ArchiveState.STORED, {}),
+            ],
+        ),
+        is_write=True,
+    )
+    assert (new.number, new.seen) == (4, None)
+    assert (known.number, known.seen) == (1, NOON)
+    kinds = store.run(lambda connection: connection.rows("SELECT kind FROM archives"), is_write=False)
+    assert kinds == [("plain",), ("plain",), ("plain",), ("piece",)]
+
+
 def test_a_doubt_ends_with_a_later_inventory_only(store: SqliteStore) -> None:
     """An inventory of before the doubt proves nothing; a later one that lists the archive does."""
     write(store, lambda connection: suspect_archives(connection, [1], LATER))

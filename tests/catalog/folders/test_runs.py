@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from tests.catalog.samples import NOON, PHOTOS
 
 if TYPE_CHECKING:
     from tests.catalog.folders.conftest import Folder
@@ -24,3 +27,33 @@ async def test_a_path_is_gone_once_a_run_that_ended_says_so(folder: Folder) -> N
     later, _ = await folder.sync(b"a")
     assert await folder.stored() == {b"a": (later, False), b"b": (first, False)}
     assert [*await folder.stored(run)] == [b"b"]
+
+
+async def test_a_run_is_kept_with_its_beginning_and_its_end(folder: Folder) -> None:
+    """A stopped run is not completed, and only a ``sync`` that ended is the last of its folder."""
+    runs = folder.catalog.runs
+    run = await runs.begin(folder.tree, "sync", {"seed": 1}, started=NOON)
+    assert (await runs.list_syncs(folder.tree))[0][:4] == (run, "open", NOON, None)
+    assert await runs.stopped_settings(folder.tree, "sync") == {"seed": 1}
+    await runs.end(folder.tree, run, counters={"paths": 2}, outcome="stopped")
+    (stopped,) = await runs.list_syncs(folder.tree)
+    assert (stopped.state, stopped.counters, stopped.outcome) == ("failed", {"paths": 2}, "stopped")
+    assert stopped.ended is not None
+    again = await runs.begin(folder.tree, "sync", {})
+    await runs.end(folder.tree, again, counters={})
+    assert (await runs.list_syncs(folder.tree))[1].state == await runs.last_state(folder.tree) == "completed"
+    other = await runs.begin(folder.tree, "restore", {})
+    await runs.end(folder.tree, other, counters={})
+    (tree,) = await folder.catalog.trees.list(PHOTOS)
+    assert tree.last_run == again
+
+
+async def test_a_clock_that_was_set_back_changes_no_order(folder: Folder) -> None:
+    """At any time the run of the highest number that had begun counts, as for the newest versions."""
+    runs = folder.catalog.runs
+    first = await runs.begin(folder.tree, "sync", {}, started=NOON)
+    second = await runs.begin(folder.tree, "sync", {}, started=NOON - timedelta(hours=1))
+    assert first < second
+    assert await runs.find(folder.tree, NOON) == second
+    assert await runs.find(folder.tree, NOON - timedelta(minutes=30)) == second
+    assert await runs.find(folder.tree, NOON - timedelta(hours=2)) is None
