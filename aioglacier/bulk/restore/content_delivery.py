@@ -12,7 +12,7 @@ import anyio
 from aioglacier.bulk.formats.bundle_format import member_content
 from aioglacier.bulk.restore.placer import Content, as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
-from aioglacier.core.errors import GlacierError
+from aioglacier.core.errors import GlacierError, TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
@@ -126,8 +126,11 @@ class ContentDelivery:
         path = self._version.paths_of(stored.entry)[0]
         try:
             await self._deliver_file(asked, stored, path, placer)
-        except OSError as error:
-            self._progress.failures.add(path, as_target_error(path, error))
+        except (OSError, TargetError) as error:
+            cause = error.__cause__ if isinstance(error, TargetError) else error
+            if not isinstance(cause, OSError):
+                raise
+            self._progress.failures.add(path, as_target_error(path, cause))  # not by its path below /proc
             return
         self._progress.done(stored.entry.size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.core.errors import NotStoredError
 from aioglacier.core.spending import Budget
 from aioglacier.server.requests.faults import Fault, FaultKind
-from tests.bulk.conftest import MIB, Key, picture
+from tests.bulk.conftest import MIB, Key, picture, restore
 from tests.bulk.restore.conftest import make_files, serving
 
 if TYPE_CHECKING:
@@ -34,6 +35,31 @@ async def test_what_was_asked_for_is_not_asked_for_again(place: Place, tmp_path:
     assert (again.jobs_started, again.restored) == (0, 3)
     assert 0 < again.cost <= fetched
     assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_a_file_that_finds_no_room_is_named_and_comes_once_there_is_some(
+    place: Place, tmp_path: Path
+) -> None:
+    """The other files are restored, and the bytes that are paid for come from the same job."""
+    tree, back = make_files(tmp_path / "tree", 3, 512 * 1024), tmp_path / "back"
+    (tree / "big").write_bytes(os.urandom(8 * MIB))
+    await place.sync(tree, largest_member=MIB)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MIB, hard))  # cuts a write as a full disk does
+    try:
+        full = await restore(place, back)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    ((path, error),) = full.failures
+    assert (path, str(error)) == (b"big", "'big' cannot be written: File too large")
+    assert sorted(each.name for each in back.iterdir() if each.suffix != ".part")[-3:] == [
+        "f00",
+        "f01",
+        "f02",
+    ]
+    done = await place.restore(back)
+    assert (done.restored, done.jobs_started) == (1, 0)
+    assert picture(back) == picture(tree)
 
 
 async def test_a_part_that_was_asked_for_leaves_the_rest_to_ask_for(place: Place, tmp_path: Path) -> None:
