@@ -41,9 +41,7 @@ def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[
     """Return a reader of one page of a list."""
 
     def read(document: Mapping[str, Any]) -> Page[T]:
-        items = tuple(map(read_item, _list(document[name])))
-        if len(set(items)) < len(items):
-            raise ValueError(f"{name} has an entry twice")
+        items = _entries(document[name], read_item)
         return Page(items, _maybe(document, "Marker", _text))  # an empty marker would begin the list again
 
     return read
@@ -148,13 +146,14 @@ def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
 def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, ...]:
     """Read the answer to ListProvisionedCapacity."""
     units = document["ProvisionedCapacityList"]
-    return tuple(
-        ProvisionedCapacity(
-            id=CapacityId(_text(unit["CapacityId"])),
-            started=read_date(unit["StartDate"]),
-            expires=read_date(unit["ExpirationDate"]),
-        )
-        for unit in (() if units is None else _list(units))
+    return () if units is None else _entries(units, _read_capacity)
+
+
+def _read_capacity(unit: Mapping[str, Any]) -> ProvisionedCapacity:
+    return ProvisionedCapacity(
+        id=CapacityId(_text(unit["CapacityId"])),
+        started=read_date(unit["StartDate"]),
+        expires=read_date(unit["ExpirationDate"]),
     )
 
 
@@ -206,6 +205,14 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is no list")
     return value
+
+
+def _entries(value: Any, read: Callable[[Any], T]) -> tuple[T, ...]:
+    """Return the entries of a list, none of them twice."""
+    entries = tuple(map(read, _list(value)))
+    if len(set(entries)) < len(entries):
+        raise ValueError("its list has an entry twice")
+    return entries
 
 
 def _given(document: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
