@@ -29,6 +29,7 @@ try:
     import distributed
 except ImportError:
     pass
+os.process_cpu_count = os.cpu_count  # since 3.13; it would call sched_getaffinity, which is deleted below
 statvfs = os.statvfs  # of the standard library, which has something else for Windows
 shutil.disk_usage = lambda path: types.SimpleNamespace(free=statvfs(path).f_bavail * statvfs(path).f_frsize)
 MODULES = {"fcntl", "grp", "pwd", "resource", "termios"}
