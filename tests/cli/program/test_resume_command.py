@@ -70,6 +70,10 @@ def values(parameter: click.Parameter) -> st.SearchStrategy[str]:
             return st.just(__file__) if kind.file_okay else st.sampled_from(["a folder", "/", "-d"])
     if kind.name in {"vault", "place"}:
         return st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+    if kind.name.startswith("bucket"):
+        return st.from_regex(r"s3://[a-z0-9]{3,20}", fullmatch=True)
+    if kind.name == "url":
+        return st.just("https://elsewhere:8443")
     if kind.name in {"size", "rate"}:
         return st.integers(0, 12).map(lambda power: f"{2**power}MiB")
     if kind.name == "time":
