@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.places.folder_place import AskedBytes
     from aioglacier.bulk.restore.folder_version import FolderVersion
-    from aioglacier.bulk.restore.placer import Placer, Written
+    from aioglacier.bulk.restore.placer import Placed, Placer, Written
     from aioglacier.bulk.restore.restore_progress import RestoreProgress
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
     from aioglacier.transfer.download.reader import ArchiveReader
@@ -56,7 +56,8 @@ class ContentDelivery:
     ) -> None:
         """Put members of a bundle into their places.
 
-        While some are read, a thread writes those before, and another puts earlier ones on disk.
+        While some are read, a thread writes those before, another puts earlier ones on disk, and a third
+        names those that are there.
 
         Args:
             reader: Reads the bundle, from ``position`` on.
@@ -95,16 +96,37 @@ class ContentDelivery:
         async with take, give:
             async for batch in take:
                 await run_in_thread(partial(self._write, *batch, placer))
-                if placer.is_landing_due:
+                is_disk_idle = give.statistics().tasks_waiting_receive > 0
+                if placer.is_landing_overdue or (is_disk_idle and placer.is_landing_due):
                     await give.send(placer.take_written())
-            await give.send(placer.take_written())
+            if rest := placer.take_written():
+                await give.send(rest)
 
     async def _land_all(self, take: MemoryObjectReceiveStream[list[Written]], placer: Placer) -> None:
+        """Put files on disk, and with them the names of those before."""
+        named: list[Placed] = []
+        give, to_name = anyio.create_memory_object_stream["list[Written]"](0)
+        async with take, anyio.create_task_group() as tasks, give:
+            tasks.start_soon(self._name_all, to_name, placer, named)
+            async for written in take:
+                await self._sync(placer, named)
+                await give.send(written)
+        if named:
+            await self._sync(placer, named)
+
+    async def _sync(self, placer: Placer, named: list[Placed]) -> None:
+        on_disk = named[:]  # those that get their names meanwhile wait for the next call
+        named.clear()
+        await run_in_thread(placer.sync)
+        self._progress.note_placed(on_disk)
+
+    async def _name_all(
+        self, take: MemoryObjectReceiveStream[list[Written]], placer: Placer, named: list[Placed]
+    ) -> None:
         async with take:
-            with closing(await run_in_thread(placer.twin)) as lander:
+            with closing(await run_in_thread(placer.twin)) as namer:
                 async for written in take:
-                    self._progress.note_placed(await run_in_thread(partial(lander.name_all, written)))
-                self._progress.note_placed(await run_in_thread(lander.settle))
+                    named += await run_in_thread(partial(namer.name_all, written))
 
     def _write(self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer) -> None:
         for failure in placer.write_files(self._contents(start, memoryview(data), entries)):

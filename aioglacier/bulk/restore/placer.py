@@ -3,7 +3,8 @@
 A file is written under a name of its own beside its place, one that only depends on its path, so that what a
 kill leaves there is used up by the next run. Some thousand are written, the file system puts them on disk
 together, and then they get their names. The next thousands are written meanwhile, and the call that puts
-those on disk does the same for the names.
+those on disk does the same for the names. How many there are follows the disk: all that were written while it
+was busy.
 
 Small files of one folder are written, and named, in one call, see ``files.small_files``. A file that such a
 call left undone is done again by itself, which gives the error its place.
@@ -44,12 +45,15 @@ if TYPE_CHECKING:
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
 
-#: Files that get their names together: each time costs a ``syncfs``, of 10 ms and more on a disk at work. A
-#: power failure, or a slow service, holds back no more than three times this: files that are written, that
-#: wait for the disk, and whose names do.
+#: Files that get their names together, at least: each time costs a ``syncfs``, of 10 ms and more.
 _FILES_AT_ONCE: Final = 2000
 _BYTES_AT_ONCE: Final = 64 * MIB
 _SECONDS_AT_ONCE: Final = 5.0
+
+#: And at most, while the disk is busy. A power failure holds back no more than four times this: files that
+#: are written, that wait for the disk, that wait for their names, and whose names wait for the disk.
+_MOST_FILES: Final = 8000
+_MOST_BYTES: Final = 256 * MIB
 
 #: Bytes of contents that one call writes: decoded ones lie in memory until it ends.
 _WRITTEN_AT_ONCE: Final = 4 * MIB
@@ -96,7 +100,6 @@ class Placer:
         self._written: list[Written] = []
         self._written_size = 0
         self._written_since = 0.0
-        self._named: list[Placed] = []  # their names may not be on disk yet
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
 
     def close(self) -> None:
@@ -176,6 +179,11 @@ class Placer:
             or self._written_size >= _BYTES_AT_ONCE
             or time.monotonic() - self._written_since > _SECONDS_AT_ONCE
         )
+
+    @property
+    def is_landing_overdue(self) -> bool:
+        """Return whether so much was written that the disk must be waited for."""
+        return len(self._written) >= _MOST_FILES or self._written_size >= _MOST_BYTES
 
     def write_files(self, contents: Iterable[Content]) -> list[PathFailure]:
         """Write files beside their places; ``land`` gives them their names.
@@ -288,19 +296,12 @@ class Placer:
         return written
 
     def name_all(self, written: Sequence[Written]) -> list[Placed]:
-        """Put files on disk, then give them their names.
-
-        Returns:
-            The files of the last call: their names are on disk by now.
-        """
-        if not written:
-            return []
-        self.sync()
-        settled, self._named = self._named, []
+        """Give files that are on disk their names; another ``sync`` puts those on disk."""
+        placed: list[Placed] = []
         for _, files in groupby(written, lambda file: _folder_of(file.path)):
-            self._named += self._name_batch(list(files))
+            placed += self._name_batch(list(files))
         self._beneath.forget()
-        return settled
+        return placed
 
     def _name_batch(self, files: Sequence[Written]) -> list[Placed]:
         """Name files of one folder in one call, and those again by themselves that it left undone."""
@@ -318,17 +319,14 @@ class Placer:
                 placed.append(Placed(path, 0, as_target_error(path, error)))
         return placed
 
-    def settle(self) -> list[Placed]:
-        """Put the names that ``name_all`` gave on disk, and return their files."""
-        if self._named:
-            self.sync()  # before they are reported, or a power failure could lose a name that was
-        settled, self._named = self._named, []
-        return settled
-
     def land(self) -> list[Placed]:
         """Put all that was written on disk, give it its names, and put those on disk."""
-        self.name_all(self.take_written())
-        return self.settle()
+        if not self._written:
+            return []
+        self.sync()
+        placed = self.name_all(self.take_written())
+        self.sync()  # before they are reported, or a power failure could lose a name that was
+        return placed
 
     def open_big(self, path: bytes) -> tuple[int, str, bytes]:
         """Return the folder of a big file, open until the caller closes it, its path, and the hidden name."""
@@ -448,7 +446,7 @@ class Placer:
         return status.f_bavail * status.f_frsize
 
     def sync(self) -> None:
-        """Put all that was written in this file system on disk."""
+        """Put all that was written in this file system on disk; in any thread."""
         syncfs = find_function("syncfs")
         if syncfs is None or syncfs(self._beneath.fd) != 0:
             os.sync()

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.restore import content_delivery
+from aioglacier.bulk.restore import content_delivery, placer as placer_module
 from aioglacier.bulk.restore.content_delivery import ContentDelivery
-from aioglacier.bulk.restore.placer import Placer
+from aioglacier.bulk.restore.placer import Placer, temporary_name
 from aioglacier.bulk.restore.restore_progress import RestoreProgress
 from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from aioglacier.bulk.restore.folder_version import FolderVersion
+    from aioglacier.bulk.restore.placer import Placed
     from aioglacier.transfer.download.reader import ArchiveReader
 
 
@@ -144,3 +145,37 @@ async def test_what_was_read_before_a_failure_is_placed(
     with pytest.raises(IntegrityError, match="a piece is damaged"):
         await deliver(bundle, tmp_path)
     assert found(tmp_path).keys() == {"a", "b"}
+
+
+async def test_a_file_is_on_disk_before_its_name_and_its_name_before_it_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sync covers what was there when it began, whatever is written and named meanwhile."""
+    monkeypatch.setattr(content_delivery, "_MEMBERS_AT_ONCE", 1)
+    monkeypatch.setattr(placer_module, "_FILES_AT_ONCE", 1)
+    bundle, names = Bundle(), [b"%03d" % number for number in range(40)]
+    hidden = {os.fsdecode(temporary_name(name)): os.fsdecode(name) for name in names}
+    synced = set[str]()
+    unsafe: list[str] = []
+    reported: list[str] = []
+    sync, note_placed = Placer.sync, RestoreProgress.note_placed
+
+    def look_and_sync(placer: Placer) -> None:
+        there = {path.name for path in tmp_path.iterdir()}
+        unsafe.extend(name for name in there - hidden.keys() if name not in map(hidden.get, synced))
+        sync(placer)
+        synced.update(there)
+
+    def look_and_note(progress: RestoreProgress, placed: Iterable[Placed]) -> None:
+        paths = [os.fsdecode(each.path) for each in placed]
+        unsafe.extend(path for path in paths if path not in synced)
+        reported.extend(paths)
+        note_placed(progress, ())
+
+    monkeypatch.setattr(Placer, "sync", look_and_sync)
+    monkeypatch.setattr(RestoreProgress, "note_placed", look_and_note)
+    for name in names:
+        bundle.add(name, name)
+    await deliver(bundle, tmp_path)
+    assert unsafe == []
+    assert sorted(reported) == sorted(found(tmp_path)) == sorted(hidden.values())

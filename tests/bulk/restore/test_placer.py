@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -226,10 +227,25 @@ def test_what_a_killed_run_left_is_written_anew(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"right"}
 
 
+@pytest.mark.parametrize("limit", ["_MOST_FILES", "_MOST_BYTES"])
+def test_a_landing_is_overdue_at_each_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A disk that is slower than the service holds back no more than that."""
+    with closing(Placer(os.fsencode(tmp_path), overwrite=False)) as placer:
+        placer.write_file(file_entry(b"a", b"x"), b"a", b"x")
+        overdue = [placer.is_landing_overdue]
+        monkeypatch.setattr(placing, limit, 1)
+        overdue.append(placer.is_landing_overdue)
+        placer.land()
+        assert [*overdue, placer.is_landing_overdue] == [False, True, False]
+
+
 @pytest.mark.parametrize("limit", ["_FILES_AT_ONCE", "_BYTES_AT_ONCE", "_SECONDS_AT_ONCE"])
 def test_a_landing_is_due_at_each_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     """So a power failure, or a slow service, holds back no more than that."""
     placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    assert placer.is_empty()
     due = [placer.is_landing_due]
     placer.write_file(file_entry(b"a", b"x"), b"a", b"x")
     due.append(placer.is_landing_due)
@@ -239,26 +255,6 @@ def test_a_landing_is_due_at_each_limit(tmp_path: Path, monkeypatch: pytest.Monk
     due.append(placer.is_landing_due)
     placer.close()
     assert due == [False, False, True, False]
-
-
-def test_one_sync_serves_the_names_of_some_files_and_the_bytes_of_the_next(tmp_path: Path) -> None:
-    """A file is reported after the sync that follows its name, and three batches take four."""
-    writer = Placer(os.fsencode(tmp_path), overwrite=False)
-    namer = writer.twin()
-    assert writer.is_empty()
-    syncs: list[list[str]] = []
-    namer.sync = lambda: syncs.append(sorted(path.name for path in tmp_path.iterdir()))  # type: ignore[method-assign]
-    settled = []
-    for name in (b"a", b"b", b"c"):
-        writer.write_file(file_entry(name, name), name, name)
-        settled.append([placed.path for placed in namer.name_all(writer.take_written())])
-    settled += [[placed.path for placed in namer.settle()] for _ in range(2)]
-    assert settled == [[], [b"a"], [b"b"], [b"c"], []]
-    hidden = [os.fsdecode(placing.temporary_name(name)) for name in (b"a", b"b", b"c")]
-    assert syncs == [[hidden[0]], [hidden[1], "a"], [hidden[2], "a", "b"], ["a", "b", "c"]]
-    assert not writer.is_empty()
-    writer.close()
-    namer.close()
 
 
 def test_a_file_that_appears_before_the_rename_is_kept(tmp_path: Path) -> None:
