@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,7 @@ from aioglacier.bulk.upload_in_parts import open_in_parts
 from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.limits import MIB
+from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from aioglacier.tasks.room import Room
     from aioglacier.transfer.store import PartDone
 
-_RECORDED_AT_ONCE: Final = 4000
+#: Members recorded in one transaction. As many are being recorded while others are written.
+_RECORDED_AT_ONCE: Final = 2000
 
 #: The limits of one page of an index. Extended attributes make a line of any length, and a reader refuses
 #: pages above 64 MiB.
@@ -85,6 +87,8 @@ class BundleWriter:
         self._recipients = recipients
         self._index: BundleIndex | None = BundleIndex(record, recipients)
         self._waiting: list[Entry] = []
+        self._to_record, self._written = anyio.create_memory_object_stream["list[Entry]"](0)
+        self._are_recorded = anyio.Event()
 
     @property
     def requests(self) -> int:
@@ -112,7 +116,7 @@ class BundleWriter:
         for block in packed.blocks:
             await self._paced.write(block)
         if len(self._waiting) >= _RECORDED_AT_ONCE:
-            await self._flush()
+            await self._hand_over()
 
     async def take(self, record: BundleRecord, entries: Sequence[Entry], parts: Sequence[PartDone]) -> None:
         """Record a bundle whose members and index another process has sent."""
@@ -137,7 +141,9 @@ class BundleWriter:
             return self.archive
 
     async def _finish(self, sidecar: SidecarFile) -> None:
-        await self._flush()  # the index may be made from the records
+        await self._hand_over()
+        self.end_records()
+        await self._are_recorded.wait()  # the index may be made from the records
         start = self.writer.position
         index_hash = await self._write_index(sidecar)
         self.record = record = replace(
@@ -154,13 +160,29 @@ class BundleWriter:
         self.archive = await self.writer.complete()  # here all members begin to count
         await self._catalog.bundles.finish(self.record.upload)  # a kill before this loses no member
 
-    async def _flush(self) -> None:
+    async def _hand_over(self) -> None:
+        """Hand members that were written to ``record_all``, once it has recorded those before."""
         waiting, self._waiting = self._waiting, []
-        if self._index is not None:
-            await run_in_thread(partial(self._index.add, waiting))
-            if self._index.size > _INDEX_KEPT:
-                self._index = None
-        await self._catalog.entries.add(waiting)
+        await self._to_record.send(waiting)
+
+    async def record_all(self) -> None:
+        """Record members while others are written; to be run beside the bundle, until ``end_records``."""
+        async for members in self._written:
+            if self._index is not None:
+                await run_in_thread(partial(self._index.add, members))
+                if self._index.size > _INDEX_KEPT:
+                    self._index = None
+            await self._catalog.entries.add(members)
+        self._are_recorded.set()
+
+    def end_records(self) -> None:
+        """Let ``record_all`` end; may be called twice."""
+        self._to_record.close()
+
+    def close(self) -> None:
+        """Release what is not recorded."""
+        self._to_record.close()
+        self._written.close()
 
     async def _pages(self) -> AsyncIterator[bytes]:
         if self._index is None:
@@ -320,7 +342,12 @@ async def open_bundle(
     part_size = context.part_size(PART_SIZE)
     async with open_in_parts(context, description, part_size, name=name_bundle(), note=note) as (_, writer):
         paced = PacedWriter(writer, patience, room)
-        yield BundleWriter(place, tree, run, records[0], paced, recipients)
+        bundle = BundleWriter(place, tree, run, records[0], paced, recipients)
+        with first_cause(), closing(bundle):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(bundle.record_all)
+                yield bundle
+                bundle.end_records()  # where another process has sent the members, none came
 
 
 class Bundling:
