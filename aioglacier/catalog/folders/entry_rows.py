@@ -10,6 +10,7 @@ versions stop being current in the same transaction, and the next older one is c
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog.checksums import checksum
@@ -50,6 +51,10 @@ _ARCHIVE: Final = len(Entry._fields) + 1
 _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
     ", ".join(Entry._fields), "?, " * len(Entry._fields)
 )
+
+#: Rows that SQLite inserts by one statement, of 945 values: sqlite3 gives the GIL away at each statement, and
+#: waits for it behind the threads that pack.
+_ROWS: Final = 45
 
 # Statements call the row in question e, its upload u, its archive a; other rows of the same path n, nu, na.
 
@@ -217,8 +222,14 @@ def few_pages(connection: Connection) -> Iterator[None]:
 
 def insert_entries(connection: Connection, entries: Iterable[Entry]) -> None:
     """Record versions, each with its checksum."""
+    rows = ((*entry, checksum(entry)) for entry in entries)
+    if connection.dialect != "sqlite":
+        connection.each(_INSERT, rows)
+        return
+    more = f", ({', '.join('?' * (len(Entry._fields) + 1))})"
     with few_pages(connection):
-        connection.each(_INSERT, ((*entry, checksum(entry)) for entry in entries))
+        while some := list(islice(rows, _ROWS)):
+            connection.rows(_INSERT + more * (len(some) - 1), list(chain.from_iterable(some)))
 
 
 def end_paths(connection: Connection, tree: int, numbers: Sequence[int], run: int) -> None:

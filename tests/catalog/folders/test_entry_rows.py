@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from aioglacier.catalog import ArchiveState, UploadState
+from aioglacier.catalog.folders import entry_rows
 from aioglacier.catalog.folders.entry_records import Standing
 from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive
 from tests.catalog.folders.conftest import Folder, version
@@ -64,3 +65,10 @@ async def test_an_inventory_that_lacks_an_archive_takes_its_versions(folder: Fol
     listed = [archive(1, tree_hash=TREE_HASH)]
     await folder.catalog.archives.merge_inventory(PHOTOS, listed, inventoried=late + timedelta(days=1))
     assert await folder.stored() == {b"a": (run, False)}
+
+
+async def test_versions_are_recorded_together(folder: Folder) -> None:
+    """Neither the rows of a full statement are lost nor those of the last one, and each is as it was."""
+    paths = [b"%03d" % number for number in range(2 * entry_rows._ROWS + 7)]
+    run, _ = await folder.sync(*paths)
+    assert await folder.stored() == dict.fromkeys(paths, (run, False))
