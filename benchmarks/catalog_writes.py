@@ -2,8 +2,9 @@
 
 One process merges an inventory into a new catalog, merges it again and lists it. Then it records the
 files of a folder and reads them as a comparison with the disk does; it records archives in 200 tasks,
-each of which waits for its record to be on disk, and in the same way intents and parts of uploads and the
-steps of moves; then parts one by one. Memory is sampled while listing: "grown" is the growth meanwhile.
+each of which waits for its record to be on disk, and in the same way intents, ids, ends and parts of uploads
+and the steps of moves; then parts one by one. Memory is sampled while listing: "grown" is the growth
+meanwhile.
 "stall" is the longest time that the event loop served no other task. Python's garbage collection, which
 stops everything, is timed beside it; as in the command line, loaded modules are frozen, so that the
 collector skips them.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.records import MovedRecord
+    from aioglacier.catalog.records import MovedRecord, UploadRecord
 
 KEY = VaultKey("benchmark", "eu-west-1")
 BY_TASKS = VaultKey("benchmark", "eu-west-2")
@@ -230,6 +231,26 @@ async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
     return {"ms": measure.median(times), "ms_spread": measure.spread(times)}
 
 
+async def uploads(catalog: Catalog, count: int) -> dict[str, Any]:
+    """Record uploads: their intents, then their ids, then that each completes and is an archive."""
+    intended: list[UploadRecord] = []
+    begun: list[UploadRecord] = []
+
+    async def intend(archive: Archive) -> None:
+        intended.append(await catalog.uploads.record_intent(BY_TASKS, part_size=MIB, source=f"/{archive.id}"))
+
+    async def begin(archive: Archive) -> None:
+        begun.append(await catalog.uploads.record_initiated(intended.pop(), UploadId(archive.id)))
+
+    async def end(archive: Archive) -> None:
+        size, tree_hash = archive.size, archive.tree_hash
+        upload = await catalog.uploads.record_completing(begun.pop(), size=size, tree_hash=tree_hash)
+        await catalog.uploads.record_completed(upload, archive)
+
+    ways = {"intents": intend, "ids": begin, "ends": end}
+    return {name: await by_tasks(count, way) for name, way in ways.items()}
+
+
 async def parts_by_tasks(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record parts of 200 uploads, each part as soon as the one before it is on disk."""
     uploads = []
@@ -295,10 +316,7 @@ async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
         figures["by_tasks"] = await by_tasks(
             options.single, lambda archive: catalog.archives.record(BY_TASKS, archive)
         )
-        figures["intents"] = await by_tasks(
-            options.single,
-            lambda archive: catalog.uploads.record_intent(BY_TASKS, part_size=MIB, source=archive.id),
-        )
+        figures |= await uploads(catalog, options.single)
         figures["parts_by_tasks"] = await parts_by_tasks(catalog, options.single)
         figures["moves"] = await moves(catalog, options.single)
         figures["record_part"] = await record_parts(catalog, options.parts)
