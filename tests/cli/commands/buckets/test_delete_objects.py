@@ -35,6 +35,7 @@ def test_the_sidecar_of_a_bundle_is_deleted_too(museum: Cli) -> None:
     assert not museum("--json", "list", "s3://museum").records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_class", ["GLACIER_IR", "DEEP_ARCHIVE"])
 def test_the_costs_of_plans_are_enough(museum: Cli, storage_class: str) -> None:
     """A sample, a recovery and a deletion stay within the cost that --dry-run prints."""

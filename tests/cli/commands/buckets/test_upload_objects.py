@@ -80,6 +80,7 @@ def test_the_plan_has_requests_days_and_price(museum: Cli) -> None:
     assert not museum("--json", "list", "s3://museum").records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [5, 17 * MIB])
 def test_the_cost_of_a_plan_is_enough(museum: Cli, size: int) -> None:
     """An upload stays within the cost that --dry-run prints, with all requests that look and list."""
