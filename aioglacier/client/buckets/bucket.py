@@ -15,6 +15,7 @@ from aioglacier.core.errors import (
     BucketNotFoundError,
     InvalidPlanError,
     ResourceNotFoundError,
+    ServiceError,
 )
 from aioglacier.core.limits import S3
 from aioglacier.core.models import Tier, UploadId
@@ -398,7 +399,12 @@ class Bucket:
         Raises:
             ServiceError: There are objects in it.
         """
-        await (self.context.gateway).delete_bucket(self.context.ref)
+        try:
+            await self.context.gateway.delete_bucket(self.context.ref)
+        except ServiceError as error:
+            if error.code == "BucketNotEmpty":
+                error.add_note(f"list its objects: aioglacier list s3://{self.name}, or bucket.objects()")
+            raise
 
     # --- how
 

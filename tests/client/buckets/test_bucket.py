@@ -14,6 +14,7 @@ from aioglacier import (
     InvalidPlanError,
     ObjectExistsError,
     ObjectSettings,
+    ServiceError,
     StorageClass,
     tree_hash,
 )
@@ -111,6 +112,16 @@ async def test_no_class_is_chosen_for_the_caller(local: Glacier) -> None:
         local.bucket("nowhere", "COLD")
     with pytest.raises(BucketNameError):
         local.bucket("No Bucket")
+
+
+async def test_a_bucket_with_objects_is_not_deleted(bucket: Bucket) -> None:
+    """The error says how to list them; an empty bucket goes."""
+    await bucket.upload(b"x", key="a")
+    with pytest.raises(ServiceError) as caught:
+        await bucket.remove()
+    assert caught.value.__notes__ == ["list its objects: aioglacier list s3://museum, or bucket.objects()"]
+    await bucket.delete("a")
+    await bucket.remove()
 
 
 async def test_a_bucket_that_is_not_there_is_named(local: Glacier) -> None:
