@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.store import PartDone
 
 #: Members recorded in one transaction. As many are being recorded while others are written.
-_RECORDED_AT_ONCE: Final = 4000
+_RECORDED_AT_ONCE: Final = 2000
 
 #: The limits of one page of an index. Extended attributes make a line of any length, and a reader refuses
 #: pages above 64 MiB.

@@ -45,7 +45,7 @@ _BIG_FILES_AT_ONCE: Final = 3
 
 #: Bytes packed ahead: a part of a bundle is sent in the time in which so much is packed. It holds the largest
 #: member and a batch of small ones.
-_ROOM: Final = 24 * MIB
+_ROOM: Final = 20 * MIB
 
 #: Batches packed ahead: those of folders and links have records, but no bytes.
 _BATCHES: Final = 16
