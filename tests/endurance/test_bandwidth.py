@@ -96,7 +96,10 @@ def relayed(folder: Path, rate: int = RATE) -> Iterator[tuple[Cli, Cli, Relay]]:
 def test_workers_share_the_rate(tmp_path: Path, way: str) -> None:
     """One large archive in two worker processes keeps the rate of the command, within 5 %."""
     pytest.importorskip("distributed")
-    (tmp_path / "large").write_bytes(data(LARGE, 0))
+    block = data(LARGE // 16, 0)
+    with (tmp_path / "large").open("wb") as file:
+        for _ in range(16):
+            file.write(block)
     with relayed(tmp_path, LARGE_RATE) as (free, limited, relay):
         free("vault", "create", "photos")
         words = ["upload", "photos", "large"]
