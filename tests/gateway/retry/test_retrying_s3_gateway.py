@@ -44,6 +44,7 @@ OBJECT = ID | {"ETag": '"e"', "Last-Modified": "Tue, 24 Nov 2026 00:00:00 GMT"}
 PUT, PART, COMPLETE, ABORT = (CALLS[name].ours for name in ("put", "part", "complete", "abort"))
 STORED = answers(200, b"", OBJECT | {"x-amz-checksum-sha256": SHA256_TEXT})
 COMPLETED = answers(200, b"<R><ETag>e-2</ETag></R>", ID)
+LISTED = answers(200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>", ID)
 CUT = answers(200, b"<R><ETag>e-2</ET", ID)
 POLICY = RetryPolicy(first_ceiling_seconds=0.001, longest_wait_seconds=0.001)
 
@@ -90,7 +91,7 @@ GONE, EXISTS, RACED = (
         (CALLS["delete"].ours, [lost, answers(204, b"", ID)]),
         (CALLS["delete bucket"].ours, [lost, refuses(404, "NoSuchBucket")]),
         (CALLS["create"].ours, [lost, refuses(409, "BucketAlreadyOwnedByYou")]),
-        (CALLS["list"].ours, [answers(200, b"<R><IsTrunc", ID), answers(200, b"<R/>", ID)]),
+        (CALLS["list"].ours, [answers(200, b"<ListBucketRe", ID), LISTED]),
     ],
 )
 async def test_a_call_succeeds_after_trouble(
@@ -168,23 +169,32 @@ def uploads(*ids: str, key: str = "k", algorithm: str = "SHA256", started: datet
         f"DEEP_ARCHIVE</StorageClass><ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm></Upload>"
         for each in ids
     )
-    return f"<R><IsTruncated>false</IsTruncated>{items}</R>".encode()
+    root = "ListMultipartUploadsResult"
+    return f"<{root}><IsTruncated>false</IsTruncated>{items}</{root}>".encode()
 
 
-EMPTY = b"<R><Key>k</Key><UploadId>u</UploadId><IsTruncated>false</IsTruncated></R>"
-WITH_PART = EMPTY.replace(b"</R>", b"<Part><PartNumber>1</PartNumber><Size>1</Size><ETag>e</ETag></Part></R>")
-NEW = answers(200, b"<R><UploadId>new</UploadId></R>", ID)
+def parts(upload_id: str, *numbers: int) -> bytes:
+    """Return a list of the parts of an upload."""
+    root, items = "ListPartsResult", f"<Key>k</Key><UploadId>{upload_id}</UploadId>"
+    for number in numbers:
+        items += f"<Part><PartNumber>{number}</PartNumber><Size>1</Size><ETag>e</ETag></Part>"
+    return f"<{root}>{items}<IsTruncated>false</IsTruncated></{root}>".encode()
+
+
+NEW = answers(
+    200, b"<InitiateMultipartUploadResult><UploadId>new</UploadId></InitiateMultipartUploadResult>", ID
+)
 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ([uploads("a"), EMPTY], "a"),
-        ([uploads("a", "b"), WITH_PART, EMPTY], "b"),
+        ([uploads("a"), parts("a")], "a"),
+        ([uploads("a", "b"), parts("a", 1), parts("b")], "b"),
         ([uploads("a", key="k2")], "new"),
         ([uploads("a", algorithm="CRC32")], "new"),
         ([uploads("a", started=datetime(2020, 1, 1, tzinfo=UTC))], "new"),
-        ([uploads("a"), WITH_PART], "new"),
+        ([uploads("a"), parts("a", 1)], "new"),
     ],
 )
 async def test_the_upload_of_a_lost_answer_is_taken(
