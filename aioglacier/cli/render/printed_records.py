@@ -6,6 +6,7 @@ byte ranges ``START-END`` with both ends included.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,8 @@ def plain(value: Any) -> Any:
             return {key: plain(each) for key, each in value.items()}
         case tuple() | list():
             return [plain(each) for each in value]
+        case float() if not math.isfinite(value):
+            return None  # an unknown price; JSON has no NaN
         case None | bool() | int() | float() | str():  # JSON has these
             return value
         case _:
