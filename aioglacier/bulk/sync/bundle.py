@@ -356,8 +356,6 @@ class Bundling:
     Attributes:
         compression: The compression of members.
         encryption: The encryption of members and indexes.
-        size: Bytes after which a bundle ends.
-        recipients: The public keys to encrypt to.
         given_up: Members of an aborted bundle; the next run sends them again.
         bundle: The bundle that is being written.
     """
@@ -368,13 +366,21 @@ class Bundling:
         self.given_up = 0
         self.bundle: BundleWriter | None = None
         self._place = place
-        self.size = options.bundle_size or place.bundle_size
-        self.recipients = options.recipients.names if options.recipients is not None else ()
         self._options = options
         self._counters = counters
         self._patience = Patience()
         self._room = room
         self._numbers = itertools.count(1)  # ``next`` is safe in any thread
+
+    @property
+    def size(self) -> int:
+        """Bytes after which a bundle ends."""
+        return self._options.bundle_size or self._place.bundle_size
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The public keys to encrypt to."""
+        return self._options.recipients.names if self._options.recipients is not None else ()
 
     def make_encoder(self) -> Callable[[bytes], bytes] | None:
         """Return an encoder of members for one thread; ``None`` if members are stored as they are."""
