@@ -376,7 +376,7 @@ def test_every_command_prints_plain_text_in_a_narrow_terminal(house: tuple[Cli, 
     program, ids = house
     people = Cli(program.folder, ("--local", "glacier"))
     program("vault", "notifications", "set", "photos", "arn:aws:sns:us-east-1:012345678901:topic")
-    looks = [line.format(**ids).split() for line in RUN_HERE.split("\n")]
+    looks = [line.format(**ids).split() for line in RUN_HERE.split("\n") if "s3://films" not in line]
     looking = [words for words in looks if any(" ".join(words[:count]) in LOOKS for count in (1, 2, 3))]
     for words in [*dry_runs(ids), *looking]:
         text = shown(people, words, 40, {"TERM": "dumb", "LC_ALL": "C"})
