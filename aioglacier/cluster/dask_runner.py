@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
-import pickle
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -114,8 +113,8 @@ class DaskRunner:
         from distributed.comm.core import CommClosedError  # noqa: PLC0415
 
         key = f"{task.title}-{secrets.token_hex(4)}"
-        # As bytes: Dask looks for futures in all that it is given, a second for 8,000 paths in tuples.
-        work = pickle.dumps((task, self._site))
+        # Dask would look for futures in a tuple of 8,000 paths for a second.
+        work = self._worker.Work(task, self._site)
         future = self._client.submit(self._worker.perform, work, self._slots, key=key, pure=False)
         try:
             done = await future

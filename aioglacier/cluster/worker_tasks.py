@@ -7,7 +7,6 @@ connection with the credentials that the worker finds in its own environment.
 from __future__ import annotations
 
 import asyncio
-import pickle
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -82,8 +81,18 @@ def list_running() -> list[str]:
     return sorted(_running)
 
 
-def perform(work: bytes, slots: int) -> object:
-    """Do a task, which comes pickled with its ``Site``, in a thread of a worker.
+class Work:
+    """A task and its ``Site`` for a worker. Dask looks for futures in tuples, and does not look in here."""
+
+    __slots__ = ("site", "task")
+
+    def __init__(self, task: Task[object], site: Site) -> None:
+        self.task = task
+        self.site = site
+
+
+def perform(work: Work, slots: int) -> object:
+    """Do a task in a thread of a worker.
 
     Raises:
         ClusterError: This process has another version than the one that gave the task.
@@ -91,9 +100,7 @@ def perform(work: bytes, slots: int) -> object:
         GlacierError: The task failed.
     """
     worker, key = get_worker(), thread_state.key
-    task: Task[object]
-    site: Site
-    task, site = pickle.loads(work)  # noqa: S301  # as Dask itself loads what its own client sends
+    task, site = work.task, work.site
     if (task.version, site.version) != (TASK_VERSION, version("aioglacier")):
         raise ClusterError(
             f"worker {worker.address} has aioglacier {version('aioglacier')}, not {site.version}",
