@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import anyio.from_thread
+import anyio.lowlevel
 
 from aioglacier.bulk.filters import NamedPaths, make_filter
 from aioglacier.bulk.sync.compare import Change, Comparison
@@ -110,7 +112,12 @@ class FolderLook:
                 send()
 
         async with to_packers, to_files:
-            await run_in_thread(look)
+            try:
+                await run_in_thread(look)
+            except anyio.BrokenResourceError:
+                # Those that take the changes have ended. If the run is being stopped, this ends here, too.
+                await anyio.lowlevel.checkpoint()
+                raise
             self.is_looking = False
 
     def compare(self, tree: TreeRecord | None, give: Callable[[Change], None]) -> None:
