@@ -66,7 +66,7 @@ def test_what_costs_more_than_allowed_is_refused(program: Cli, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("sync", "none", "photos"), "cannot be read"),
+        (("sync", "none", "photos"), "is not there; name a folder"),
         (("sync", "tree", "photos", "--prices=none"), "price list"),
         (("sync", "tree", "photos", "--exclude=!"), "gitignore"),
         (("restore", "photos", "back"), "sync"),
