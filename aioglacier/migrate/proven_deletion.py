@@ -8,6 +8,7 @@ SHA-256 and version of the object as they were proven.
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import anyio
 
 from aioglacier.catalog.records import ArchiveState, MoveState
 from aioglacier.core.errors import AccessDeniedError, ArchiveNotFoundError, ResourceNotFoundError
+from aioglacier.core.s3.objects import CLASS_TERMS, StorageClass
 from aioglacier.migrate.bucket_target import BucketTarget
 from aioglacier.migrate.deletion_rules import days_until_deletable
 from aioglacier.migrate.report import ProvenLine, Report, find_change, proven_lines
@@ -45,6 +47,8 @@ class DeletionPlan:
         others: Archives of the vault on record that are not proven, and stay.
         early: Archives younger than 90 days, for which the remaining days are charged.
         cost: That charge, by the price list.
+        objects_until: When the least time of the last of their objects ends, which the bucket's owner pays
+            for in any case; ``None`` if their classes have none.
         deleted: Archives deleted by this run.
     """
 
@@ -57,6 +61,7 @@ class DeletionPlan:
     others: int = 0
     early: int = 0
     cost: float = 0.0
+    objects_until: datetime | None = None
     deleted: int = 0
 
 
@@ -119,6 +124,9 @@ class ProvenDeletion:
         plan.size += archive.size
         plan.early += bool(charge)
         plan.cost += charge
+        until = _charged_until(moved.line)
+        if until is not None:
+            plan.objects_until = max(plan.objects_until or until, until)
 
     async def run(self) -> DeletionPlan:
         """Delete the proven archives. It may be stopped at any moment, and run again.
@@ -182,3 +190,14 @@ class ProvenDeletion:
             )
             raise
         await moves.record(moved, MoveState.DELETED)
+
+
+def _charged_until(line: str | None) -> datetime | None:
+    """Return when the least time of an object's class ends, ``None`` if it has none or is not known."""
+    try:
+        facts = json.loads(line or "{}")
+        terms = CLASS_TERMS[StorageClass(facts["storage_class"])]
+        proven = datetime.fromisoformat(facts["proven"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return proven + timedelta(days=terms.minimum_days) if terms.minimum_days else None

@@ -80,6 +80,8 @@ async def test_what_is_proven_is_deleted_once(old_vault: OldVault, moved: Glacie
     plan = await deletion.plan()
     assert (plan.archives, plan.size, plan.early, plan.others) == (3, 300, 3, 0)
     assert plan.cost > 0
+    assert plan.objects_until is not None
+    assert timedelta(days=179) < plan.objects_until - datetime.now(UTC) <= timedelta(days=180)
     assert (await deletion.run()).deleted == 3
     assert (await ProvenDeletion(vault, bucket, budget()).run()).deleted == 0
     assert (await check_report(vault, bucket)).is_valid

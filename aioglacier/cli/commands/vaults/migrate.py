@@ -398,6 +398,7 @@ async def _delete_proven(
             "all_free": plain(plan.all_free),
             "others": plan.others,
             "early": plan.early,
+            "objects_until": plain(plan.objects_until),
             **cost_record(budget.prices, plan.cost),
         }
         if dry_run:
@@ -417,10 +418,12 @@ async def _delete_proven(
 
 
 def _deletion_text(record: Mapping[str, Any]) -> str:
+    until = record["objects_until"]
     return (
         f"delete {show_count(record['archives'], 'proven archive')} in vault {record['vault']}, "
         f"{show_size(record['size'])}{_staying(record)}\n{record['early']:,} of them are younger than "
         f"90 days: {cost_text(record)} for the rest of that time"
+        + (f"\ntheir objects in the bucket are charged until {until[:10]} at least" if until else "")
     )
 
 

@@ -45,7 +45,9 @@ def test_a_vault_moves_is_reported_and_deleted(program: Cli) -> None:
     assert (report["lines"], report["proven"], report["findings"]) == (2, 2, 0)
     delete = ("migrate", "delete-proven", "photos", TARGET)
     assert program(*delete, "--dry-run", "--json").record["archives"] == 2
-    assert "no terminal" in program(*delete, code=2).err
+    asked = program(*delete, code=2).err
+    assert "no terminal" in asked
+    assert "their objects in the bucket are charged until" in asked
     kept = program(*delete, "--older-than", "90", "--yes")
     assert "0 archives deleted in photos; 2 younger ones stay" in kept.text
     deleted = program(*delete, "--yes", "--json").record
