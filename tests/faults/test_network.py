@@ -212,7 +212,7 @@ async def test_ne_10_requests_delivered_twice_have_one_effect(stand: Stand) -> N
         stand.proven(content)
         await vault.delete_archive(archive.id)
     assert stand.count("archives") == 0
-    assert stand.proxy.struck() == 5
+    assert stand.proxy.struck() >= 5  # a request that is repeated after a lost answer arrives twice as well
 
 
 async def test_ne_11_a_first_attempt_that_lands_late_does_no_harm(stand: Stand) -> None:

@@ -34,14 +34,16 @@ def test_an_archive_that_another_program_deleted_leaves_the_findings(program: Cl
     write(tmp_path / "tree", {"file": b"content"})
     program("sync", "tree", "photos")
     archive_id = program("list", "photos", "--json").record["archive_id"]
-    program("delete", "photos", archive_id, "--yes", "--catalog", str(tmp_path / "other.db"))
+    program(
+        "delete", "photos", f"--archive-id={archive_id}", "--yes", "--catalog", str(tmp_path / "other.db")
+    )
     program("restore", "photos", "back", code=3)
     assert "lost: file" in program("verify", "tree", "photos", code=4).text
     program("sync", "tree", "photos")
     found = program("verify", "tree", "photos", code=4)
     assert found.text.startswith(f"suspect: {archive_id}\n")
     assert "'delete' takes one that is gone off the record" in found.err
-    program("delete", "photos", archive_id, "--yes")
+    program("delete", "photos", f"--archive-id={archive_id}", "--yes")
     program("verify", "tree", "photos")
 
 
