@@ -35,9 +35,12 @@ _WHOLE = {"cli", "bare", "program", "place"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what has one of these fixtures or a PostgreSQL of its own, before the deselection."""
+    """Mark as slow what is long, or has one of these fixtures or a PostgreSQL, before the deselection."""
     for item in items:
-        if not _WHOLE.isdisjoint(getattr(item, "fixturenames", ())) or "postgresql" in item.name:
+        is_whole = not _WHOLE.isdisjoint(getattr(item, "fixturenames", ())) or "postgresql" in item.name
+        if (
+            is_whole or item.get_closest_marker("long") is not None
+        ):  # "not slow" takes the place of "not long"
             item.add_marker(pytest.mark.slow)
 
 

@@ -174,6 +174,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
         )
 
 
+@pytest.mark.slow
 async def test_an_answer_of_another_kind_is_no_result(stand: Stand) -> None:
     """A page, a text, a number, a list or half of a document is never taken for an empty list."""
     for name in stand.readings:
@@ -182,6 +183,7 @@ async def test_an_answer_of_another_kind_is_no_result(stand: Stand) -> None:
             assert await stand.result(operation, reading, body) is None, (operation, body[:80])
 
 
+@pytest.mark.slow
 async def test_a_member_of_another_type_is_refused(stand: Stand) -> None:
     """Each member of each document of a vault, in turn, has each wrong value, or is left out."""
     for operation in (name for name in stand.readings if "s3 " not in name):
@@ -219,6 +221,7 @@ async def test_an_answer_about_another_vault_upload_or_job_is_refused(stand: Sta
         assert await stand.result(operation.removeprefix("s3 "), reading, other) is None, operation
 
 
+@pytest.mark.slow
 async def test_an_element_that_is_missing_or_another_is_refused(stand: Stand) -> None:
     """In XML every element in turn is left out, emptied, a word, a negative number, or there twice."""
     for name in (name for name in stand.readings if "s3 " in name):
