@@ -98,16 +98,7 @@ class BundleWriter:
     async def add(self, packed: Packed) -> None:
         """Write members, and record them."""
         base, record = self.writer.position, self.record
-        self._waiting += [
-            entry.placed(
-                record.upload,
-                base + (entry.position or 0),
-                entry.stored or 0,
-                entry.compression,
-                entry.encryption,
-            )
-            for entry in packed.entries
-        ]
+        self._waiting += packed.placed(record, base)
         self.record = replace(
             record,
             members=record.members + len(packed.entries),

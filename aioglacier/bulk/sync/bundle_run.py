@@ -149,17 +149,7 @@ class BundleRun(NamedTuple):
     ) -> BundleRecord:
         """Write members, index and trailer; return the record with them. Nothing is sent without members."""
         async for some in self._read(record):
-            base = writer.position
-            placed = [
-                entry.placed(
-                    record.upload,
-                    base + (entry.position or 0),
-                    entry.stored or 0,
-                    entry.compression,
-                    entry.encryption,
-                )
-                for entry in some.entries
-            ]
+            placed = some.placed(record, writer.position)
             await writer.writelines(some.blocks)
             _gather(packed, some, placed)
         if not packed.entries:

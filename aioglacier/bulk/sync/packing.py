@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.scan import Found
-    from aioglacier.catalog.folders.entry_records import Entry, StoredContent
+    from aioglacier.catalog.folders.entry_records import BundleRecord, Entry, StoredContent
     from aioglacier.files.small_files import ReadFile
 
 FindContent: TypeAlias = "Callable[[Sequence[tuple[int, bytes]]], Mapping[tuple[int, bytes], StoredContent]]"
@@ -80,6 +80,19 @@ class Packed:
     failed: list[PathFailure] = field(default_factory=list)
     size: int = 0
     room: int = 0
+
+    def placed(self, record: BundleRecord, base: int) -> list[Entry]:
+        """Return the records of the members in a bundle, in which the first block begins at ``base``."""
+        return [
+            entry.placed(
+                record.upload,
+                base + (entry.position or 0),
+                entry.stored or 0,
+                entry.compression,
+                entry.encryption,
+            )
+            for entry in self.entries
+        ]
 
 
 class Packer:
