@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-import aioglacier
 from aioglacier.bulk import FolderVerify, SyncOptions, Trouble, VerifyOptions
 from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_restore import ArchiveRestore
 from aioglacier.bulk.restore.restore import FolderRestore
 from aioglacier.bulk.sync.sync import FolderSync
-from aioglacier.catalog import Catalog
 from aioglacier.core.errors import ConfigurationError, ShardMismatchError
 from aioglacier.server import LocalGlacier
 from aioglacier.tasks.shard import Shard
 from tests.bulk.archives.conftest import budget
-from tests.bulk.conftest import picture, write
+from tests.bulk.conftest import connected, picture, write
 from tests.catalog.conftest import emptied_database, server  # noqa: F401  # fixtures
 from tests.migrate.conftest import FAST
 
@@ -42,17 +40,7 @@ class Site:
     @asynccontextmanager
     async def vault(self) -> AsyncIterator[Vault]:
         """Return the vault by a connection and a catalog of their own, as another process has."""
-        async with (
-            Catalog.open(self.location) as catalog,
-            aioglacier.connect(
-                endpoint_url=self.url,
-                region_name="us-east-1",
-                aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-                aws_secret_access_key="secret",
-                catalog=catalog,
-                hash_in="threads",
-            ) as glacier,
-        ):
+        async with connected(self.url, self.location) as glacier:
             yield await glacier.create_vault("folders")
 
 

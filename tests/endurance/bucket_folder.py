@@ -18,14 +18,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import aioglacier
 from aioglacier.bulk import FolderRestore, FolderSync, FolderVerify, RestoreOptions, SyncOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
-from aioglacier.catalog import Catalog
 from aioglacier.core.spending import Budget
 from aioglacier.server import LocalGlacier
-from tests.bulk.conftest import MIB, picture
+from tests.bulk.conftest import MIB, connected, picture
 from tests.counting import counting
 
 PRICES = load_prices("us-east-1")
@@ -61,16 +59,7 @@ async def travel(folder: Path, files: int, storage_class: str = "GLACIER_IR") ->
     async with (
         LocalGlacier(folder / "server", is_durable=False, job_delay=0) as server,
         counting(server.url) as counted,
-        Catalog.open(folder / "catalog.db") as catalog,
-        aioglacier.connect(
-            endpoint_url=server.url,
-            s3_endpoint_url=counted.url,
-            region_name="us-east-1",
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            catalog=catalog,
-            hash_in="threads",
-        ) as glacier,
+        connected(server.url, folder / "catalog.db", counted.url) as glacier,
     ):
         bucket = await glacier.create_bucket("folders", storage_class)
         began = time.monotonic()

@@ -6,9 +6,8 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import aioglacier
-from aioglacier.catalog import Catalog
 from aioglacier.server import LocalGlacier
+from tests.bulk.conftest import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,15 +21,7 @@ async def serving(folder: Path, *, job_delay: float = 0) -> AsyncIterator[tuple[
     """Run a local Glacier in this process, so that faults can be added, with a vault and a catalog."""
     async with (
         LocalGlacier(folder / "glacier", job_delay=job_delay) as server,
-        Catalog.open(folder / "catalog.db") as catalog,
-        aioglacier.connect(
-            endpoint_url=server.url,
-            region_name="us-east-1",
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            catalog=catalog,
-            hash_in="threads",
-        ) as glacier,
+        connected(server.url, folder / "catalog.db") as glacier,
     ):
         yield server, await glacier.create_vault("folders")
 

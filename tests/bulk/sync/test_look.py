@@ -18,7 +18,7 @@ from aioglacier.catalog import Catalog
 from aioglacier.core.errors import SourceUnreadableError, VaultNotFoundError
 from aioglacier.server import LocalGlacier
 from aioglacier.tasks.shard import Shard
-from tests.bulk.conftest import verify, write
+from tests.bulk.conftest import connected, verify, write
 from tests.bulk.sync.conftest import drained
 
 if TYPE_CHECKING:
@@ -71,17 +71,7 @@ async def test_a_catalog_without_the_archives_of_a_vault_is_said_before_anything
     async with LocalGlacier(tmp_path / "glacier", inventory_lag=0, is_durable=False) as server:
 
         async def prepared(catalog: Path, *, runs: bool) -> list[str]:
-            async with (
-                Catalog.open(catalog) as opened,
-                aioglacier.connect(
-                    endpoint_url=server.url,
-                    region_name="us-east-1",
-                    aws_access_key_id="AKIDEXAMPLE",
-                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                    catalog=opened,
-                    hash_in="threads",
-                ) as glacier,
-            ):
+            async with connected(server.url, catalog) as glacier:
                 sync = FolderSync(await glacier.create_vault("folders"), tree)
                 await sync.prepare()
                 if runs:
