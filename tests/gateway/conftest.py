@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.gateway.connect import open_gateway
-from tests.gateway.faulty import FaultyServer, faulty_server, options_for
+from tests.gateway.faulty import PATIENT, FaultyServer, faulty_server, options_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from aioglacier.gateway.contract.options import Timeouts
     from aioglacier.gateway.vaults.caller import VaultCaller
 
 
@@ -25,9 +26,15 @@ async def server() -> AsyncIterator[FaultyServer]:
 
 
 @pytest.fixture
-async def gateway(server: FaultyServer) -> AsyncIterator[VaultCaller]:
+def timeouts() -> Timeouts:
+    """Return the timeouts of ``gateway``; a test that waits for one has ``SHORT`` as its parameter."""
+    return PATIENT
+
+
+@pytest.fixture
+async def gateway(server: FaultyServer, timeouts: Timeouts) -> AsyncIterator[VaultCaller]:
     """Yield a gateway to ``server`` without retries."""
-    async with open_gateway(options_for(server)) as gateway:
+    async with open_gateway(options_for(server, timeouts=timeouts)) as gateway:
         yield gateway
 
 

@@ -205,18 +205,21 @@ async def faulty_server(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-#: Short timeouts, so that faults show soon.
+#: For tests that wait for a fault to be noticed; on a busy machine a sound exchange can be silent as long.
 SHORT = Timeouts(connect=2.0, stall=0.5, first_byte=0.5)
+
+#: No test that passes waits so long.
+PATIENT = Timeouts(connect=30, stall=30, first_byte=30)
 
 
 def options_for(server: FaultyServer, **others: Any) -> GatewayOptions:
-    """Return options with short timeouts."""
+    """Return options without retries, with timeouts that only a fault exceeds."""
     given: dict[str, Any] = {
         "region_name": "us-east-1",
         "endpoint_url": server.url,
         "aws_access_key_id": KEY_ID,
         "aws_secret_access_key": SECRET,
         "aws_session_token": TOKEN,
-        "timeouts": SHORT,
+        "timeouts": PATIENT,
     }
     return GatewayOptions(**(given | others))

@@ -15,7 +15,7 @@ from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.gateway.http.bandwidth import Bandwidth
-from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, FaultyServer, answers, options_for
+from tests.gateway.faulty import PATIENT, REQUEST_ID, Exchange, FaultyServer, answers, options_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,7 +188,7 @@ async def test_a_body_that_waits_for_its_turn_has_not_stalled(server: FaultyServ
     server.otherwise = answers(
         204, b"", {**REQUEST_ID, "x-amz-sha256-tree-hash": hash_part(bytes(size)).tree_hash.hex()}
     )
-    options = options_for(server, bandwidth=100 * KIB, timeouts=replace(SHORT, stall=0.1))
+    options = options_for(server, bandwidth=50 * KIB, timeouts=replace(PATIENT, stall=0.3))
     async with open_gateway(options) as gateway, anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(send, gateway, size)

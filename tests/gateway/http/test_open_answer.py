@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from aioglacier.core.errors import StalledTransferError, TemporaryServiceError
+from tests.gateway.faulty import SHORT
 from tests.gateway.vault_calls import CALLS, send_part
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gatew
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["head", "body"])
+@pytest.mark.parametrize("timeouts", [SHORT], ids=["short"])
 async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: VaultCaller, part: str) -> None:
     """One byte now and then counts as none."""
 
@@ -47,7 +49,5 @@ async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: Va
 
     server.then(drip, drip)
     for call in (CALLS["control GET"], CALLS["output"]):
-        began = anyio.current_time()
-        with pytest.raises(StalledTransferError):
+        with anyio.fail_after(60), pytest.raises(StalledTransferError):
             await call(gateway)
-        assert anyio.current_time() - began < 3

@@ -9,7 +9,6 @@ import sys
 import time
 import tracemalloc
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -23,7 +22,7 @@ from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
-from tests.gateway.faulty import SHORT, Exchange, FaultyServer, answers, faulty_server, options_for
+from tests.gateway.faulty import PATIENT, Exchange, FaultyServer, answers, faulty_server, options_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,7 +97,7 @@ async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyS
             done.set()
 
     memory = bytearray(b"A" * (32 * MIB))
-    async with open_gateway(options_for(either, timeouts=replace(SHORT, stall=20))) as gateway:
+    async with open_gateway(options_for(either, timeouts=PATIENT)) as gateway:
         either.then(hesitate)
         hashes = hash_part(memory)
 

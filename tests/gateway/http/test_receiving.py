@@ -19,13 +19,22 @@ from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.receiving import DirectBody
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
-from tests.gateway.faulty import REQUEST_ID, Exchange, FaultyServer, answers, faulty_server, options_for
+from tests.gateway.faulty import (
+    REQUEST_ID,
+    SHORT,
+    Exchange,
+    FaultyServer,
+    answers,
+    faulty_server,
+    options_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from aioglacier.gateway.contract.options import Timeouts
     from aioglacier.gateway.vaults.caller import VaultCaller
     from aioglacier.gateway.vaults.gateway import Gateway
 
@@ -57,9 +66,9 @@ def serving(
 
 
 @pytest.fixture
-async def gateway(either: FaultyServer) -> AsyncIterator[VaultCaller]:
+async def gateway(either: FaultyServer, timeouts: Timeouts) -> AsyncIterator[VaultCaller]:
     """Yield a gateway to either server."""
-    async with open_gateway(options_for(either)) as gateway:
+    async with open_gateway(options_for(either, timeouts=timeouts)) as gateway:
         yield gateway
 
 
@@ -258,6 +267,7 @@ async def test_cuts_are_passed_over(either: FaultyServer, gateway: VaultCaller) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("timeouts", [SHORT], ids=["short"])
 @pytest.mark.parametrize("sent", ["head", "half"])
 async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, sent: str) -> None:
     """Silence of one window is a stall, whatever came before."""
@@ -270,10 +280,11 @@ async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, se
     began = anyio.current_time()
     with pytest.raises(StalledTransferError, match="no byte"):
         await receive(gateway)
-    assert anyio.current_time() - began < 3
+    assert anyio.current_time() - began < 30  # the server would be silent for 60
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("timeouts", [SHORT], ids=["short"])
 async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> None:
     """Bytes below the minimum rate count as none."""
 
@@ -284,11 +295,9 @@ async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> No
             await anyio.sleep(0.1)
 
     either.then(drip)
-    began = anyio.current_time()
-    with pytest.raises(StalledTransferError, match="only"):
+    with anyio.fail_after(60), pytest.raises(StalledTransferError, match="only"):
         # The first bytes are enough for one window and not for the next.
         await receive(gateway)
-    assert anyio.current_time() - began < 4
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ async def test_an_answer_that_is_no_http(server: FaultyServer, gateway: VaultCal
         await gateway.describe_vault("photos")
 
 
+@pytest.mark.parametrize("timeouts", [SHORT], ids=["short"])
 async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
     """The call fails after the stall timeout, and the progress is subtracted again."""
     moved: list[int] = []
@@ -67,13 +68,14 @@ async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gatewa
     began = anyio.current_time()
     with pytest.raises(StalledTransferError, match="no byte moved") as caught:
         await send_part(gateway, moved)
-    assert anyio.current_time() - began < 3
+    assert anyio.current_time() - began < 30  # the server would sleep for 60
     assert not caught.value.may_have_taken_effect
     assert max(moved) > 0
     assert sum(moved) == 0
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("timeouts", [SHORT], ids=["short"])
 async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
     """The service has the whole request, so it may have taken effect."""
 

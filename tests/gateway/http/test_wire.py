@@ -23,6 +23,7 @@ from tests.gateway.faulty import (
     KEY_ID,
     REQUEST_ID,
     SECRET,
+    SHORT,
     TOKEN,
     Exchange,
     answers,
@@ -66,7 +67,7 @@ async def test_an_archive_stored_with_another_hash_is_named(
 @pytest.mark.slow
 async def test_waiting_for_a_connection_is_bounded(server: FaultyServer) -> None:
     """When unread outputs hold every connection, the next body fails after a while."""
-    async with open_gateway(options_for(server, max_connections=2)) as gateway:
+    async with open_gateway(options_for(server, max_connections=2, timeouts=SHORT)) as gateway:
         async with (
             gateway.get_job_output("photos", JobId("JOB")),
             gateway.get_job_output("photos", JobId("JOB")),
