@@ -1,7 +1,8 @@
 """Programs that a benchmark measures or needs beside it, each in a process of its own.
 
 A quick form measures nothing that counts, and loading Python modules takes most of it. So there a module runs
-in a fork of the benchmark, which has loaded most of what the module needs.
+in a fork of the benchmark, which has loaded most of what the module needs, as long as the benchmark has one
+thread: a fork inherits the locks that other threads hold, SQLite's for one, and not who would release them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,7 +27,8 @@ def start(
     command: Sequence[str], *, env: Mapping[str, str] | None = None, **settings: Any
 ) -> subprocess.Popen[str]:
     """Start a program, as ``subprocess.Popen`` does."""
-    if "--quick" in sys.argv and list(command[:2]) == [sys.executable, "-m"]:
+    is_alone = threading.active_count() == 1
+    if "--quick" in sys.argv and is_alone and list(command[:2]) == [sys.executable, "-m"]:
         settings["preexec_fn"] = partial(_run, command[2:], os.environ.copy() if env is None else dict(env))
         settings["restore_signals"] = False  # Python ignores SIGPIPE, and here it has begun already
     return subprocess.Popen(command, env=env, text=True, **settings)
