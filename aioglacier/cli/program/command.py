@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import shutil
 from dataclasses import fields
 from itertools import pairwise
@@ -26,7 +27,9 @@ from aioglacier.cli.program.logs import start_logging
 from aioglacier.cli.program.session import CommandError, Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
+from aioglacier.cli.render.escaping import redact
 from aioglacier.cli.render.near_names import near
+from aioglacier.core.errors import GlacierError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -206,12 +209,42 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """See ``click.Group.resolve_command``; a mistyped name is answered with the nearest one."""
+        """See ``click.Group.resolve_command``; a wrong name is answered with what may have been meant."""
         name = args[0]
         if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
-            what = f"no command {name!r}{near(name, self.list_commands(ctx))}"
-            raise click.UsageError(what, ctx)
+            raise click.UsageError(f"no command {name!r}{self._hint(ctx, args)}", ctx)
         return super().resolve_command(ctx, args)
+
+    def _hint(self, ctx: click.Context, args: list[str]) -> str:
+        """Return the end of the message for a first word that is no command."""
+        names = self.list_commands(ctx)
+        if args[1:2] and args[1] in names:  # a place before the command
+            return _question(ctx, args[1], args[0], *args[2:])
+        if nearest := near(args[0], names):
+            return nearest
+        if ctx.parent is None:
+            return ""
+        for usual in ("list", "show", "report"):
+            if (known := self.get_command(ctx, usual)) is not None and _takes_place(known, args[0]):
+                return _question(ctx, usual, *args)
+        return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+
+
+def _question(group: click.Context, *words: str) -> str:
+    line = shlex.join([*group.command_path.split()[1:], *words])
+    return f"; did you mean {redact(line)!r}?"
+
+
+def _takes_place(command: click.Command, word: str) -> bool:
+    """Return whether a command can begin with this word as the name of a vault or a bucket."""
+    first = next((each for each in command.params if isinstance(each, click.Argument)), None)
+    if first is None or first.type.name not in {"vault", "place"}:
+        return False
+    try:
+        first.type.convert(word, first, None)
+    except (click.UsageError, GlacierError):
+        return False
+    return True
 
 
 CommandGroup.group_class = CommandGroup

@@ -200,11 +200,8 @@ class _Time(_OfTime):
             self.fail(f"{value!r} is not a time, such as 2026-11-25 or 2026-11-25T13:00:00Z", param, ctx)
 
 
-class AnyCase(_OfChoice):
-    """Words in any case; messages have them as AWS writes them."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        super().__init__(words, case_sensitive=False)
+class Words(_OfChoice):
+    """One of several words; its messages are one line each."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """See ``click.Choice.get_invalid_choice_message``."""
@@ -215,6 +212,13 @@ class AnyCase(_OfChoice):
         """See ``click.Choice.get_missing_message``, which takes a line for each choice."""
         del param, ctx
         return f"Choose one of {', '.join(self.choices)}"
+
+
+class AnyCase(Words):
+    """Words in any case; messages have them as AWS writes them."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(words, case_sensitive=False)
 
 
 class _Whole(click.IntRange):
@@ -241,8 +245,9 @@ def flag(name: str, text: str, to: str | None = None) -> Callable[[F], F]:
 #: Lists are tables; with this each record is printed whole.
 LONG: Final = flag("--long", "Print all that is known of each one, its id too.", "is_long")
 
-#: The vault that a command is about; and the same for the commands about vaults.
+#: The vault that a command is about, one that may be left out, and the same for the commands about vaults.
 VAULT: Final = click.argument("vault", type=_VaultName())
+ANY_VAULT: Final = click.argument("vault", type=_VaultName(), required=False)
 NAME: Final = click.argument("name", type=_VaultName())
 
 #: A vault, or s3://BUCKET[/PREFIX]; and the same with the prefix as a folder of keys.

@@ -259,3 +259,27 @@ def test_a_mistyped_command_is_answered_with_the_nearest(bare: Cli) -> None:
     assert "no command 'uplaod'; did you mean 'upload'?" in bare("uplaod", "photos", code=2).err
     assert "did you mean 'create'?" in bare("vault", "crate", "photos", code=2).err
     assert "did you mean" not in bare("qqq", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("jobs photos", "did you mean 'jobs list photos'?"),
+        ("uploads s3://museum/x --long", "did you mean 'uploads list s3://museum/x --long'?"),
+        ("vault photos", "did you mean 'vault show photos'?"),
+        ("vault tags photos", "did you mean 'vault tags list photos'?"),
+        ("catalog photos", "did you mean 'catalog report photos'?"),
+        ("jobs photos wait ID", "did you mean 'jobs wait photos ID'?"),
+        ("photos list", "did you mean 'list photos'?"),
+        ("bucket photos", "no command 'photos'; there are create, delete, list"),
+        ("jobs a+b", "no command 'a+b'; there are list, output, show, wait"),
+    ],
+)
+def test_a_place_without_a_command_is_answered_with_the_whole_line(bare: Cli, words: str, meant: str) -> None:
+    """The name of a vault or bucket where a command is due is answered with the command that shows it."""
+    assert meant in bare(*words.split(), code=2).err
+
+
+def test_a_missing_word_is_named_on_one_line(bare: Cli) -> None:
+    """The words to choose from stand in the message, without tabs and line breaks."""
+    assert "Choose one of bash, fish, zsh" in bare("completion", code=2).err

@@ -14,7 +14,7 @@ import click
 
 from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import VAULT, flag
+from aioglacier.cli.program.parameters import VAULT, Words, flag
 from aioglacier.cli.render.listing import closing, csv_line, csv_row, print_all
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.progress import counting
@@ -46,7 +46,7 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["json", "csv"]),
+    type=Words(["json", "csv"]),
     help="json: one object a line, or with --output the document as the service wrote it. csv: RFC 4180, "
     "with an apostrophe before a description that would be a formula.",
 )

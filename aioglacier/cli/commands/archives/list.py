@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import command as make_command, gathering
-from aioglacier.cli.program.parameters import AT_ONCE, LONG, PLACE_NAME, SIZE, TIME, flag
+from aioglacier.cli.program.parameters import AT_ONCE, LONG, PLACE_NAME, SIZE, TIME, Words, flag
 from aioglacier.cli.render.listing import ListOptions, in_order, print_all
 from aioglacier.cli.render.printed_records import archive_text, known_archive_record
 from aioglacier.cli.render.sizes import show_count, show_short_size, show_size, show_time
@@ -36,7 +36,7 @@ _COLUMNS: Final = (DATE, SIZE_COLUMN, Column("STATE", 8, 0))
 @make_command("list")
 @click.argument("vault", metavar="PLACE", type=PLACE_NAME)
 @LONG
-@click.option("--sort", type=click.Choice(list(_ORDERS)), help="Default: the order of recording.")
+@click.option("--sort", type=Words(list(_ORDERS)), help="Default: the order of recording.")
 @flag("--reverse", "Print the last archive first.")
 @click.option("--match", metavar="PATTERN", help="Only archives whose name matches, as '*.tar'.")
 @click.option("--after", type=TIME, metavar="TIME", help="Only archives made at TIME or later.")

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
 from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.parameters import Words
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
@@ -23,7 +24,7 @@ _SHELLS: Final = {"bash": BashComplete, "fish": _Fish, "zsh": ZshComplete}
 
 
 @make_command("completion")
-@click.argument("shell", metavar="SHELL", type=click.Choice(list(_SHELLS)))
+@click.argument("shell", metavar="SHELL", type=Words(list(_SHELLS)))
 def command(session: Session, shell: str) -> int:
     """Print the completion script of a SHELL, to be read when the shell starts.
 

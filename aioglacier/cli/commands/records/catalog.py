@@ -15,7 +15,7 @@ import click
 from aioglacier.cli.commands.records.catalog_recover import recover
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import TIME, VAULT, flag
+from aioglacier.cli.program.parameters import ANY_VAULT, TIME, VAULT, Words, flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.listing import closing, print_all
 from aioglacier.cli.render.printed_records import (
@@ -27,7 +27,6 @@ from aioglacier.cli.render.printed_records import (
 )
 from aioglacier.cli.render.sizes import show_count, show_exact_size, show_size
 from aioglacier.cli.shared.vault_lookup import find_vault, make_key, require_key
-from aioglacier.core.checks import check_vault_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -86,7 +85,7 @@ def _check_text(record: Mapping[str, Any]) -> str:
 
 
 @command.command("report", short_help="Show the size, age and cost of each vault.")
-@click.argument("vault", required=False)
+@ANY_VAULT
 async def _report(session: Session, catalog: Catalog, vault: str | None) -> None:
     """Show how much is in VAULT, or in each vault on record, by age and size, and what it has cost.
 
@@ -95,7 +94,7 @@ async def _report(session: Session, catalog: Catalog, vault: str | None) -> None
     Deleting an archive younger than 90 days costs as much as keeping it for 90.
     """
     if vault is not None:
-        keys = [await require_key(session, catalog, check_vault_name(vault))]
+        keys = [await require_key(session, catalog, vault)]
     else:
         keys = await catalog.reports.list_vaults()
     for key in keys:
@@ -203,7 +202,7 @@ async def _unknown(session: Session, catalog: Catalog, vault: str) -> None:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["csv", "json"]),
+    type=Words(["csv", "json"]),
     default="csv",
     help="csv: RFC 4180, with an apostrophe before text that a spreadsheet would take for a formula. "
     "json: one object a line.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import SIZE
+from aioglacier.cli.program.parameters import SIZE, Words
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
@@ -47,7 +47,7 @@ async def _show(session: Session, glacier: Glacier) -> None:
 
 
 @_policy.command("set", records=False)
-@click.argument("strategy", type=click.Choice(list(_STRATEGIES)))
+@click.argument("strategy", type=Words(list(_STRATEGIES)))
 @click.argument("size", type=SIZE, required=False)
 @DRY_RUN
 def _set(session: Session, strategy: str, size: int | None, dry_run: bool) -> Ending:

@@ -11,7 +11,17 @@ import click
 
 from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import BUCKET_PLACE_NAME, CLASS_NAME, DAYS, SIZE, URL, VAULT, flag
+from aioglacier.cli.program.parameters import (
+    ANY_VAULT,
+    BUCKET_PLACE_NAME,
+    CLASS_NAME,
+    DAYS,
+    SIZE,
+    URL,
+    VAULT,
+    Words,
+    flag,
+)
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
@@ -156,7 +166,7 @@ def _fold_run(given: dict[str, Any]) -> None:
 )
 @click.option(
     "--names",
-    type=click.Choice(["description", "id", "aws"]),
+    type=Words(["description", "id", "aws"]),
     default="description",
     show_default=True,
     help="Keys: by descriptions, ids, or as AWS's own tool, whose objects are compared and taken over.",
@@ -245,7 +255,7 @@ def _costs_record(costs: TargetCosts | None) -> Record:
 
 
 @command.command("status")
-@click.argument("vault", required=False)
+@ANY_VAULT
 async def _status(session: Session, catalog: Catalog, vault: str | None) -> None:
     """Show how far moves and restores of archives are, by the catalog alone.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.command import CommandGroup, folding
-from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.program.parameters import VAULT, Words
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
@@ -277,7 +277,7 @@ async def _show_topic(vault: Vault) -> Record:
         "--event",
         "events",
         multiple=True,
-        type=click.Choice([event.value for event in VaultEvent]),
+        type=Words([event.value for event in VaultEvent]),
         help="May be repeated. Default: all.",
     ),
 )
