@@ -125,11 +125,12 @@ class Job:
         """Write the output to a file, which gets its name once every byte is verified and on disk.
 
         If it fails or is cancelled, verified bytes stay in a hidden file beside ``path``. Downloading to the
-        same path continues from there, even from another job for the same bytes. ``unverified`` is as in
-        ``open_reader``.
+        same path continues from there, even from another job for the same bytes. A file that has these very
+        bytes already is left as it is. ``unverified`` is as in ``open_reader``.
 
         Raises:
-            TargetError: The file exists and may not be overwritten, cannot be written, or the disk is full.
+            TargetError: The file exists with other bytes and may not be overwritten, cannot be written, or
+                the disk is full.
             IntegrityError: Bytes differed from their hashes three times, or cannot be verified. There is no
                 file of that name.
             JobNotReadyError: The job is not done.

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import stat
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files.open_flags import NOFOLLOW, NONBLOCK
 from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
-from aioglacier.transfer.download.partial_file import remove_journal
+from aioglacier.transfer.download.partial_file import settle
 from aioglacier.transfer.download.retrieval_source import unverifiable
 
 if TYPE_CHECKING:
@@ -179,27 +180,43 @@ class Retrievals:
     async def find_delivered(
         self, archive_id: str, target: str | os.PathLike[str], *, byte_range: ByteRange | None = None
     ) -> JobDescription | None:
-        """Return the job whose whole output is at ``target``, if a killed download has named that file.
+        """Return the job whose whole output is at ``target`` already: a killed run may have named that file.
 
-        The file is hashed, and the download is recorded as completed. ``None`` without a catalog, or if no
-        such download is on record, its job is gone, or the file has other bytes.
+        The file is hashed, and the download is recorded as completed. ``None`` if neither the catalog nor the
+        service knows such a job any more, or the file has other bytes.
         """
         records = self._context.records
-        job = await records.find_abandoned(archive_id, byte_range, target) if records is not None else None
-        if records is None or job is None or job.job_id is None:
-            return None
-        with self._context.naming():
-            try:
-                found = await self._context.gateway.describe_job(self._context.name, job.job_id)
-            except JobNotFoundError:
+        found = await self._find_abandoned(archive_id, target, byte_range)
+        if found is None:
+            job = await self.find(archive_id, byte_range=byte_range)
+            if job is None:
+                return None
+            found = await job.describe()
+            part = find_in_output(found, archive_id, check_retrieval_range(byte_range))
+            if part is None or part.size != found.output_size:  # it gives more than was asked for
                 return None
         content = await anyio.to_thread.run_sync(_content_of, target)
         if content != (found.output_size, found.tree_hash):  # the name alone proves nothing
             return None
-        async with records.downloading(found, target):
+        downloading = records.downloading(found, target) if records is not None else nullcontext()
+        async with downloading:
             # The run that saved it was stopped just before.
-            await anyio.to_thread.run_sync(remove_journal, target)
+            await anyio.to_thread.run_sync(settle, target)
             return found
+
+    async def _find_abandoned(
+        self, archive_id: str, target: str | os.PathLike[str], byte_range: ByteRange | None
+    ) -> JobDescription | None:
+        """Describe the job of a download to a target that was begun and not recorded as completed."""
+        records = self._context.records
+        job = await records.find_abandoned(archive_id, byte_range, target) if records is not None else None
+        if job is None or job.job_id is None:
+            return None
+        with self._context.naming():
+            try:
+                return await self._context.gateway.describe_job(self._context.name, job.job_id)
+            except JobNotFoundError:
+                return None
 
     async def find_inventory(self, output_format: InventoryFormat | str = InventoryFormat.JSON) -> Job | None:
         """Find a job, running or done, that lists the whole inventory."""

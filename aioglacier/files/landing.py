@@ -93,6 +93,20 @@ def check_target(target: str, *, overwrite: bool) -> None:
         raise TargetError(f"{target!r} cannot be written: {folder!r} does not allow it", path=target)
 
 
+def check_download(target: str, *, overwrite: bool, is_encrypted: bool = False) -> None:
+    """Refuse a target that a download could not be given, before anything is asked of the service.
+
+    A file may be there: a run that was killed after it named its file. Its bytes tell, once their hash is
+    known. A decrypted file may be there as long as the encrypted one is beside it.
+
+    Raises:
+        TargetError: As for ``check_target``.
+    """
+    is_kept = not is_encrypted or os.path.isfile(hidden_name(target, ENCRYPTED))
+    may_be_it = is_kept and os.path.isfile(target)
+    check_target(target, overwrite=overwrite or may_be_it)
+
+
 def check_room(target: str, size: int, *, kept: Iterable[str] = (), note: str = "") -> None:
     """Refuse a target whose file system has too little room.
 

@@ -243,12 +243,16 @@ async def test_an_unfinished_upload_is_listed_and_aborted(place: VaultPlace) -> 
 async def test_a_download_is_verified_and_named_at_its_end(
     place: VaultPlace, path: Path, tmp_path: Path
 ) -> None:
-    """A file that is there is not replaced unless asked for."""
+    """A file with other bytes is not replaced unless asked for; one with these bytes is done."""
     archive = await place.upload(path)
     retrieval = await place.retrieve(archive.id)
     await retrieval.wait_until_done()
     target = tmp_path / "copy"
     await retrieval.download(target)
+    inode = target.stat().st_ino  # a small file of the test's own
+    await retrieval.download(target)
+    assert target.stat().st_ino == inode
+    target.write_bytes(DATA[1:] + b"!")
     with pytest.raises(TargetError):
         await retrieval.download(target)
     await retrieval.download(target, overwrite=True)

@@ -224,6 +224,13 @@ async def read_another_list(stand: Stand) -> None:
     await drained(stand.list_job.inventory())
 
 
+async def download_onto_another(stand: Stand) -> None:
+    """Name a file with other bytes as the target."""
+    other = stand.file.with_name("other")
+    other.write_bytes(b"other")
+    await stand.job.download(other)
+
+
 #: Failures that are found here, not by the service: the fault that causes them, the call, the error.
 FOUND_HERE: dict[str, tuple[Fault | None, Callable[[Stand], Awaitable[Any]], type[GlacierError]]] = {
     "damaged download": (
@@ -236,7 +243,7 @@ FOUND_HERE: dict[str, tuple[Fault | None, Callable[[Stand], Awaitable[Any]], typ
         lambda s: read_and_catch(s.job),
         aioglacier.IntegrityError,
     ),
-    "a target that exists": (None, lambda s: s.job.download(s.file), aioglacier.TargetError),
+    "a target that exists": (None, download_onto_another, aioglacier.TargetError),
     "a job in progress": (None, read_at_once, aioglacier.JobNotReadyError),
     "an impatient wait": (None, wait_for_nothing, aioglacier.WaitTimeoutError),
     "a short list": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.streams.memory import MemoryObjectReceiveStream
+    from typing_extensions import Buffer
 
     from aioglacier.bulk.formats.age import Identities, Recipients
 
@@ -107,6 +109,8 @@ async def unsealing(
 def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
     """Decrypt the hidden encrypted file beside a target to the target, and remove it.
 
+    A target that has the decrypted bytes already, from a run that was killed, is left as it is.
+
     Raises:
         ConfigurationError: The file was encrypted to other recipients; it stays.
         IntegrityError: The file is damaged, or was never encrypted; it stays.
@@ -114,6 +118,9 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
     """
     sealed = landing.hidden_name(target, landing.ENCRYPTED)
     try:
+        if not overwrite and Path(target).is_file() and _is_unsealed(sealed, target, identities):
+            os.unlink(sealed)  # noqa: PTH108
+            return
         with (
             open(sealed, "rb", buffering=0) as source,  # noqa: PTH123
             landing.writing(target, overwrite=overwrite) as fd,
@@ -124,3 +131,17 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
         os.unlink(sealed)  # noqa: PTH108
     except OSError as error:
         raise landing.unwritable(target, error) from error
+
+
+def _is_unsealed(sealed: str, target: str, identities: Identities) -> bool:
+    """Return whether a file has what an encrypted file decrypts to."""
+    with open(sealed, "rb", buffering=0) as source, open(target, "rb") as file:  # noqa: PTH123
+        differs = False
+
+        def compare(block: Buffer) -> int:
+            nonlocal differs
+            differs = differs or file.read(len(memoryview(block))) != bytes(block)
+            return len(memoryview(block))
+
+        identities.unseal_stream(partial(source.read, BLOCK), compare)
+        return not differs and not file.read(1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.places.any_place import retrieve_once, wait_for_content
@@ -18,7 +19,9 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, Tier
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files import landing
+from aioglacier.files.open_flags import BINARY, NOFOLLOW
 from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.download.partial_file import find_file
 from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
@@ -126,14 +129,19 @@ class StreamDownload:
     async def save(self, target: str, *, overwrite: bool = False) -> None:
         """Write the stream to a file, which appears when all of it is verified and on disk.
 
+        A file that has the bytes of the stream already is left as it is, and nothing is retrieved.
         If it fails, or is stopped or killed, the fetched bytes stay in a hidden file beside it. Another run
         hashes that file and continues.
 
         Raises:
-            TargetError: The file exists and may not be overwritten, cannot be written, or there is no room.
+            TargetError: The file exists with other bytes and may not be overwritten, cannot be written, or
+                there is no room.
             IntegrityError: A piece differs from the manifest; its fetched bytes are thrown away.
             GlacierError: A piece cannot be retrieved.
         """
+        if await run_in_thread(partial(_is_delivered, target, self._manifest)):
+            self._done = self._manifest.size
+            return
         await self.check_room(target)
         fd = await run_in_thread(partial(_open_hidden, target, overwrite=overwrite))
         try:
@@ -208,18 +216,41 @@ def _open_hidden(target: str, *, overwrite: bool) -> int:
     return landing.open_hidden(target, landing.STREAM)
 
 
+def _is_delivered(target: str, manifest: Manifest) -> bool:
+    """Return whether a file has the bytes of a stream; put its name on disk if so."""
+    if find_file(target, manifest.size) is None:
+        return False
+    try:
+        fd = os.open(target, os.O_RDONLY | BINARY | NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        for piece in manifest.pieces:
+            if _hash_next(fd, piece.size).digest() != piece.tree_hash:
+                return False
+    finally:
+        os.close(fd)
+    landing.sync_folder(Path(target).absolute().parent)
+    return True
+
+
+def _hash_next(fd: int, size: int) -> TreeHash:
+    """Hash the next bytes of a file."""
+    hasher = TreeHash()
+    while size and (block := os.read(fd, min(MIB, size))):
+        hasher.update(block)
+        size -= len(block)
+    return hasher
+
+
 def _keep(fd: int, start: int, piece: Piece) -> tuple[int, TreeHash]:
     """Keep the bytes of a piece that a former run fetched; return their number and their hash."""
-    hasher = TreeHash()
     there = max(0, min(os.fstat(fd).st_size - start, piece.size))
     if there < piece.size:
         there -= there % MIB  # a job's output is verified by whole MiB
         os.ftruncate(fd, start + there)
     os.lseek(fd, start, os.SEEK_SET)
-    left = there
-    while left and (block := os.read(fd, min(MIB, left))):
-        hasher.update(block)
-        left -= len(block)
+    hasher = _hash_next(fd, there)
     if there == piece.size and hasher.digest() != piece.tree_hash:
         there, hasher = 0, TreeHash()
         os.ftruncate(fd, start)

@@ -125,7 +125,7 @@ async def save_unsealed(target: str, identities: Identities | None, save: Save, 
     from aioglacier.files import landing  # noqa: PLC0415
     from aioglacier.tasks.threads import run_in_thread  # noqa: PLC0415
 
-    landing.check_target(target, overwrite=overwrite)  # before all of it is fetched
+    landing.check_download(target, overwrite=overwrite, is_encrypted=True)  # before all of it is fetched
     await save(landing.hidden_name(target, landing.ENCRYPTED), overwrite=True)
     await run_in_thread(partial(unseal_to, target, identities, overwrite=overwrite))
 

@@ -20,6 +20,7 @@ from aioglacier.cli.shared.money import confirm_expedited, cost_record, cost_tex
 from aioglacier.cli.shared.uploading import gently, open_stdin
 from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size
+from aioglacier.files import landing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -143,6 +144,19 @@ def refuse_with_manifest(options: DownloadOptions) -> None:
         raise click.UsageError("--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new")
 
 
+#: The note for a target that needs no download.
+IS_THERE: Final = "the file is there already and has the right bytes; nothing is fetched"
+
+
+def check_download_target(options: DownloadOptions) -> None:
+    """Refuse a target that cannot be written, or is there and cannot be the file of an earlier run."""
+    if options.dry_run:
+        landing.check_target(options.target, overwrite=options.overwrite)
+    else:
+        is_encrypted = options.identities is not None
+        landing.check_download(options.target, overwrite=options.overwrite, is_encrypted=is_encrypted)
+
+
 class StreamSource(NamedTuple):
     """The place of a stream that is brought back.
 
@@ -213,6 +227,8 @@ async def download_rolling(session: Session, options: DownloadOptions, source: S
     budget = Budget(source.prices, spending.max_cost)
     async with place.context.spending(budget):
         if await find_manifest(place, options.archive_id) is None:
+            if target != STDOUT:  # a file that is there can only be known by what is on record
+                landing.check_target(target, overwrite=options.overwrite)
             confirm_expedited(session, spending, math.nan, budget.prices, "retrieve the manifest of a stream")
         # A job of hours, if it was not read before.
         manifest = await read_manifest(place, options.archive_id, spending.tier, options.days)

@@ -385,13 +385,13 @@ class Bucket:
         """
         return UploadId(check_upload_id(upload_id))
 
-    def restored(self, key: str) -> Restore:
+    def restored(self, key: str, byte_range: ByteRange | tuple[int, int] | None = None) -> Restore:
         """Return the retrieval of an object whose restore was asked for before. Nothing is sent.
 
         One whose copy expires is asked for again as it was on record, otherwise with "Standard" for a day.
         """
         check_key(self.prefix + key)
-        return Restore(self.context, key)
+        return Restore(self.context, key, byte_range=_as_range(byte_range))
 
     async def remove(self) -> None:
         """Delete the bucket itself, which must be empty.

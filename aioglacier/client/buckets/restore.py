@@ -12,7 +12,12 @@ import anyio
 from aioglacier.client.buckets.bucket_context import find_head
 from aioglacier.client.notices import POLL_BESIDE_NOTICES_SECONDS
 from aioglacier.client.retrieval import wait_until_done
-from aioglacier.core.errors import InvalidRangeError, NotRetrievedError, RestoreInProgressError
+from aioglacier.core.errors import (
+    IntegrityError,
+    InvalidRangeError,
+    NotRetrievedError,
+    RestoreInProgressError,
+)
 from aioglacier.core.models import ArchiveId, Tier
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass, object_url
@@ -138,7 +143,8 @@ class Restore:
             NotRetrievedError: The object is not restored.
             InvalidRangeError: The range begins past the end.
         """
-        head, known = (await self._readable_head(), ObjectProofs()) if raw else await self._know()
+        head = await self._readable_head()
+        known = ObjectProofs() if raw else await self._know(head)
         with self._context.naming(self.key):
             base = checked_range(self._range, head.size)
             inside = checked_range(byte_range, base.size)
@@ -158,10 +164,12 @@ class Restore:
         """Write the object to a file, which gets its name once every byte is verified and on disk.
 
         If it fails or is cancelled, verified bytes stay in a hidden file beside ``path``, and downloading the
-        same object to the same path continues from there. ``unverified`` is as in ``open_reader``.
+        same object to the same path continues from there. A file that has these very bytes already is left
+        as it is. ``unverified`` is as in ``open_reader``.
 
         Raises:
-            TargetError: The file exists and may not be overwritten, cannot be written, or the disk is full.
+            TargetError: The file exists with other bytes and may not be overwritten, cannot be written, or
+                the disk is full.
             IntegrityError: Bytes differed from their checksums three times, or cannot be verified. There is
                 no file of that name.
             NotRetrievedError: The object is not restored.
@@ -174,7 +182,33 @@ class Restore:
         self, path: str | os.PathLike[str], *, overwrite: bool = False, unverified: bool = False
     ) -> Download:
         """Prepare what ``download`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
-        head, known = await self._know()
+        return await self._prepare(
+            await self._readable_head(), path, overwrite=overwrite, unverified=unverified
+        )
+
+    async def is_delivered(self, path: str | os.PathLike[str]) -> bool:
+        """Hash a file, and return whether it has these very bytes, so that there is nothing to download.
+
+        The object need not be restored for that. ``False`` for bytes that cannot be verified.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+        """
+        try:
+            download = await self._prepare(await self._head(), path)
+        except (IntegrityError, InvalidRangeError):
+            return False
+        return await download.is_delivered()
+
+    async def _prepare(
+        self,
+        head: ObjectHead,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        unverified: bool = False,
+    ) -> Download:
+        known = await self._know(head)
         with self._context.naming(self.key):
             part = checked_range(self._range, head.size)
             borders = {0, head.size}.union(*((each.start, each.stop) for each in known.by_range))
@@ -222,9 +256,8 @@ class Restore:
                 raise not_retrieved(self.bucket, head)
         return head
 
-    async def _know(self) -> tuple[ObjectHead, ObjectProofs]:
-        """Return the object, which can be read, and what is known to verify it by."""
-        head = await self._readable_head()
+    async def _know(self, head: ObjectHead) -> ObjectProofs:
+        """Return the hashes to verify an object by."""
         with self._context.naming(self.key):
             parts: list[UploadedObjectPart] = []
             if head.checksum is not None and head.checksum.parts is not None:
@@ -237,7 +270,7 @@ class Restore:
                     return page
 
                 parts = [part async for part in follow("GetObjectAttributes", fetch)]
-            return head, ObjectProofs.of(head, parts, await self._tree_hash_on_record(head))
+            return ObjectProofs.of(head, parts, await self._tree_hash_on_record(head))
 
     async def _tree_hash_on_record(self, head: ObjectHead) -> bytes:
         """Return the tree hash of an object of whose checksum the service tells nothing, if it is known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -15,14 +15,14 @@ from aioglacier.files.crashpoints import passing
 from aioglacier.files.reading import FileIdentity
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.download.partial_file import PartialFile
+from aioglacier.transfer.download.partial_file import PartialFile, find_file, left_pieces, settle
 from aioglacier.transfer.download.retrieval_source import GlacierOutput, PiecePlaces, choose_piece_size
 from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.download.retrieval_source import ArchiveOutput
@@ -63,24 +63,55 @@ class Download:
     async def run(self) -> None:
         """Fetch what is missing, verify, and give the file its name.
 
+        A target that has these very bytes already is left as it is, and nothing is fetched: a former run may
+        have been killed when the file had its name.
+
         If it fails or is cancelled, what was verified stays in a hidden file beside the target, and the next
         download of the same output, or of one with the same tree hash, to the same target goes on from there.
 
         Raises:
-            TargetError: The target exists, cannot be written, or has no room; nothing was fetched.
+            TargetError: The target exists with other bytes, cannot be written, or has no room; nothing was
+                fetched.
             IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
             GlacierError: They could not be fetched.
         """
+        if await self.is_delivered():
+            return
         with self._output.naming():
             async with self._partial_file() as partial:
                 await self._fill(partial)
                 passing("file verified")
                 await run_in_thread(partial.publish)
 
+    async def is_delivered(self) -> bool:
+        """Hash the target if it has the right size, and return whether it has these very bytes.
+
+        Nothing is fetched. Bytes whose hashes are not known before they are fetched are compared with those
+        that a killed run has recorded.
+        """
+        status = await run_in_thread(lambda: find_file(self._target, self._output.size))
+        if status is None:
+            return False
+        output, pieces = self._output, self._pieces()
+        left = await run_in_thread(lambda: left_pieces(self._target, self._identity()))
+        expected = {piece: output.recorded_hash(piece) or left.get(piece) for piece in pieces}
+        if output.whole_hash is None and None in expected.values():
+            return False
+        await self._adopt_all(str(self._target), status, expected)
+        if len(self._hashes) < len(pieces) or not self._is_whole(pieces):
+            self._hashes.clear()
+            self._moved = 0
+            return False
+        await run_in_thread(lambda: settle(self._target))
+        return True
+
+    def _pieces(self) -> list[ByteRange]:
+        size = self._output.size
+        return list(self._output.proofs.pieces(whole_range(size), size, self._piece_size))
+
     async def _fill(self, partial: PartialFile) -> None:
         # Only after the check for room: the list of pieces for an absurd size would fill the memory.
-        size = self._output.size
-        pieces = list(self._output.proofs.pieces(whole_range(size), size, self._piece_size))
+        pieces = self._pieces()
         await self._adopt_verified(partial, pieces)
         if not await self._spread(partial, pieces):
             with first_cause():
@@ -131,26 +162,34 @@ class Download:
 
     async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
         """Hash the pieces that a former try recorded, and keep those that are unchanged."""
+        recorded = await run_in_thread(lambda: partial.verified(self._identity()))
+        status = await run_in_thread(partial.path.stat)
+        wanted = {piece: recorded[piece] for piece in pieces if piece in recorded}
+        await self._adopt_all(str(partial.path), status, wanted)
+
+    def _identity(self) -> dict[str, Any]:
+        """Return how a journal names the output."""
         whole = self._output.whole_hash
         # Bytes are known by their hash, whichever job they come from: jobs last a day, downloads longer.
-        identity = {
+        return {
             "output": None if whole else self._output.name,
             "size": self._output.size,
             "hash": whole.hex() if whole else None,
         }
-        recorded = await run_in_thread(lambda: partial.verified(identity))
-        stat = await run_in_thread(partial.path.stat)
-        known = sum(piece.size for piece in pieces if piece in recorded)
-        self._resources.hasher.expect(known, self._piece_size)
+
+    async def _adopt_all(
+        self, path: str, status: os.stat_result, wanted: Mapping[ByteRange, bytes | None]
+    ) -> None:
+        """Hash pieces of a file, and keep those with the wanted hash; ``None`` wants any."""
+        self._resources.hasher.expect(sum(piece.size for piece in wanted), self._piece_size)
         with first_cause():
             async with anyio.create_task_group() as tasks:
-                for piece in pieces:
-                    if (expected := recorded.get(piece)) is not None:
-                        place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
-                        await self._places.acquire()  # pieces on disk take no more memory at once than others
-                        tasks.start_soon(self._adopt, place, piece, expected)
+                for piece, expected in wanted.items():
+                    place = ReadFrom(path, piece.start, FileIdentity.of(status))
+                    await self._places.acquire()  # pieces on disk take no more memory at once than others
+                    tasks.start_soon(self._adopt, place, piece, expected)
 
-    async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
+    async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes | None) -> None:
         try:
             job = PartJob(piece.size, place, self._output.proofs.hashes)
             hashes = await self._resources.hasher.run(job)
@@ -158,8 +197,9 @@ class Download:
             return  # what cannot be read from this disk is fetched again
         finally:
             self._places.release()
-        if self._output.proofs.of(hashes) == expected:
-            self._hashes[piece] = expected
+        actual = self._output.proofs.of(hashes)
+        if expected in {None, actual}:
+            self._hashes[piece] = actual
             self._moved += piece.size
 
     async def _fetch(self, partial: PartialFile, piece: ByteRange, buffer: PartBuffer) -> None:
@@ -181,13 +221,17 @@ class Download:
         self._moved += moved
 
     def _check_whole(self, pieces: list[ByteRange]) -> None:
-        expected = self._output.whole_hash
-        if expected is None:
-            return  # an inventory, or a range without a hash: only the size can be checked
-        actual = self._output.proofs.combine((piece.size, self._hashes[piece]) for piece in pieces)
-        if actual != expected:
+        if not self._is_whole(pieces):
             raise IntegrityError(
                 f"the whole of {self._output.name} differs; the file was not given its name",
-                expected=expected,
-                actual=actual,
+                expected=self._output.whole_hash or b"",
+                actual=self._combined(pieces),
             )
+
+    def _is_whole(self, pieces: list[ByteRange]) -> bool:
+        expected = self._output.whole_hash
+        # Of an inventory, or a range without a hash, only the size can be checked.
+        return expected is None or self._combined(pieces) == expected
+
+    def _combined(self, pieces: list[ByteRange]) -> bytes:
+        return self._output.proofs.combine((piece.size, self._hashes[piece]) for piece in pieces)

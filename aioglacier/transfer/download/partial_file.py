@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ from aioglacier.files import landing
 from aioglacier.files.open_flags import BINARY, NOFOLLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY | NOFOLLOW
 
@@ -76,13 +76,10 @@ class PartialFile:
 
         ``output`` identifies what is downloaded: it is the first line of the journal.
         """
-        entries = list(self._read_journal())
-        if entries and entries[0] == output:
-            with suppress(KeyError, TypeError, ValueError):
-                return {
-                    ByteRange(entry["start"], entry["stop"]): bytes.fromhex(entry["hash"])
-                    for entry in entries[1:]
-                }
+        entries, sound = _read_journal(self._journal_path)
+        os.ftruncate(self._journal, sound)  # what a crash cut short would spoil the next line
+        if (pieces := _pieces_of(entries, output)) is not None:
+            return pieces
         os.ftruncate(self._journal, 0)
         self._append(output)
         return {}
@@ -110,19 +107,6 @@ class PartialFile:
         os.close(self._journal)
         os.close(self.file)
 
-    def _read_journal(self) -> Iterator[Any]:
-        sound = 0
-        for line in self._journal_path.read_bytes().splitlines(keepends=True):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                break
-            if not line.endswith(b"\n"):
-                break
-            sound += len(line)
-            yield entry
-        os.ftruncate(self._journal, sound)  # what a crash cut short would spoil the next line
-
     def _append(self, entry: dict[str, Any]) -> None:
         try:
             os.write(self._journal, json.dumps(entry).encode() + b"\n")  # a crash cuts one line
@@ -132,9 +116,62 @@ class PartialFile:
             ) from error
 
 
-def remove_journal(target: str | os.PathLike[str]) -> None:
-    """Remove the journal of a file that has its name, which a killed download has left."""
-    _journal_of(Path(landing.hidden_name(target, landing.DOWNLOAD))).unlink(missing_ok=True)
+def find_file(target: str | os.PathLike[str], size: int) -> os.stat_result | None:
+    """Return the status of a target that is a regular file of this size already, otherwise ``None``."""
+    try:
+        status = os.lstat(target)
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) and status.st_size == size else None
+
+
+def left_pieces(target: str | os.PathLike[str], output: dict[str, Any]) -> dict[ByteRange, bytes]:
+    """Return the hashes that a download recorded which was killed after its file got its name."""
+    if not was_named(target):
+        return {}
+    entries, _ = _read_journal(_journal_of(Path(landing.hidden_name(target, landing.DOWNLOAD))))
+    return _pieces_of(entries, output) or {}
+
+
+def was_named(target: str | os.PathLike[str]) -> bool:
+    """Return whether a download was killed after its file got its name: only its journal is left."""
+    hidden = Path(landing.hidden_name(target, landing.DOWNLOAD))
+    return _journal_of(hidden).is_file() and not hidden.exists()
+
+
+def settle(target: str | os.PathLike[str]) -> None:
+    """End what a killed download has left undone: put the name on disk, and remove the journal."""
+    hidden = Path(landing.hidden_name(target, landing.DOWNLOAD))
+    landing.sync_folder(hidden.parent)
+    if not hidden.exists():
+        _journal_of(hidden).unlink(missing_ok=True)
+
+
+def _read_journal(path: Path) -> tuple[list[Any], int]:
+    """Return the entries of a journal, and the number of bytes that they take."""
+    entries, sound = [], 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            break
+        if not line.endswith(b"\n"):
+            break
+        sound += len(line)
+        entries.append(entry)
+    return entries, sound
+
+
+def _pieces_of(entries: list[Any], output: dict[str, Any]) -> dict[ByteRange, bytes] | None:
+    """Return the hashes in a journal of this output; ``None`` for that of another one."""
+    if not entries or entries[0] != output:
+        return None
+    try:
+        return {
+            ByteRange(entry["start"], entry["stop"]): bytes.fromhex(entry["hash"]) for entry in entries[1:]
+        }
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _journal_of(path: Path) -> Path:

@@ -52,11 +52,15 @@ async def test_a_download_goes_on_with_what_is_there_and_verified(place: Place, 
         assert (tmp_path / "back").read_bytes() == content
         assert download.snapshot().moved == SIZE - 5 * MIB
         kept.write_bytes(b"!" + content[1 : 4 * MIB])
+        (tmp_path / "back").write_bytes(content[1:] + b"!")
+        with pytest.raises(TargetError):
+            await StreamDownload(vault, manifest).save(str(tmp_path / "back"))
         download = StreamDownload(vault, manifest)
         await download.save(str(tmp_path / "back"), overwrite=True)
         assert (tmp_path / "back").read_bytes() == content
-        with pytest.raises(TargetError):
-            await StreamDownload(vault, manifest).save(str(tmp_path / "back"))
+        download = StreamDownload(vault, manifest)
+        await download.save(str(tmp_path / "back"))
+        assert (download.snapshot().moved, download.started) == (0, 0)
     assert not kept.exists()
 
 

@@ -42,6 +42,20 @@ async def test_an_existing_file_is_left_alone(target: Path, resources: TransferR
     assert names(target) == {"film.mkv", "link"}
 
 
+async def test_a_file_with_these_bytes_is_done(target: Path, resources: TransferResources) -> None:
+    """Nothing is fetched; a file of the same size with other bytes is another file."""
+    output = MemoryOutput(BYTES)
+    target.write_bytes(BYTES)
+    download = Download(output, resources, target)
+    await download.run()
+    assert download.snapshot().done == SIZE
+    assert not output.asked
+    target.write_bytes(BYTES[:-1] + b"!")
+    with pytest.raises(TargetError, match="exists"):
+        await Download(output, resources, target).run()
+    assert names(target) == {"film.mkv"}
+
+
 async def test_an_existing_file_is_replaced_where_asked(target: Path, resources: TransferResources) -> None:
     """At the very end, in one step; until then the old one is there."""
     target.write_bytes(b"old")

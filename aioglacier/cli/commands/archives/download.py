@@ -28,8 +28,10 @@ from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text, priced_text
 from aioglacier.cli.shared.stream_options import (
+    IS_THERE,
     STDOUT,
     DownloadOptions,
+    check_download_target,
     download_rolling,
     plan_rolling,
     refuse_with_manifest,
@@ -178,9 +180,7 @@ def command(session: Session, options: DownloadOptions) -> Ending:
 def _work(session: Session, options: DownloadOptions) -> Callable[[Glacier], Awaitable[int]]:
     """Check the target, and return what is to be done with a connection."""
     if options.target != STDOUT:
-        # A killed download may have named the file already, which only the catalog can tell.
-        is_file = _may_be_done(options) and Path(options.target).is_file()
-        landing.check_target(options.target, overwrite=options.overwrite or is_file)
+        check_download_target(options)
     session.output.to_stderr = options.target == STDOUT  # standard output carries the bytes
     if not options.is_manifest:
         return partial(_plan if options.dry_run else _download, session, options)
@@ -242,9 +242,10 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
                 options.archive_id, options.target, byte_range=options.byte_range
             )
             if done is not None:
-                session.output.note("an earlier run has fetched and named this file; it is whole")
+                session.output.note(IS_THERE)
                 return _tell(session, options, done, budget)
-            landing.check_target(options.target, overwrite=False)
+            if options.job_id is None:  # nothing is paid for a file that is there
+                landing.check_target(options.target, overwrite=False)
         size, found, cost = await _find(vault, options, budget.prices)
         if size is not None and options.target != STDOUT:
             is_encrypted = options.identities is not None
@@ -268,9 +269,9 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
 
 
 def _may_be_done(options: DownloadOptions) -> bool:
-    """Return whether the target may be the file of an earlier run; a decrypted file is not known."""
-    is_plain = options.identities is None and not options.is_manifest and options.target != STDOUT
-    return is_plain and bool(options.archive_id) and not (options.overwrite or options.dry_run)
+    """Return whether the target may be the file of an earlier run; a decrypted file is known later."""
+    is_plain = options.identities is None and options.target != STDOUT
+    return is_plain and bool(options.archive_id) and not options.overwrite
 
 
 def _tell(session: Session, options: DownloadOptions, description: JobDescription, budget: Budget) -> int:

@@ -25,6 +25,7 @@ from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.checks import check_id
 from aioglacier.core.models import JobStatus, Tier
 from aioglacier.files import landing
+from aioglacier.transfer.download import partial_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,8 @@ def command(
     if format_ == "json" and target is None:
         session.output.is_json = True
     if target is not None:
-        landing.check_target(target, overwrite=overwrite)  # before a job of hours is waited for
+        is_left = format_ == "json" and partial_file.was_named(target)
+        landing.check_target(target, overwrite=overwrite or is_left)  # before a job of hours is waited for
     if dry_run:
         return lambda glacier: _plan(session, glacier, vault, job_id, target, spending, is_new=is_new)
     session.resume = session.same_command(is_new=False)

@@ -166,7 +166,8 @@ def _output(
     The output of an inventory job is the document as the service wrote it.
     """
     if target != STDOUT:  # before the service is asked
-        landing.check_target(target, overwrite=overwrite)
+        check = landing.check_target if dry_run else landing.check_download
+        check(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT  # standard output carries the bytes
 
     async def output(glacier: Glacier) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,10 @@ from aioglacier.cli.shared.consent import tell_plan
 from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
 from aioglacier.cli.shared.money import confirm_expedited, cost_record, cost_text, priced_text
 from aioglacier.cli.shared.stream_options import (
+    IS_THERE,
     STDOUT,
     StreamSource,
+    check_download_target,
     download_rolling,
     plan_rolling,
     refuse_with_manifest,
@@ -63,13 +66,14 @@ def download_object(session: Session, options: DownloadOptions) -> Ending:
     if options.job_id is not None:
         raise click.UsageError("--job-id is for vaults; a restore has no id")
     target = options.target or file_name_of(options.archive_id)
+    options = replace(options, target=target)
     if target != STDOUT:
-        landing.check_target(target, overwrite=options.overwrite)
+        check_download_target(options)
     session.output.to_stderr = target == STDOUT  # standard output carries the bytes
     if not options.is_manifest:
-        return partial(_download, session, options, target)
+        return partial(_download, session, options)
     refuse_with_manifest(options)
-    return partial(_download_stream, session, replace(options, target=target))
+    return partial(_download_stream, session, options)
 
 
 async def _download_stream(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
@@ -96,8 +100,8 @@ async def _download_stream(session: Session, options: DownloadOptions, glacier: 
     return await work(session, replace(options, archive_id=key), StreamSource(bucket, prices, price))
 
 
-async def _download(session: Session, options: DownloadOptions, target: str, glacier: Glacier) -> int:
-    place = parse_place(options.vault).as_folder()
+async def _download(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
+    target, place = options.target, parse_place(options.vault).as_folder()
     bucket, key = glacier.bucket(place.name, prefix=place.prefix or ""), options.archive_id
     head = await bucket.head(key)
     is_there = bucket.is_readable(head)
@@ -125,9 +129,13 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
             what = "fetch" if is_there else "wait for the restore that goes on, and fetch"
         text = f"{what} {show_size(head.size)} of {head.storage_class}, {cost_text(facts)}"
         return tell_plan(session, "GetObject" if is_asked else "RestoreObject", text, **facts)
+    budget.charge("HeadObject", Charge(heads=1))  # the head above, which named the prices
+    if await _is_delivered(bucket, budget, options):
+        session.output.note(IS_THERE)
+        session.output.record({**facts, **cost_record(prices, budget.cost), "verified": True}, _text)
+        return Exit.DONE
     if target != STDOUT:  # before a restore is paid for
         landing.check_download_room(target, head.size, is_encrypted=options.identities is not None)
-    budget.charge("HeadObject", Charge(heads=1))  # the head above, which named the prices
     budget.check(cost, "this download")
     if not is_there and head.restore is None:  # a restore that goes on is paid for already
         what = f"restore {show_size(head.size)}"
@@ -160,6 +168,18 @@ async def _download(session: Session, options: DownloadOptions, target: str, gla
         {**facts, **cost_record(prices, budget.cost), "verified": not options.unverified}, _text
     )
     return Exit.DONE
+
+
+async def _is_delivered(bucket: Bucket, budget: Budget, options: DownloadOptions) -> bool:
+    """Return whether the target has the bytes of the object; refuse one that has others."""
+    target, may_be_there = options.target, os.path.lexists(options.target)  # noqa: ASYNC240  # one look
+    if target == STDOUT or options.overwrite or options.identities is not None or not may_be_there:
+        return False
+    async with bucket.context.spending(budget):
+        restore = bucket.restored(options.archive_id, options.byte_range)
+        is_it = await restore.is_delivered(target)
+    landing.check_target(target, overwrite=is_it)  # nothing is paid for a file that is there
+    return is_it
 
 
 def _prices(options: DownloadOptions, glacier: Glacier, storage_class: str) -> Prices:

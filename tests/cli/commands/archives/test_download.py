@@ -75,6 +75,8 @@ def test_a_range_of_an_archive(cli: Cli, vault: str) -> None:
     arguments = ["download", vault, f"--archive-id={archive_id}", "--byte-range", "1048576-2097151", "part"]
     assert cli("--json", *arguments).record["byte_range"] == "1048576-2097151"
     assert (cli.folder / "part").read_bytes() == content[MIB : 2 * MIB]
+    assert cli("--json", *arguments).record["byte_range"] == "1048576-2097151"
+    (cli.folder / "part").write_bytes(content[:MIB])
     assert cli("--json", *arguments, code=1).error["error"] == "TargetError"
     cli(*arguments, "--overwrite")
 

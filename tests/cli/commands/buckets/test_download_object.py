@@ -20,6 +20,8 @@ def test_an_object_comes_back(museum: Cli, storage_class: str) -> None:
     assert (record["target"], record["verified"]) == ("film", True)
     assert (museum.folder / "film").read_bytes() == whole
     assert museum("download", "s3://museum/scans", "film", "-").out == whole
+    assert "there already" in museum("download", "s3://museum/scans", "film").err
+    (museum.folder / "film").write_bytes(whole[1:] + b"!")
     museum("download", "s3://museum/scans", "film", code=1)
 
 
