@@ -17,7 +17,7 @@ bundles that are not on record, and uses the jobs that exist.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -49,7 +49,7 @@ from aioglacier.recorded.shard_locks import hold_all
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
@@ -145,7 +145,7 @@ class FolderRecovery:
     """One recovery of the records of a vault, to be run once.
 
     An inventory has to be in the catalog before. The index of one bundle is held in memory: about 60 bytes
-    for each member.
+    for each member, and its path.
     """
 
     def __init__(self, place: Vault | Bucket, budget: Budget, options: RecoveryOptions | None = None) -> None:
@@ -165,27 +165,35 @@ class FolderRecovery:
         return self._done
 
     async def plan(self) -> RecoveryPlan:
-        """Return the least that ``run`` would do; only the list of jobs is asked for."""
+        """Return the least that ``run`` would do; only lists and facts are asked for.
+
+        Raises:
+            CostLimitError: These cost more than is allowed.
+        """
+        async with self._context.spending(self._budget):
+            found = await self._place.find_unrecorded()
+        plan = await self._plan(found)
+        cost = self._budget.cost + self._place.stock_cost(self._budget.prices)
+        return replace(plan, cost=plan.cost + cost)
+
+    async def _plan(self, unrecorded: Sequence[Archive] = ()) -> RecoveryPlan:
         bundles: list[Archive] = []
         files: list[LargeFile] = []
         unnamed: list[Archive] = []
         context = self._context
-        await self._place.take_stock()
-        async for record in context.catalog.archives.list_vault(context.key):
-            # What a sync of this catalog made is on record.
-            if record.upload is not None or record.state is not ArchiveState.STORED:
-                continue
-            fields = read_description(record.archive.description)
+        found = context.catalog.archives.list_vault(context.key)
+        # What a sync of this catalog made is on record.
+        stored = [each async for each in found if each.upload is None and each.state is ArchiveState.STORED]
+        for archive in [*unrecorded, *(record.archive for record in stored)]:
+            fields = read_description(archive.description)
             if fields.get("aioglacier") == "bundle" and self._is_meant(fields.get("folder")):
-                bundles.append(record.archive)
+                bundles.append(archive)
             elif fields.get("aioglacier") == "file" and self._is_file_meant(fields):
-                entry = described_file(record.archive, fields)
+                entry = described_file(archive, fields)
                 if entry is not None:
-                    files.append(
-                        LargeFile(record.archive, fields["folder"], str(fields.get("tree", "")), entry)
-                    )
+                    files.append(LargeFile(archive, fields["folder"], str(fields.get("tree", "")), entry))
                 else:
-                    unnamed.append(record.archive)
+                    unnamed.append(archive)
         bundles.sort(key=lambda archive: archive.created)  # in this order versions follow each other
         await self._retriever.look()
         to_ask = [size for each in bundles if (size := self._reader.missing_size(each))]
@@ -206,7 +214,9 @@ class FolderRecovery:
         catalog = self._context.catalog
         for tree in await catalog.trees.list(self._context.key):
             await settle_folder(self._context, tree)  # what a kill has left
-        plan = await self.plan()
+        async with self._context.spending(self._budget):
+            await self._place.take_stock()
+        plan = await self._plan()
         self._check_readable(plan)
         self._budget.check(plan.cost, "reading the ends of bundles")  # before the first job
         async with self._context.spending(self._budget):

@@ -188,6 +188,8 @@ class Migration(PlannedMove):
         tags = await self._vault.tags.get() if options.takes_tags else {}
         settings = check_settings(ObjectSettings(storage_class=self._classes.default, tags=tags))
         await check_bucket(target)
+        if self._budget.limit is not None:  # the rehearsal costs something, too
+            self._budget.check((await self.plan()).cost, "this migration")
         # Before any job is paid for: otherwise a missing right shows hours later, when outputs arrive.
         await rehearse(target, manifest.folder, tags)
         async with opened_move(self._context, target.url, options.archives, naming=options.names) as move:

@@ -7,6 +7,7 @@ import os
 import random
 import stat
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyrage  # type: ignore[import-untyped]  # it has no types
@@ -24,7 +25,7 @@ from aioglacier.core.spending import Budget
 from tests.cli.conftest import program  # noqa: F401  # a fixture here, too
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -196,11 +197,15 @@ class Place:
 
 @asynccontextmanager
 async def connected(
-    url: str, location: Path | str, s3_url: str = "", **options: Any
+    url: str,
+    location: Path | str,
+    s3_url: str = "",
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    **options: Any,
 ) -> AsyncIterator[Glacier]:
-    """Connect to a served Glacier with a catalog."""
+    """Connect to a served Glacier with a catalog, whose records have the dates of a clock."""
     async with (
-        Catalog.open(location) as catalog,
+        Catalog.open(location, now=now) as catalog,
         aioglacier.connect(
             endpoint_url=url,
             s3_endpoint_url=s3_url or url,

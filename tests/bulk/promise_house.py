@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +27,6 @@ from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import datetime
 
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
@@ -49,6 +49,23 @@ OPTIONS = SyncOptions(largest_member=2000, accepts_removals=True, allows_plain=T
 NAMES = st.sampled_from(["a", "b", "c", "d/a", "d/b", "d/e/a", "big", "d/big"])
 FOLDERS = st.sampled_from(["d", "d/e", "f"])
 SIZES = st.sampled_from([0, 1, 700, 5000])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SetClock:
+    """A clock that is right until it was asked some times, and then is off by some hours."""
+
+    def __init__(self, right: int, hours: int) -> None:
+        self._right = right
+        self._step = timedelta(hours=hours)
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        self._right -= 1
+        return _now() + (self._step if self._right < 0 else timedelta(0))
 
 
 class PromiseHouse(RuleBasedStateMachine):
@@ -161,18 +178,25 @@ class PromiseHouse(RuleBasedStateMachine):
         """Return content that no file had before, if there is room for a number."""
         return (b"%d " % next(self._numbers) * size)[:size]
 
-    def _sync(self, options: SyncOptions, timeouts: Timeouts | None = None) -> FolderSync:
+    def _sync(
+        self, options: SyncOptions, timeouts: Timeouts | None = None, now: Callable[[], datetime] = _now
+    ) -> FolderSync:
         async def run(vault: Vault | Bucket) -> FolderSync:
             sync = FolderSync(vault, self._root, options)
             await sync.run()
             return sync
 
-        return self._call(run, timeouts)
+        return self._call(run, timeouts, now)
 
-    def _call(self, run: Callable[[Any], Awaitable[T]], timeouts: Timeouts | None = None) -> T:
+    def _call(
+        self,
+        run: Callable[[Any], Awaitable[T]],
+        timeouts: Timeouts | None = None,
+        now: Callable[[], datetime] = _now,
+    ) -> T:
         async def call() -> T:
             waits = timeouts or Timeouts()
-            async with connected(self._server.url, self._catalog, timeouts=waits) as glacier:
+            async with connected(self._server.url, self._catalog, now=now, timeouts=waits) as glacier:
                 return await run(await self._open(glacier))
 
         return self._portal.call(call)

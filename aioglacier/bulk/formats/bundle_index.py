@@ -44,10 +44,12 @@ def read_index(
     """Yield the members that an index lists, page by page.
 
     Raises:
-        IntegrityError: The bytes are no index, or list more or fewer members than the trailer says.
+        IntegrityError: The bytes are no index, list a path twice, or list more or fewer members than the
+            trailer says.
         ConfigurationError: The index is encrypted, and no identity opens it.
     """
-    found = 0
+    found: set[bytes] = set()
+    count = 0
     for page in _pages(index, trailer, identities):
         entries = []
         for line in decode(page).splitlines():
@@ -55,10 +57,13 @@ def read_index(
                 entries.append(_entry(json.loads(line), trailer, tree=tree, run=run, upload=upload))
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise not_a_bundle(f"a line of its index cannot be read: {error!r}") from error
-        found += len(entries)
+        count += len(entries)
+        found.update(entry.path for entry in entries)
+        if len(found) < count:
+            raise not_a_bundle("its index lists a path twice")
         yield entries
-    if found != trailer.members:  # a page that is missing would lose files silently
-        raise not_a_bundle(f"its index lists {found} members in place of {trailer.members}")
+    if count != trailer.members:  # a page that is missing would lose files silently
+        raise not_a_bundle(f"its index lists {count} members in place of {trailer.members}")
 
 
 def _pages(index: bytes, trailer: BundleTrailer, identities: Identities | None) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import tempfile
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import IO, TYPE_CHECKING, Final
@@ -41,7 +42,7 @@ from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.client.buckets.bucket import Bucket
@@ -88,6 +89,7 @@ class BucketPlace:
         self.objects: dict[str, ObjectEntry] = {}
         self.etags: dict[ArchiveId, str | None] = {}
         self._bucket = bucket
+        self._unrecorded: list[Archive] | None = None
 
     async def look(self) -> None:
         """See ``FolderPlace``. A list proves that an object is gone, or is another one."""
@@ -175,22 +177,43 @@ class BucketPlace:
         storage_class = self.objects[archive_id].storage_class
         return self.context.upload_options(name=archive_id, storage_class=storage_class).target
 
-    async def take_stock(self) -> None:
+    async def find_unrecorded(self) -> Sequence[Archive]:
         """See ``FolderPlace``."""
         await self.look()
         archives, key = self.context.catalog.archives, self.context.key
+        self._unrecorded = []
         for entry in list(self.objects.values()):
             archive_id = ArchiveId(entry.key)
             if entry.key.endswith(SIDECAR_SUFFIX) or await archives.get(key, archive_id) is not None:
                 continue
             head = await self._bucket.head(entry.key)  # a request for each object: a list tells no metadata
             description, created, tree_hash = origin_of(head)
-            if not tree_hash and (sidecar := await self.read_sidecar(archive_id)) is not None:
+            found = Archive(archive_id, self.context.name, head.size, tree_hash, description, created)
+            self._unrecorded.append(found)
+        return self._unrecorded
+
+    def stock_cost(self, prices: Prices) -> float:
+        """See ``FolderPlace``."""
+        sidecars = [
+            self.objects[each.id + SIDECAR_SUFFIX].size
+            for each in self._unrecorded or ()
+            if not each.tree_hash and self.has_sidecar(each.id)
+        ]
+        return sum(map(prices.fetching, sidecars))
+
+    async def take_stock(self) -> None:
+        """See ``FolderPlace``."""
+        found = await self.find_unrecorded() if self._unrecorded is None else self._unrecorded
+        for archive in found:
+            tree_hash = archive.tree_hash
+            if not tree_hash and (sidecar := await self.read_sidecar(archive.id)) is not None:
                 with suppress(IntegrityError):  # the end of the bundle has all but the tree hash
                     facts = decode_facts(sidecar)
-                    tree_hash = facts.tree_hash if facts.size == entry.size else b""
-            archive = Archive(archive_id, self.context.name, head.size, tree_hash, description, created)
-            await archives.record(key, archive)
+                    tree_hash = facts.tree_hash if facts.size == archive.size else b""
+            await self.context.catalog.archives.record(
+                self.context.key, replace(archive, tree_hash=tree_hash)
+            )
+        self._unrecorded = None
 
     @asynccontextmanager
     async def open_sidecar(

@@ -164,8 +164,19 @@ class FolderPlace(Protocol):
         """Return the facts for an upload's record of an archive that is there; ``None`` if there are none."""
         ...
 
+    async def find_unrecorded(self) -> Sequence[Archive]:
+        """Return the archives that are there and on no record, where the place can list them at once.
+
+        One whose hash only its sidecar has is without it.
+        """
+        ...
+
+    def stock_cost(self, prices: Prices) -> float:
+        """Return the cost of reading the sidecars of the archives that were found so."""
+        ...
+
     async def take_stock(self) -> None:
-        """Record the archives that are there and on no record, where the place can list them at once."""
+        """Record the same archives."""
         ...
 
     def open_sidecar(

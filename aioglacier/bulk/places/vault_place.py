@@ -11,7 +11,7 @@ from aioglacier.core.models import ArchiveId, JobStatus
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.client.job import Job
@@ -81,8 +81,17 @@ class VaultPlace:
     def target_of(self, archive_id: ArchiveId) -> None:
         """See ``FolderPlace``."""
 
-    async def take_stock(self) -> None:
+    async def find_unrecorded(self) -> Sequence[Archive]:
         """See ``FolderPlace``; only an inventory lists a vault, and takes hours."""
+        return ()
+
+    def stock_cost(self, prices: Prices) -> float:
+        """See ``FolderPlace``."""
+        del prices
+        return 0.0
+
+    async def take_stock(self) -> None:
+        """See ``FolderPlace``."""
 
     @asynccontextmanager
     async def open_sidecar(self, compression: str | None, encryption: str | None) -> AsyncIterator[NoSidecar]:

@@ -164,6 +164,7 @@ class FolderRestore:
 
     async def _run(self, version: FolderVersion, placer: Placer) -> None:
         outline = Outline(version, placer, self._progress)
+        before = self._budget.cost
         await self._retriever.learn()
         plan = await self._make_plan(version, placer)
         if plan.is_barred:  # a former run has given folders permissions that keep even their owner out
@@ -174,7 +175,8 @@ class FolderRestore:
         # The ranges of jobs that exist are cheaper than ours.
         if any(retrieval.archive_id in self._retriever.ranges for retrieval in plan.retrievals):
             plan = await self._make_plan(version, placer)
-        self._budget.check(plan.cost, "this restore")
+        looked = self._budget.cost - before  # the plan counts the look, too
+        self._budget.check(plan.cost - looked, "this restore")
         await self._check_room(plan, placer)  # before anything is paid for
         self._check_identities(plan)  # nor is anything that could not be decrypted
         self._plan = plan

@@ -234,9 +234,18 @@ class BundleIndex:
 async def _index_pages(
     catalog: Catalog, bundle: BundleRecord, recipients: Recipients | None
 ) -> AsyncIterator[bytes]:
-    """Yield the index of a bundle, made from the records."""
-    index = BundleIndex(bundle, recipients)
-    async for members in catalog.entries.members(bundle.upload):
+    """Yield the index of a bundle, made from the records.
+
+    A version that a later run recorded for bytes that are there is no member.
+    """
+    index, last = BundleIndex(bundle, recipients), -1
+    async for versions in catalog.entries.members(bundle.upload):
+        members = []
+        for version in versions:
+            assert version.position is not None  # noqa: S101  # or it would not lie in the archive
+            if version.position > last:  # the first version of a position is the oldest
+                members.append(version)
+                last = version.position
         await run_in_thread(partial(index.add, members))
         for page in index.take():
             yield page
@@ -253,16 +262,17 @@ async def keep_missing_sidecars(
     The sidecar of an encrypted bundle waits for a run that has recipients.
     """
     catalog, key, bare = place.context.catalog, place.context.key, place.bare
-    # A shard that is at work stores its own.
-    mine = await catalog.bundles.of_shard(tree, shard) if bare and shard.count > 1 else None
+    mine = await catalog.bundles.of_shard(tree, shard) if bare else set()
     for upload in await catalog.entries.uploads_of(tree) if bare else ():
-        if mine is not None and upload not in mine:
+        bundle = await catalog.bundles.get(upload)
+        # Another folder, whose bytes this one shares, and a shard that is at work store their own.
+        if upload not in mine and (bundle is not None or shard.count > 1):
             continue
         archive_id = (await catalog.uploads.get(upload)).archive_id
         found = await catalog.archives.get(key, archive_id) if archive_id is not None else None
         if found is None or found.state is not ArchiveState.STORED:
             continue
-        bundle = await catalog.bundles.get(upload) or BundleRecord(upload, "file", None, None)
+        bundle = bundle or BundleRecord(upload, "file", None, None)
         is_sealed = bundle.encryption is not None
         if found.archive.id not in bare or (is_sealed and recipients is None):
             continue

@@ -195,16 +195,17 @@ async def plan_rolling(session: Session, options: DownloadOptions, source: Strea
 
     tier, prices = options.spending.tier, source.prices
     manifest = await find_manifest(source.place, options.archive_id)
-    facts = {
+    facts: dict[str, Any] = {
         "vault": options.vault,
         "manifest": options.archive_id,
         "target": options.target,
         "tier": tier.value,
     }
     if manifest is None:
-        unknown = {"size": None, "pieces": None, "jobs": None, "retrieved": None, "cost": None}
-        what = "retrieve the manifest, and then the pieces that it names"
-        return tell_plan(session, "InitiateJob", what, **facts, **unknown)
+        facts |= {"size": None, "pieces": None, "jobs": None, "retrieved": None}
+        record = {**facts, **cost_record(prices, math.nan)}
+        what = f"retrieve the manifest, and then the pieces that it names, {cost_text(record)}"
+        return tell_plan(session, "InitiateJob", what, **record)
     size, jobs, cost = await source.price(manifest)
     record = {
         **facts,

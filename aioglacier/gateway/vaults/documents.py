@@ -135,10 +135,15 @@ def read_lock(document: Mapping[str, Any]) -> VaultLock:
 
 
 def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
-    """Read the answer to GetDataRetrievalPolicy; without a rule, retrievals are not limited."""
-    rules = _given(document.get("Policy", {}), "Rules", _list) or [{}]
+    """Read the answer to GetDataRetrievalPolicy; an empty list of rules limits nothing.
+
+    A document that says nothing about rules is no answer, and never counts as "no limit".
+    """
+    rules = _list(document["Policy"]["Rules"])
+    if not rules:
+        return RetrievalPolicy(RetrievalStrategy.NONE)
     return RetrievalPolicy(
-        strategy=_maybe(rules[0], "Strategy", RetrievalStrategy) or RetrievalStrategy.NONE,
+        strategy=RetrievalStrategy(_text(rules[0]["Strategy"])),
         bytes_per_hour=_given(rules[0], "BytesPerHour", _count),
     )
 

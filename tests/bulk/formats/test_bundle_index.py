@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,14 @@ def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
     """Anyone who can write to a vault can make one: it is an error of ours, and no crash."""
     with pytest.raises(IntegrityError, match="not a bundle"):
         read_all(*index_of(line.encode()))
+
+
+def test_an_index_that_lists_a_path_twice_is_damaged() -> None:
+    """It cannot be recorded, and one bundle would end the recovery of all."""
+    content = json.dumps(GOOD_LINE).encode()
+    index, trailer = index_of(content + b"\n" + content)
+    with pytest.raises(IntegrityError, match="lists a path twice"):
+        read_all(index, replace(trailer, members=2))
 
 
 def test_an_index_with_a_header_that_is_none_is_damaged() -> None:

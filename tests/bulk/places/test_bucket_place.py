@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, Trouble
-from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
+from aioglacier.bulk.formats.bundle_index import read_index
+from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, decode_sidecar
 from aioglacier.bulk.places.bucket_place import delete_sidecar
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
@@ -55,6 +57,20 @@ async def objects(place: Place) -> dict[str, str]:
     async with place.bucket() as bucket:
         assert [upload async for upload in bucket.uploads()] == []
         return {entry.key: entry.storage_class async for entry in bucket.objects()}
+
+
+async def listed(place: Place) -> dict[str, tuple[str, list[tuple[bytes, int | None]]]]:
+    """The folder and the members that each sidecar of a bundle tells, by its key."""
+    found = {}
+    async with place.bucket() as bucket:
+        async for entry in bucket.objects():
+            if entry.key.startswith("bundles/") and entry.key.endswith(SIDECAR_SUFFIX):
+                async with bucket.restored(entry.key).open_reader() as reader:
+                    sidecar = decode_sidecar(await reader.read())
+                pages = read_index(sidecar.index, sidecar.trailer, tree=1, run=1, upload=1, identities=None)
+                members = [(member.path, member.position) for page in pages for member in page]
+                found[entry.key] = sidecar.trailer.tree, members
+    return found
 
 
 @asynccontextmanager
@@ -195,6 +211,27 @@ async def test_a_sidecar_that_a_kill_left_out_is_kept_by_the_next_sync(
     secrets: dict[str, Any] = {"identities": key.identities, "folder": str(tree)} if is_sealed else {}
     done = await recover(place, **secrets)
     assert (done.bundles, done.damaged) == (1, [])
+
+
+async def test_a_sidecar_that_is_made_again_lists_what_lies_in_its_bundle(
+    place: Place, tmp_path: Path
+) -> None:
+    """Not what was renamed or touched since, nor the folder of another sync that shares the bytes."""
+    tree, other = make_tree(tmp_path / "tree", files=8), tmp_path / "other"
+    await place.sync(tree)
+    before = await listed(place)
+    await delete(place, SIDECAR_SUFFIX)
+    shutil.copytree(tree, other, symlinks=True)
+    await place.sync(other)
+    first = next(path for path in sorted(tree.rglob("*")) if path.is_file())
+    first.rename(first.with_name("renamed"))
+    tree.chmod(0o700)
+    await place.sync(tree)
+    after = await listed(place)
+    assert {name: after[name] for name in before} == before
+    forget_catalog(place)
+    done = await recover(place)
+    assert (done.damaged, done.homeless) == ([], [])
 
 
 async def test_one_member_costs_a_range_or_the_restore_of_its_bundle(place: Place, tmp_path: Path) -> None:

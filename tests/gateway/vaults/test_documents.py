@@ -117,12 +117,21 @@ def test_part_trusts_only_the_start_of_its_range(text: str) -> None:
             RetrievalPolicy(RetrievalStrategy.BYTES_PER_HOUR, 5),
         ),
         ({"Policy": {"Rules": []}}, RetrievalPolicy(RetrievalStrategy.NONE)),
-        ({}, RetrievalPolicy(RetrievalStrategy.NONE)),
     ],
 )
 def test_retrieval_policy_of_any_shape(document: dict[str, object], policy: RetrievalPolicy) -> None:
-    """A policy without rules limits nothing, whatever its shape."""
+    """A policy without rules limits nothing."""
     assert documents.read_retrieval_policy(document) == policy
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"Policy": {}}, {"Policy": None}, {"Policy": {"Rules": None}}, {"Policy": {"Rules": [{}]}}],
+)
+def test_a_document_without_a_policy_is_not_one_without_a_limit(document: dict[str, object]) -> None:
+    """Jobs that a limit would refuse are planned by it."""
+    with pytest.raises((LookupError, TypeError)):
+        documents.read_retrieval_policy(document)
 
 
 UPLOAD = {
@@ -168,8 +177,9 @@ def test_a_member_of_another_type_is_refused(
         with pytest.raises(TypeError):
             documents.read_capacities({"ProvisionedCapacityList": [unit]})
     if isinstance(value, float):
+        rule = {"Strategy": "BytesPerHour", "BytesPerHour": value}
         with pytest.raises((TypeError, ValueError)):
-            documents.read_retrieval_policy({"Policy": {"Rules": [{"BytesPerHour": value}]}})
+            documents.read_retrieval_policy({"Policy": {"Rules": [rule]}})
 
 
 @pytest.mark.parametrize("text", ["ab", "ab" * 31, "ab" * 33, "zz" * 32])

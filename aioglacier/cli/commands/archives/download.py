@@ -198,7 +198,9 @@ async def _find(
     sizes += [options.byte_range.size] if options.byte_range is not None else []
     size = min(sizes, default=None)
     if options.job_id is not None:
-        job: Job | None = vault.job(options.job_id)
+        named = vault.job(options.job_id)
+        job: Job | None = named
+        size = (await named.describe()).output_size if size is None else size
     else:
         job = await vault.retrievals.find(options.archive_id, byte_range=options.byte_range)
     if size is None:
@@ -250,8 +252,7 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
         if size is not None and options.target != STDOUT:
             is_encrypted = options.identities is not None
             landing.check_download_room(options.target, size, is_encrypted=is_encrypted)
-        if options.job_id is None:  # a job that is named was paid for by another command
-            budget.check(cost, "this download")
+        budget.check(cost, "this download")  # of a job that is named, the transfer is still to be paid
         if found is None:
             what = "retrieve " + (show_size(size) if size is not None else "an archive of unknown size")
             confirm_expedited(session, options.spending, cost, budget.prices, what)

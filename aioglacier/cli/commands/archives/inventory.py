@@ -7,6 +7,7 @@ description that a spreadsheet would take for a formula gets an apostrophe in fr
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,14 +137,22 @@ async def _plan(
     *,
     is_new: bool,
 ) -> int:
+    of = glacier.vault(vault)
     if job_id is None and not is_new:
-        found = await glacier.vault(vault).retrievals.find_useful_inventory()
+        found = await of.retrievals.find_useful_inventory()
         job_id = found.id if found is not None else None
     prices = spending.prices(glacier)
-    cost = prices.jobs(Tier.STANDARD, 0, 1) if job_id is None else 0.0
-    facts = {"vault": vault, "job_id": job_id, "target": target, **cost_record(prices, cost)}
-    what = "start an inventory job, " + cost_text(facts) if job_id is None else f"read job {job_id}"
-    operation = "InitiateJob" if job_id is None else "GetJobOutput"
+    if job_id is None:
+        operation, size, cost = "InitiateJob", None, prices.jobs(Tier.STANDARD, 0, 1)
+    else:  # it is paid for; a list has a size once its job is done
+        operation, size = "GetJobOutput", (await of.job(job_id).describe()).output_size
+        cost = math.nan if size is None else prices.transfer_out(size)
+    facts = {"vault": vault, "job_id": job_id, "target": target, "size": size, **cost_record(prices, cost)}
+    what = (
+        f"start an inventory job, {cost_text(facts)} without the transfer of the list"
+        if job_id is None
+        else f"read job {job_id}, {cost_text(facts)}"
+    )
     return tell_plan(session, operation, f"{what}, and read the list into the catalog", **facts)
 
 

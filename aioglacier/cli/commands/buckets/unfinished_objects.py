@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.render.listing import print_all, show_total
 from aioglacier.cli.render.printed_records import as_text, object_record, object_text, plain
-from aioglacier.cli.render.sizes import show_short_size
+from aioglacier.cli.render.sizes import show_short_size, show_size
 from aioglacier.cli.render.table import DATE, SENT, Column, Table, show_date
 from aioglacier.cli.shared.consent import tell_plan
 from aioglacier.cli.shared.id_arguments import change_each
-from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin
+from aioglacier.cli.shared.money import cost_record, cost_text
+from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin, size_of
 from aioglacier.core.place import parse_place
 from aioglacier.core.spending import Budget
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.glacier import Glacier
+
+#: The most requests that look for an upload, its parts, its key and the rules of the bucket.
+_LISTS: Final = 3
+_HEADS: Final = 3
 
 _COLUMNS: Final = (DATE, SENT, Column("PARTS", 6, 0, is_number=True), Column("CLASS", 12, 0))
 
@@ -82,12 +88,23 @@ async def resume_object(
     bucket, is_pipe = _bucket(glacier, place), source == STDIN
     begun = await bucket.context.find_begun(bucket.check_upload_id(upload_id))
     storage_class = begun.options.settings.storage_class
+    prices = spending.prices_of(glacier.region, storage_class)
     if dry_run:
-        sent = sum(part.size for part in begun.parts)
-        text = f"finish upload {upload_id} of {begun.upload.key}, of which {sent} bytes are there"
-        tell_plan(session, "UploadPart", text, place=place, upload_id=upload_id, sent=sent)
+        size = None if is_pipe else size_of(source)
+        sent, missing, cost = sum(part.size for part in begun.parts), None, math.nan
+        if size is not None:  # a file that is too short fails with a better error
+            missing = max(0, size - sent)
+            cost = prices.uploads(-(-missing // begun.part_size(size, None)) + 1, 1)
+            cost += prices.storing(missing) + prices.looking(lists=_LISTS, heads=_HEADS)
+        facts = {"place": place, "upload_id": upload_id, "sent": sent, "source": source, "size": size}
+        facts |= {"missing": missing, **cost_record(prices, cost)}
+        text = (
+            f"finish upload {upload_id} of {begun.upload.key} from {source!r}, of which {show_size(sent)} "
+            f"are there; the rest costs {cost_text(facts)}"
+        )
+        tell_plan(session, "UploadPart", text, **facts)
         return
-    budget = Budget(spending.prices_of(glacier.region, storage_class), spending.max_cost)
+    budget = Budget(prices, spending.max_cost)
     async with bucket.context.spending(budget):
         upload = await bucket.prepare_resume(
             upload_id, open_stdin() if is_pipe else source, key=begun.upload.key, awaits_report=not is_pipe

@@ -67,7 +67,7 @@ def empty(session: Session, name: str, lose_files: bool, spending: Spending, dry
 
 async def _plan(session: Session, vault: Vault, prices: Prices, cost: Record, note: str) -> int:
     found = await vault.describe()
-    job = await vault.retrievals.find_inventory() if found.inventoried is not None else None
+    job = await vault.retrievals.find_useful_inventory() if found.inventoried is not None else None
     what = (
         f"delete what the next inventory of vault {vault.name} lists; the last one has "
         f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}; {note}"
