@@ -90,6 +90,7 @@ class Fetcher:
         gap: int,
     ) -> None:
         self.has_lost = False
+        self._is_fresh = False
         self._context = context
         self._version = version
         self._retriever = retriever
@@ -100,9 +101,13 @@ class Fetcher:
         self._delivery = ContentDelivery(options.identities, version, progress)
         self._ahead = Room(options.ahead)  # bytes that jobs retrieve and that are not fetched yet
 
-    async def run(self, retrievals: Sequence[Retrieval]) -> None:
-        """Fetch all contents, and report the paths that failed."""
-        self.has_lost = False
+    async def run(self, retrievals: Sequence[Retrieval], *, is_fresh: bool = False) -> None:
+        """Fetch all contents, and report the paths that failed.
+
+        In a fresh folder no file is looked for in its place. One that appears there meanwhile is met when the
+        restored one gets its name.
+        """
+        self.has_lost, self._is_fresh = False, is_fresh
         if not retrievals:
             return
         give, take = anyio.create_memory_object_stream[_Asked](len(retrievals))
@@ -183,7 +188,8 @@ class Fetcher:
         if is_another:
             await self._doubt(retrieval.archive_id)
             return
-        pages = self._missing(retrieval, placer)
+        is_first = self._is_fresh and not asked.renewals and not asked.has_failed
+        pages = self._version.members(retrieval) if is_first else self._missing(retrieval, placer)
         if retrieval.is_whole:
             async for page in pages:
                 for stored in page:

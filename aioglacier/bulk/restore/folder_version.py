@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aioglacier.bulk.restore import kept_pages
+from aioglacier.bulk.restore.kept_pages import KeptPages
 from aioglacier.bulk.restore.selection import Selection
 from aioglacier.bulk.settling import drop_fruitless_versions
 from aioglacier.catalog.folders.entry_records import RunNumber
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry, TreeRecord
     from aioglacier.recorded.place_context import RecordedPlace
+
+#: The key of the pages of the outline; those of members have the numbers of their uploads.
+_OUTLINE: Final = None
 
 
 class FolderVersion:
@@ -46,6 +51,7 @@ class FolderVersion:
         self._context = context
         self._entries = context.catalog.entries
         self._run = run
+        self._kept = KeptPages(kept_pages.MOST_KEPT)
 
     @classmethod
     async def find(cls, context: RecordedPlace, options: RestoreOptions) -> FolderVersion:
@@ -65,12 +71,13 @@ class FolderVersion:
         Raises:
             ConfigurationError: A pattern matches no path.
         """
-        for found in (self.aliases, self.detached, self.older, self.lost):
+        for found in (self.aliases, self.detached, self.older, self.lost, self._kept):
             found.clear()
-        # Only patterns have to be tried on every path.
-        async for page in self._entries.stored(
-            self.tree, self._run, between=self.selection.bounds, is_outline=not self.selection.has_patterns
-        ):
+        if self.selection.has_patterns:  # they have to be tried on every path
+            pages = self._entries.stored(self.tree, self._run, between=self.selection.bounds)
+        else:
+            pages = self.outline()
+        async for page in pages:
             meant = await run_in_thread(partial(self._meant, page))
             self.older += [stored.entry.path for stored in meant if stored.is_older]
             for stored in meant:
@@ -132,9 +139,12 @@ class FolderVersion:
 
     def outline(self, *, is_descending: bool = False) -> AsyncIterator[list[StoredEntry]]:
         """Yield at least all folders, links and empty files, also some that are not selected, by path."""
-        return self._entries.stored(
+        if _OUTLINE in self._kept:
+            return self._kept.pages(_OUTLINE, is_descending=is_descending)
+        pages = self._entries.stored(
             self.tree, self._run, between=self.selection.bounds, is_outline=True, is_descending=is_descending
         )
+        return pages if is_descending else self._kept.keep(_OUTLINE, pages)
 
     async def stored_at(self, path: bytes) -> StoredEntry | None:
         """Return the stored version of a path."""
@@ -144,17 +154,25 @@ class FolderVersion:
         """Return the uploads whose archives have something of the folder, oldest first."""
         return await self._entries.uploads_of(self.tree)
 
-    async def contents(
+    def contents(
         self, upload: UploadNumber, *, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[list[StoredEntry]]:
         """Yield the files with content that lie in one archive and are selected, by position."""
+        if upload in self._kept:
+            return self._kept.pages(upload, start=start, stop=stop)
+        pages = self._with_content(upload, start, stop)
+        return self._kept.keep(upload, pages) if not start and stop is None else pages
+
+    async def _with_content(
+        self, upload: UploadNumber, start: int, stop: int | None
+    ) -> AsyncIterator[list[StoredEntry]]:
         # A hard link may be selected whose file is not, and lies anywhere.
         between = None if self.aliases else self.selection.bounds
         pages = self._entries.stored_in(self.tree, upload, self._run, start=start, stop=stop, between=between)
         async for page in pages:
-            yield await run_in_thread(partial(self._with_content, page))  # the loop receives meanwhile
+            yield await run_in_thread(partial(self._meant_files, page))  # the loop receives meanwhile
 
-    def _with_content(self, page: list[StoredEntry]) -> list[StoredEntry]:
+    def _meant_files(self, page: list[StoredEntry]) -> list[StoredEntry]:
         return [
             stored
             for stored in page

@@ -174,7 +174,7 @@ class FolderRestore:
             await self._retriever.look()
         # The ranges of jobs that exist are cheaper than ours.
         if any(retrieval.archive_id in self._retriever.ranges for retrieval in plan.retrievals):
-            plan = await self._make_plan(version, placer)
+            plan = await self._make_plan(version, placer, looks_through=False)
         looked = self._budget.cost - before  # the plan counts the look, too
         self._budget.check(plan.cost - looked, "this restore")
         await self._check_room(plan, placer)  # before anything is paid for
@@ -193,7 +193,7 @@ class FolderRestore:
             gap=self._budget.prices.worthwhile_gap(self._options.tier),
         )
         await fetcher.refuse(plan.unreadable)  # so that they are reported, and not asked for
-        await fetcher.run(plan.retrievals)
+        await fetcher.run(plan.retrievals, is_fresh=plan.is_fresh)
         while fetcher.has_lost:  # older versions of the same paths may be stored
             await fetcher.run((await self._make_plan(version, placer)).retrievals)
         self._note_older_and_lost(version)
@@ -201,10 +201,14 @@ class FolderRestore:
         await outline.finish_folders()  # last: each file that comes into a folder changes its times
         await run_in_thread(placer.sync)  # links, and all of folders
 
-    async def _make_plan(self, version: FolderVersion, placer: Placer | None) -> RestorePlan:
+    async def _make_plan(
+        self, version: FolderVersion, placer: Placer | None, *, looks_through: bool = True
+    ) -> RestorePlan:
         if placer is not None and await run_in_thread(placer.is_empty):
             placer = None  # no path need be looked for in its place
-        return await plan_restore(version, placer, self._options, self._budget.prices, self._retriever)
+        return await plan_restore(
+            version, placer, self._options, self._budget.prices, self._retriever, looks_through=looks_through
+        )
 
     def _note_older_and_lost(self, version: FolderVersion) -> None:
         """Report the paths of which no version, or not the newest one, is stored."""

@@ -50,6 +50,7 @@ class RestorePlan:
         others: The recipients of those.
         is_barred: A folder on the way does not let us in.
         taken: Files whose places are taken by something else.
+        is_fresh: There was nothing in the folder.
     """
 
     files: int
@@ -64,6 +65,7 @@ class RestorePlan:
     others: frozenset[str]
     is_barred: bool
     taken: tuple[PathFailure, ...]
+    is_fresh: bool
 
 
 async def plan_restore(
@@ -72,6 +74,8 @@ async def plan_restore(
     options: RestoreOptions,
     prices: Prices,
     retriever: Retriever,
+    *,
+    looks_through: bool = True,
 ) -> RestorePlan:
     """Return the plan.
 
@@ -81,11 +85,13 @@ async def plan_restore(
         options: Of the restore.
         prices: The price list.
         retriever: Knows what was asked for before, and what comes only whole.
+        looks_through: Read all records; otherwise the folder is as at the plan before.
 
     Raises:
         ConfigurationError: A pattern matches no path.
     """
-    await version.look_through()
+    if looks_through:
+        await version.look_through()
     looked = _Looked(version, placer)
     plan = partial(
         plan_retrievals,
@@ -129,6 +135,7 @@ async def plan_restore(
         frozenset(name for names in others.values() for name in names),
         looked.is_barred,
         tuple(looked.taken),
+        placer is None,
     )
 
 

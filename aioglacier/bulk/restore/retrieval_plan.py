@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 LARGEST_RANGE: Final = 1024 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class Needed:
+class Needed(NamedTuple):
     """Bytes of an archive that are needed."""
 
     upload: int  # the upload that made the archive, as the catalog has it

@@ -21,6 +21,7 @@ from aioglacier.catalog.folders.entry_records import (
 from aioglacier.catalog.folders.entry_rows import (
     COLUMNS,
     few_pages,
+    find_standings,
     in_parts,
     insert_entries,
     proven,
@@ -323,6 +324,11 @@ class Entries(Records):
             sign, path = (">", last[0].path) if last else (">=", b"")
             return select_unproven(connection, f"e.tree = ? AND e.path {sign} ?", (tree.number, path), run)
 
+        # With every archive of the folder proven there are none, and no path need be looked at.
+        uploads = await self.uploads_of(tree)
+        standings = await self._database.read(lambda connection: find_standings(connection, uploads))
+        if all(standing is Standing.PROVEN for standing in standings.values()):
+            return
         async for unproven in self._database.pages(page):
             yield unproven
 

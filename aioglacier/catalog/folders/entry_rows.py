@@ -197,8 +197,9 @@ def checked(row: Sequence[Any]) -> Entry:
     Raises:
         CatalogError: The record is not as it was written.
     """
-    entry = Entry(*row[:-1])
-    if row[-1] != checksum(entry):
+    values = tuple(row[:-1])
+    entry: Entry = tuple.__new__(Entry, values)  # half a microsecond less, for each of a million rows
+    if row[-1] != checksum(values):
         raise CatalogError(
             f"the record of {entry.path!r} is not as it was written: a bit has flipped on this disk, so "
             "rename the catalog and restore it from a copy"

@@ -10,12 +10,13 @@ import pytest
 from aioglacier.bulk import FolderRestore
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import retrieval_plan as retrieval
+from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import CostLimitError, JobNotFoundError, NotStoredError
 from aioglacier.core.spending import Budget
 from aioglacier.server.requests.faults import Fault, FaultKind
-from tests.bulk.conftest import MIB, picture
+from tests.bulk.conftest import MIB, picture, restore
 from tests.bulk.restore.conftest import make_files, serving
 
 if TYPE_CHECKING:
@@ -35,6 +36,33 @@ async def test_neighbouring_ranges_bring_each_member_once(
     assert done.jobs > 4
     assert (done.restored, done.failed) == (60, 0)
     assert picture(tmp_path / "back") == picture(tree)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_a_file_that_appears_during_a_restore_is_replaced_only_if_asked(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
+) -> None:
+    """The folder was empty when it was planned, so that no file was looked for in its place."""
+    tree, back = make_files(tmp_path / "tree", 3, 1000), tmp_path / "back"
+    await place.sync(tree)
+    run = Fetcher.run
+
+    async def run_late(*arguments: Any, is_fresh: bool = False) -> None:
+        assert is_fresh
+        (back / "f01").write_bytes(b"of another program")
+        await run(*arguments, is_fresh=is_fresh)
+
+    monkeypatch.setattr(Fetcher, "run", run_late)
+    done = await restore(place, back, overwrite=overwrite)
+    if overwrite:
+        assert done.failures == []
+        assert picture(back) == picture(tree)
+        return
+    ((path, error),) = done.failures
+    assert (path, "appeared meanwhile" in str(error)) == (b"f01", True)
+    assert (back / "f01").read_bytes() == b"of another program"
+    assert (back / "f02").read_bytes() == (tree / "f02").read_bytes()
+    assert sorted(each.name for each in back.iterdir()) == ["f00", "f01", "f02"]
 
 
 @pytest.mark.slow

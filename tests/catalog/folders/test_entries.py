@@ -31,6 +31,7 @@ async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
     )
     assert [*await folder.unproven()] == paths
     await folder.complete(upload)
+    assert [*await folder.unproven()] == []
     assert [*await folder.stored()] == paths
     entries = folder.catalog.entries
     backwards = [page async for page in entries.stored(folder.tree, is_descending=True)]
