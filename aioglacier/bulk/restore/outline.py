@@ -81,7 +81,9 @@ class Outline:
     def _make_first(self, entry: Entry) -> None:
         if entry.kind == "directory":
             if not self._selection.is_query:
-                self._count(self._placer.make_folder(entry.path))
+                is_made = self._placer.make_folder(entry.path)
+                if entry.path:  # the folder of all was made by its placer, so it is never missing here
+                    self._count(is_made)
             return
         if entry.kind == "hardlink" or entry.size:
             return
