@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import secrets
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
 import pytest
 
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, SyncOptions
@@ -21,6 +22,7 @@ from aioglacier.catalog.folders.entry_records import RunNumber, TreeNumber, Tree
 from aioglacier.core.errors import NotSharedError, WorkerDiedError
 from aioglacier.core.spending import Budget
 from aioglacier.files.shared import SharedFolder
+from aioglacier.transfer.upload.part_run import has_parts
 from tests.cluster.conftest import SMALL_MEMORY, HereRunner, ScriptedRunner, folder_vault, spread_glacier
 from tests.transfer.conftest import MIB
 
@@ -144,6 +146,51 @@ async def test_a_bundle_is_packed_again_as_another_upload(house: Served, tree: P
         assert (done.archives, done.archived) == (1, 48)
         assert await restored(vault, tmp_path / "back") == content_of(tree)
     assert counts() == {"InitiateMultipartUpload": 2, "AbortMultipartUpload": 1, "CompleteMultipartUpload": 1}
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+async def test_two_senders_of_a_bundle_leave_one_exact_archive(
+    answer: int, house: Served, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker taken for dead and its successor send other bytes to one upload; either of them answers."""
+    looked, first_sent = [anyio.Event(), anyio.Event()], anyio.Event()
+    look, looks = has_parts, iter((0, 1))
+
+    async def look_before_any_sends(*arguments: Any) -> bool:
+        found = await look(*arguments)
+        if (sender := next(looks, None)) is not None:
+            looked[sender].set()
+            await (first_sent if sender else looked[1]).wait()
+        return found
+
+    monkeypatch.setattr(bundle_run, "has_parts", look_before_any_sends)
+
+    class Twice(HereRunner):
+        async def do(self, task: Task[D]) -> D:
+            if self.tasks[1:]:
+                return await super().do(task)
+            answers: list[D] = []
+
+            async def send_first() -> None:
+                answers.append(await HereRunner.do(self, task))
+                (tree / "d0" / "f00").write_bytes(b"changed")
+                first_sent.set()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(send_first)
+                await looked[0].wait()
+                answers.append(await super().do(task))
+            return answers[answer]
+
+    counts = house.watch("InitiateMultipartUpload", "AbortMultipartUpload")
+    async with folder_vault(house, Twice(house), tmp_path) as vault:
+        sync = FolderSync(vault, tree)
+        done = await sync.run()
+        assert (done.archives, done.archived, sync.given_up) == (1, 48, 0)
+        assert await restored(vault, tmp_path / "back") == content_of(tree)
+    # The first sender's parts are gone, so its answer cannot be completed, and the bundle is packed again.
+    again = 1 - answer
+    assert counts() == {"InitiateMultipartUpload": 1 + again, "AbortMultipartUpload": again}
 
 
 async def test_workers_that_are_lost_leave_nothing_open(house: Served, tree: Path, tmp_path: Path) -> None:

@@ -123,6 +123,10 @@ class BundleWriter:
         if self._place.keeps_sidecars:
             await _keep_sidecar(self._place, self._tree, self.record, self.archive, self._recipients)
 
+    async def drop_taken(self) -> None:
+        """Remove the records of such a bundle after its abort; its paths are packed into another one."""
+        await self._catalog.bundles.drop(self.record.upload)
+
     async def finish(self) -> Archive:
         """Write the index and make the archive; from then on its members count."""
         async with self._place.open_sidecar(self.record.compression, self.record.encryption) as sidecar:

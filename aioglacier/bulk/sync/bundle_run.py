@@ -307,7 +307,9 @@ class BundleSpreader(Spreader):
                     self._bundling.count(bundle)
                 if done is not None:
                     return seconds + done
+            await bundle.drop_taken()  # after the abort: the record leads to an upload that is still open
         if changes:
+            self._bundling.given_up += len(changes)
             raise UploadFailedError(
                 f"a bundle of {len(changes)} paths was packed {_ATTEMPTS} times, because workers died or two "
                 "of them sent it; run again to continue"
@@ -368,7 +370,6 @@ class BundleSpreader(Spreader):
                 return
             entries, packed.entries = packed.entries, []
             await bundle.take(done.record, entries, done.parts)
-            await self._record(packed)
 
         task = BundleRun(self._folder, tree, run, tuple(changes), target, self._bundling.recipients)
         await self.runner.run(task, take)
@@ -379,9 +380,11 @@ class BundleSpreader(Spreader):
             try:
                 await bundle.finish_taken()
             except InvalidParameterError:  # parts of two attempts are mixed, and their hash is another one
+                bundle.record = replace(bundle.record, members=0)  # none is given up
                 return None
             self._counters.archived += bundle.record.members
             self._counters.archived_size += bundle.record.content_size
+        await self._record(done.packed)  # not before: a second attempt finds the same again
         return done.seconds
 
     async def _check(self, look: UploadLook) -> None:
