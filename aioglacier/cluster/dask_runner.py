@@ -2,6 +2,10 @@
 
 Dask gives a task of a worker that died to another one, and forgets what it knew if its scheduler dies. So
 nothing rests on its memory: see ``transfer.resources``.
+
+A request for a result takes two messages, and a third of the coordinator's CPU for a task. So a worker sends
+a small answer ahead, as an event in the stream that also says that the task is done. The coordinator asks for
+larger answers, and for those whose event is missing.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import pickle
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -78,6 +83,7 @@ class DaskRunner:
         self._stack = AsyncExitStack()
         self._opening = anyio.Lock()
         self._client: Any = None
+        self._answers: dict[str, bytes | None] = {}  # of the tasks that are being done, as they come
         self._slots = 0
         self._counted = 0.0
 
@@ -114,10 +120,13 @@ class DaskRunner:
 
         key = f"{task.title}-{secrets.token_hex(4)}"
         # Dask would look for futures in a tuple of 8,000 paths for a second.
-        work = self._worker.Work(task, self._site)
+        work = self._worker.Work(task, self._site, self._client.id)
         future = self._client.submit(self._worker.perform, work, self._slots, key=key, pure=False)
+        self._answers[key] = None
         try:
-            done = await future
+            await self._client.futures[key].wait()
+            early = self._answers[key]
+            done = await future if early is None else pickle.loads(early)  # noqa: S301  # as Dask does
             await take(done)  # before the only other memory of it is released
         except asyncio.CancelledError:  # of this process; Dask's own is another class
             await self._stop(future)
@@ -125,7 +134,16 @@ class DaskRunner:
         except (KilledWorker, CancelledError, CommClosedError) as error:
             raise WorkerDiedError("the Dask scheduler or its workers were lost") from error
         finally:
+            del self._answers[key]
             future.release()
+
+    def _take_early(self, event: tuple[float, Any]) -> None:
+        """Keep the answer to a task that is still waited for; a task that was done twice has two."""
+        _, message = event
+        if isinstance(message, list | tuple):  # the scheduler's own are dicts
+            key, answer = message
+            if key in self._answers:
+                self._answers[key] = answer
 
     async def _stop(self, future: Any) -> None:
         """Cancel a task and wait until no worker does it: an upload must not get parts after its end."""
@@ -187,6 +205,9 @@ class DaskRunner:
             client = Client(address, asynchronous=True, set_as_default=False, timeout=_PATIENCE_SECONDS)
             self._stack.push_async_callback(client.close)  # also one that finds no scheduler
             self._client = await client
+            # Otherwise Dask measures each message, 0.2 ms a task, to find those that a thread should pack.
+            client.scheduler_comm.comm.allow_offload = False
+            client.subscribe_topic(client.id, self._take_early)
             await self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterUnreachableError(

@@ -7,6 +7,7 @@ connection with the credentials that the worker finds in its own environment.
 from __future__ import annotations
 
 import asyncio
+import pickle
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -19,6 +20,7 @@ from distributed import get_worker
 from distributed.worker import thread_state
 
 from aioglacier.core.errors import ClusterError, GlacierError, NotSharedError, WorkerDiedError
+from aioglacier.core.limits import KIB
 from aioglacier.core.s3.objects import AUTO, BucketRef, ChecksumAlgorithm, ObjectSettings
 from aioglacier.gateway.retried import RetriedServices, find_services
 from aioglacier.tasks.groups import first_cause
@@ -40,6 +42,9 @@ D = TypeVar("D")
 
 #: Seconds between two looks at whether a task is still wanted.
 _LOOK_SECONDS: Final = 0.2
+
+#: Bytes of an answer that is also sent as an event. The scheduler keeps the last thousand of a client.
+_LARGEST_EVENT: Final = 16 * KIB
 
 #: The tasks that this process does now.
 _running: Final[set[str]] = set()
@@ -82,13 +87,17 @@ def list_running() -> list[str]:
 
 
 class Work:
-    """A task and its ``Site`` for a worker. Dask looks for futures in tuples, and does not look in here."""
+    """A task and its ``Site`` for a worker. Dask looks for futures in tuples, and does not look in here.
 
-    __slots__ = ("site", "task")
+    ``topic`` is that of the events with small answers.
+    """
 
-    def __init__(self, task: Task[object], site: Site) -> None:
+    __slots__ = ("site", "task", "topic")
+
+    def __init__(self, task: Task[object], site: Site, topic: str) -> None:
         self.task = task
         self.site = site
+        self.topic = topic
 
 
 def perform(work: Work, slots: int) -> object:
@@ -118,9 +127,14 @@ def perform(work: Work, slots: int) -> object:
 
     _running.add(key)
     try:
-        return asyncio.run(_perform(task, site, slots, is_wanted))
+        done = asyncio.run(_perform(task, site, slots, is_wanted))
     except GlacierError as error:
         failure = error
+    else:
+        answer = pickle.dumps(done)
+        if len(answer) <= _LARGEST_EVENT:
+            worker.log_event(work.topic, (key, answer))
+        return done
     finally:
         _running.discard(key)
     # Connections and sockets hang on the causes, and would keep the error from travelling.

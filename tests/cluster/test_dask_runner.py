@@ -19,6 +19,7 @@ from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.store import Destination
 from aioglacier.transfer.upload.part_run import UploadLook
 from tests.cluster.conftest import dask_runner
+from tests.cluster.test_runners import begin, do
 from tests.transfer.conftest import DATA, MIB, saved
 
 if TYPE_CHECKING:
@@ -108,6 +109,33 @@ async def test_a_worker_that_cannot_see_the_upload_is_named(dask: Runner) -> Non
         await dask.check(UploadLook(Destination("v"), UploadId("n" * 92)))
     assert caught.value.worker is not None
     assert not isinstance(caught.value, UploadNotFoundError)
+
+
+async def test_a_small_answer_comes_without_being_asked_for(
+    monkeypatch: pytest.MonkeyPatch, dask: Runner, house: Served, file: Path
+) -> None:
+    """It arrives with the news that the task is done, so no request for it follows."""
+    task = await begin(house, file)
+    await dask.open()
+    monkeypatch.setattr("distributed.Client._gather_remote", _refuse)
+    assert [part.part for part in (await do(dask, task)).parts] == [2, 3, 4]
+
+
+async def test_a_large_answer_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, worker_tasks: Any, dask: Runner, house: Served, file: Path
+) -> None:
+    """The scheduler does not keep it."""
+    monkeypatch.setattr(worker_tasks, "_LARGEST_EVENT", 0)
+    task = await begin(house, file)
+    await dask.open()
+    assert [part.part for part in (await do(dask, task)).parts] == [2, 3, 4]
+    monkeypatch.setattr("distributed.Client._gather_remote", _refuse)
+    with pytest.raises(AssertionError, match="asked"):
+        await do(dask, task)
+
+
+async def _refuse(*_arguments: object) -> None:
+    raise AssertionError("asked for an answer")
 
 
 @pytest.mark.slow
