@@ -31,10 +31,10 @@ from aioglacier.catalog.object_rows import keep_object_facts
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadNumber, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path, hash_of, hash_text
 from aioglacier.catalog.storage.database import Records
-from aioglacier.catalog.storage.tables import UPLOADS, marks
-from aioglacier.catalog.vaults import VaultRows, find_vault, padded
+from aioglacier.catalog.storage.tables import UPLOADS
+from aioglacier.catalog.upload_rows import ROWS, Decisive, find_decisive, find_states
+from aioglacier.catalog.vaults import find_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
-from aioglacier.core.models import ObjectTarget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog.records import ArchiveRecord, VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.core.models import Archive, UploadId
+    from aioglacier.core.models import Archive, ObjectTarget, UploadId
     from aioglacier.core.spending import Expense
     from aioglacier.files.reading import FileIdentity
 
@@ -136,7 +136,7 @@ class Uploads(Records):
             "created": now,
             "active": now,
         }
-        return await self._database.write_each(_ROWS.insert_each, (key, values))
+        return await self._database.write_each(ROWS.insert_each, (key, values))
 
     async def record_initiated(
         self, upload: UploadRecord, upload_id: UploadId, *, spent: Sequence[Expense] = ()
@@ -153,8 +153,8 @@ class Uploads(Records):
     ) -> list[UploadRecord]:
         if len({upload.number for upload, _, _ in given}) < len(given):
             return [self._keep_ids(connection, [each])[0] for each in given]  # each after the one before it
-        recorded = _ROWS.get_each(connection, [upload.number for upload, _, _ in given])
-        owners = _ROWS.find_each(connection, "upload_id", [upload_id for _, upload_id, _ in given])
+        recorded = ROWS.get_each(connection, [upload.number for upload, _, _ in given])
+        owners = ROWS.find_each(connection, "upload_id", [upload_id for _, upload_id, _ in given])
         by_id = {owner.upload_id: owner for owner in owners}
         for upload, upload_id, _ in given:
             known = recorded[upload.number].upload_id
@@ -189,7 +189,7 @@ class Uploads(Records):
     ) -> list[None]:
         now = self._now()
         uploads = {upload.number: upload for upload, _, _ in given}
-        for number, state in _states(connection, list(uploads)).items():
+        for number, state in find_states(connection, list(uploads)).items():
             if state not in UNFINISHED:
                 raise CatalogError(f"upload {_name(uploads[number])} is {state} and takes no more parts")
         rows = [
@@ -211,7 +211,7 @@ class Uploads(Records):
     def _keep_completing(
         self, connection: Connection, given: Sequence[tuple[UploadRecord, dict[str, object]]]
     ) -> list[UploadRecord]:
-        recorded = _ROWS.get_each(connection, [upload.number for upload, _ in given])
+        recorded = ROWS.get_each(connection, [upload.number for upload, _ in given])
         return self._become_each(connection, recorded, UploadState.COMPLETING, given)
 
     async def record_reopened(self, upload: UploadRecord) -> UploadRecord:
@@ -248,7 +248,7 @@ class Uploads(Records):
         return await self._database.write_each(self._keep_made, made)
 
     def _keep_made(self, connection: Connection, given: Sequence[_Made]) -> list[ArchiveRecord]:
-        recorded = _ROWS.get_each(connection, [made.upload.number for made in given])
+        recorded = find_decisive(connection, [made.upload.number for made in given])
         keeping = []
         for upload, archive, source, is_suspect, _, _ in given:
             record = recorded[upload.number]
@@ -257,7 +257,7 @@ class Uploads(Records):
                 archive.tree_hash,
             ):
                 raise CatalogMismatchError(
-                    f"archive {archive.id} is not what was uploaded from {_source(record)}",
+                    f"archive {archive.id} is not what was uploaded from {_source(upload)}",
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
@@ -273,7 +273,7 @@ class Uploads(Records):
             (made.upload, {"archive_id": made.archive.id, "outcome": TOLD if made.is_told else ""})
             for made in given
         ]
-        self._become_each(connection, recorded, UploadState.COMPLETED, changes)
+        self._change_states(connection, recorded, UploadState.COMPLETED, changes)
         kept = archives.keep_archives(connection, keeping)
         facts = [(one.number, made.archive.object_facts) for one, made in zip(kept, given, strict=True)]
         keep_object_facts(connection, [(number, each) for number, each in facts if each is not None])
@@ -308,7 +308,7 @@ class Uploads(Records):
     def _become(
         self, connection: Connection, upload: UploadRecord, state: UploadState, **values: object
     ) -> UploadRecord:
-        recorded = {upload.number: _ROWS.get(connection, upload.number)}
+        recorded = {upload.number: ROWS.get(connection, upload.number)}
         return self._become_each(connection, recorded, state, [(upload, values)])[0]
 
     def _become_each(
@@ -319,6 +319,17 @@ class Uploads(Records):
         changes: Sequence[tuple[UploadRecord, Mapping[str, Any]]],
     ) -> list[UploadRecord]:
         """Change the states of uploads, with other values; ``recorded`` are their records before."""
+        rows = self._change_states(connection, recorded, state, changes)
+        return [replace(recorded[UploadNumber(number)], **values) for number, values in rows]
+
+    def _change_states(
+        self,
+        connection: Connection,
+        recorded: Mapping[UploadNumber, UploadRecord | Decisive],
+        state: UploadState,
+        changes: Sequence[tuple[UploadRecord, Mapping[str, Any]]],
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Change them; return the new values by the numbers of the uploads."""
         now = self._now()
         for upload, _ in changes:
             before = recorded[upload.number].state
@@ -328,15 +339,17 @@ class Uploads(Records):
             if state in _FRUITLESS:
                 # They are hashes of no archive.
                 connection.rows("DELETE FROM parts WHERE upload = ?", (upload.number,))
-        rows = [(upload.number, {"state": state, "active": now, **values}) for upload, values in changes]
+        rows: list[tuple[int, dict[str, Any]]] = [
+            (upload.number, {"state": state, "active": now, **values}) for upload, values in changes
+        ]
         UPLOADS.update_each(connection, rows)
-        return [replace(recorded[UploadNumber(number)], **values) for number, values in rows]
+        return rows
 
     # --- finding
 
     async def get(self, number: UploadNumber) -> UploadRecord:
         """Return the upload with this number, as it is now."""
-        return await self._database.read(lambda connection: _ROWS.get(connection, number))
+        return await self._database.read(lambda connection: ROWS.get(connection, number))
 
     async def find(self, key: VaultKey, upload_id: UploadId) -> UploadRecord | None:
         """Return the upload with this id.
@@ -344,7 +357,7 @@ class Uploads(Records):
         Raises:
             CatalogMismatchError: It is on record, but in another vault, account or region.
         """
-        return await self._database.read(lambda connection: _ROWS.find(connection, key, upload_id))
+        return await self._database.read(lambda connection: ROWS.find(connection, key, upload_id))
 
     async def find_unfinished(
         self, key: VaultKey, source: str, object_key: str | None = None
@@ -375,21 +388,21 @@ class Uploads(Records):
 
     async def _first(self, condition: str, key: VaultKey, *values: str) -> UploadRecord | None:
         found = await self._database.read(
-            lambda connection: _ROWS.select(connection, condition, find_vault(connection, key), *values)
+            lambda connection: ROWS.select(connection, condition, find_vault(connection, key), *values)
         )
         return found[0] if found else None
 
     async def is_known(self, upload_id: UploadId) -> bool:
         """Return whether an upload with this id is on record, in any vault."""
         is_it = "upload_id = ?"
-        found = await self._database.read(lambda connection: _ROWS.select(connection, is_it, upload_id))
+        found = await self._database.read(lambda connection: ROWS.select(connection, is_it, upload_id))
         return bool(found)
 
     async def list_unfinished(self, key: VaultKey | None = None) -> AsyncIterator[UploadRecord]:
         """Yield every unfinished upload, to one vault or to all, oldest first, in constant memory."""
 
         def page(last: UploadRecord | None, connection: Connection) -> list[UploadRecord]:
-            return _ROWS.page(connection, _IS_UNFINISHED, key, last)
+            return ROWS.page(connection, _IS_UNFINISHED, key, last)
 
         async for record in self._database.each(page):
             yield record
@@ -409,23 +422,6 @@ class Uploads(Records):
 
 #: How the latest of several is found.
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
-
-
-def _record(row: dict[str, Any]) -> UploadRecord:
-    key, facts = row.pop("object_key"), row.pop("object_facts")
-    target = ObjectTarget(key, *facts) if key is not None else None
-    return UploadRecord(identity=row.pop("source_identity"), target=target, **row)
-
-
-_ROWS: Final = VaultRows(UPLOADS, "upload", _record)
-
-
-def _states(connection: Connection, numbers: Sequence[UploadNumber]) -> dict[UploadNumber, UploadState]:
-    """Return the states of uploads; an unknown one is an error."""
-    asked = padded(numbers)
-    statement = f"SELECT number, state FROM uploads WHERE number IN ({marks(len(asked))})"  # noqa: S608
-    found = {number: UploadState(state) for number, state in connection.rows(statement, asked)}
-    return found | {number: _ROWS.get(connection, number).state for number in numbers if number not in found}
 
 
 def _spend_each(

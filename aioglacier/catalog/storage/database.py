@@ -13,6 +13,7 @@ is called again from the start, so it must change only the database.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import deque
@@ -228,8 +229,9 @@ class _Turn(Generic[T]):
     def __init__(self, change: Callable[..., Any], *value: Any) -> None:
         self.change = change
         self.value = value  # none for a change that takes no value
-        self.started = time.monotonic()  # anyio looks for its loop first: 5 us a record
-        self.ended = anyio.Event()
+        # anyio's own clock and event look for the loop first: 5 us a record each.
+        self.started = time.monotonic()
+        self.ended = asyncio.Event()
         self._results: list[T] = []
         self._error: Exception | None = None
 
