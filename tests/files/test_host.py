@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,45 @@ def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
 def test_a_function_that_the_c_library_lacks_is_none() -> None:
     """The caller then takes another way."""
     assert find_function("no_function_of_this_name") is None
+
+
+# --- memory
+
+_FREE_BLOCKS = """
+import sys
+from pathlib import Path
+from aioglacier.files.host import return_freed_memory
+
+def resident():
+    return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines()
+                if line.startswith("VmRSS:"))
+
+if sys.argv[1:]:
+    return_freed_memory()
+large = bytes(bytearray(b"1") * 2**22)
+del large  # from now on glibc keeps blocks of up to 4 MiB
+before = resident()
+blocks = [bytearray(b"1") * 300_000 for _ in range(200)]
+last = bytearray(b"1") * 100_000  # the heap cannot shrink below it
+del blocks
+print(resident() - before)
+"""
+
+
+@linux
+@pytest.mark.skipif(find_function("mallopt") is None, reason="only glibc keeps freed blocks")
+def test_freed_blocks_go_back_to_the_system() -> None:
+    """A process that freed a large block keeps later ones, unless it asks for their return."""
+    kept, returned = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", _FREE_BLOCKS, *words], capture_output=True, check=True
+            ).stdout
+        )
+        for words in ([], ["return"])
+    )
+    assert kept > 50_000  # of 58,594 KiB; or the other figure would show nothing
+    assert returned < 2_000
 
 
 # --- pipes

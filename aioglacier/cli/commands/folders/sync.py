@@ -152,7 +152,9 @@ async def command(
     from aioglacier.client.vault import Vault  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
     from aioglacier.core.prices import rounded  # noqa: PLC0415
+    from aioglacier.files.host import return_freed_memory  # noqa: PLC0415
 
+    return_freed_memory()
     opened = glacier.place(place, storage_class)
     budget = spending.budget(glacier, None if isinstance(opened, Vault) else opened.storage_class)
     prices = budget.prices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,29 @@ def test_a_file_that_cannot_be_archived_is_listed_and_the_exit_code_says_so(
     assert done.error["item"] == "pipe"
     assert done.records[-1]["failed"] == 1
     program("sync", "tree", "photos", "--exclude=pipe")
+
+
+_TELLING = """
+import runpy, sys
+from aioglacier.files import host
+host.return_freed_memory = lambda: print("memory is returned", file=sys.stderr)
+runpy.run_module("aioglacier", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_freed_memory_is_returned_to_the_system(program: Cli, tmp_path: Path) -> None:
+    """Threads that read files of all sizes would keep tens of MiB."""
+    make_tree(tmp_path / "tree")
+    python, _, _, *words = program.command("sync", "tree", "photos")
+    done = subprocess.run(
+        [python, "-c", _TELLING, *words],
+        cwd=program.folder,
+        env=program.env(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "memory is returned" in done.stderr
 
 
 def test_patterns_may_come_from_a_file(program: Cli, tmp_path: Path) -> None:
