@@ -10,7 +10,8 @@ Both times tell which case it is, also on a machine that is busy with other thin
 standing still spends it, and once it is spent there are two buffers, one that is sent and one that is filled.
 Large files are packed faster than any service takes them, so with them it is spent at once; more than two
 buffers would then only wait for a service nearby. Packing waits for the first of two parts until one wait
-takes as long as a service far away does. After that, packing never waits again.
+takes as long as a service far away does, and more than half as long as the part took to pack. After that,
+packing never waits again.
 """
 
 from __future__ import annotations
@@ -50,11 +51,13 @@ class Patience:
     def __init__(self) -> None:
         self.is_spent = self.is_far = False
         self._left: float | None = None
+        self._packing = 0.0
 
     def packed(self, seconds: float) -> None:
         """Earn patience for a part that took so many seconds to pack."""
         earned = seconds if self._left is None else self._left + _EARNED * seconds
         self._left = min(earned, _MOST_SECONDS)
+        self._packing = seconds
 
     def has(self, seconds: float) -> bool:
         """Return whether a wait that has taken so many seconds may go on."""
@@ -64,7 +67,9 @@ class Patience:
 
     def has_for_two(self, seconds: float) -> bool:
         """Return whether a wait for the first of two parts, of so many seconds, may go on."""
-        self.is_far = self.is_far or seconds >= _NEAR_SECONDS
+        self.is_far = self.is_far or seconds >= max(
+            _NEAR_SECONDS, min(_EARNED * self._packing, _MOST_SECONDS)
+        )
         return not self.is_far
 
     def waited(self, seconds: float) -> None:
@@ -95,8 +100,8 @@ class PacedWriter:
             return
         view = memoryview(blob)
         await archive.write(view[:room])
+        patience.packed(anyio.current_time() - self._filling_since)
         if not patience.is_spent:
-            patience.packed(anyio.current_time() - self._filling_since)
             patience.waited(await self._wait(0, patience.has))
         if patience.is_spent:
             await self._wait(1, patience.has_for_two)

@@ -82,6 +82,34 @@ def test_two_parts_are_enough_for_a_service_nearby() -> None:
     assert patience.is_far
 
 
+def test_a_wait_for_the_first_of_two_parts_may_take_half_as_long_as_packing() -> None:
+    """A busy machine slows both, and more buffers would bring little; half a minute is too long anyway."""
+    patience = Patience()
+    patience.packed(6.0)
+    assert patience.has_for_two(2.9)
+    assert not patience.has_for_two(3.0)
+    patience = Patience()
+    patience.packed(600.0)
+    assert patience.has_for_two(29.9)
+    assert not patience.has_for_two(30.0)
+
+
+async def test_the_time_to_pack_each_part_counts_also_after_patience_is_spent() -> None:
+    """The wait for the first of two parts depends on it."""
+    noted: list[float] = []
+
+    class Noting(Patience):
+        def packed(self, seconds: float) -> None:
+            noted.append(seconds)
+
+    patience = Noting()
+    assert not patience.has(0.0)
+    writer = Sending().paced(patience, Room(10))
+    await writer.write(b"12")
+    await writer.write(b"3456")
+    assert (len(noted), patience.is_spent) == (1, True)
+
+
 def test_a_service_that_is_hardly_slower_is_found_out_in_the_end() -> None:
     """Waits that take two thirds of the packing cost more than they may."""
     patience = Patience()
