@@ -243,7 +243,9 @@ def _allow_open_files(needed: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise CommandError(
+        from aioglacier.core.errors import ConfigurationError  # noqa: PLC0415  # not needed for help
+
+        raise ConfigurationError(
             f"only {hard} files may be open at once (ulimit -n), and this needs {needed}; raise that limit"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
