@@ -98,7 +98,7 @@ class Trouble:
         at: The number of bytes before it; from ``Since.END`` it counts backwards and is 0 or negative.
         first: The number of the first of those requests that it strikes, from 1.
         count: The number of requests that it strikes, ``None`` for all.
-        rewrite: Makes the body of the answer, for ``Kind.REWRITE``.
+        rewrite, rewrite_head: Make the body and the head of the answer, for ``Kind.REWRITE``.
     """
 
     kind: Kind
@@ -111,6 +111,7 @@ class Trouble:
     seconds: float = math.inf
     rate: float = 1.0
     rewrite: Callable[[bytes], bytes] = bytes
+    rewrite_head: Callable[[bytes], bytes] = bytes
 
 
 @dataclass
@@ -306,9 +307,10 @@ class Proxy:
         body = math.inf if self._is_raw else _answer_size(seen, head)
         for trouble in troubles:
             if trouble.kind is Kind.REWRITE:
-                written = trouble.rewrite(await server.reader.readexactly(int(body)))
-                length = b"content-length: %d" % len(written)
-                head, body = re.sub(rb"(?i)content-length: *\d+", length, head) + written, 0
+                sent = await server.reader.readexactly(int(body))
+                if (written := trouble.rewrite(sent)) != sent:  # a HEAD has a length and no body
+                    head = re.sub(rb"(?i)content-length: *\d+", b"content-length: %d" % len(written), head)
+                head, body = trouble.rewrite_head(head) + written, 0
         points = _points(troubles, Way.DOWN, head=len(head), body=body)
         async for piece in _pieces(head, server.reader, len(head) + body, points):
             client.writer.write(piece)

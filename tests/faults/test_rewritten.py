@@ -6,8 +6,10 @@ import copy
 import json
 import re
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import boto3
 import pytest
 
 from aioglacier.core.errors import UnexpectedResponseError
@@ -23,6 +25,7 @@ from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.connect import open_gateway, open_s3_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.server import LocalGlacier
+from aioglacier.tasks.threads import run_in_thread
 from tests.faults.proxy import Kind, Proxy, Trouble, Way, proxying
 
 if TYPE_CHECKING:
@@ -32,6 +35,15 @@ if TYPE_CHECKING:
 BODY = memoryview(b"november" * (1024 * 1024 // 8))
 HASHES = hash_part(BODY)
 BUCKET = BucketRef("museum")
+RULES = [
+    {
+        "ID": "tidy",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "old/"},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    },
+    {"ID": "away", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 30}},
+]
 
 #: Answers of other kinds than a document that an operation promises.
 OTHERS = (
@@ -141,6 +153,15 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
         await vaults.initiate_inventory_retrieval("v", InventoryParameters())
         s3 = await stack.enter_async_context(open_s3_gateway(options))
         await s3.create_bucket(BUCKET, region="us-east-1", has_object_lock=True)
+        boto = boto3.client(
+            "s3",
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        put = boto.put_bucket_lifecycle_configuration
+        await run_in_thread(partial(put, Bucket=BUCKET.name, LifecycleConfiguration={"Rules": RULES}))
         settings = ObjectSettings(storage_class=StorageClass.GLACIER_IR)
         for key in ("film", "folder/film"):
             await s3.put_object(BUCKET, key, BODY, hashes=HASHES, settings=settings)
@@ -164,6 +185,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
                 "GetDataRetrievalPolicy": vaults.get_data_retrieval_policy,
                 "ListProvisionedCapacity": vaults.list_provisioned_capacity,
                 "s3 ListBuckets": s3.list_buckets,
+                "s3 GetBucketLifecycleConfiguration": lambda: s3.get_bucket_lifecycle(BUCKET),
                 "s3 GetBucketVersioning": lambda: s3.get_bucket_versioning(BUCKET),
                 "s3 GetObjectLockConfiguration": lambda: s3.get_object_lock(BUCKET),
                 "s3 ListObjectsV2": lambda: s3.list_objects(BUCKET),
@@ -234,6 +256,23 @@ async def test_an_element_that_is_missing_or_another_is_refused(stand: Stand) ->
                 result = await stand.result(operation, reading, body)
                 if isinstance(entries := getattr(result, "items", None), tuple):
                     assert len(entries) == len(reading.truth.items), (operation, found[1], inner)
+
+
+async def test_a_setting_that_is_no_word_of_the_service_is_not_off(stand: Stand) -> None:
+    """A rule that deletes objects, or a bucket without versions, would otherwise be passed over."""
+    for operation in ("GetBucketLifecycleConfiguration", "GetObjectLockConfiguration"):
+        reading = await stand.reading(f"s3 {operation}")
+        assert b"Enabled<" in reading.body
+        for other in (b"enabled<", b"On<"):
+            body = reading.body.replace(b"Enabled<", other)
+            assert await stand.result(operation, reading, body) is None
+    reading = await stand.reading("s3 GetBucketVersioning")
+    body = re.sub(
+        rb"(?s)(<VersioningConfiguration[^>]*?)/?>.*",
+        rb"\1><Status>On</Status></VersioningConfiguration>",
+        reading.body,
+    )
+    assert await stand.result("GetBucketVersioning", reading, body) is None
 
 
 async def test_a_list_is_never_shorter_than_it_is(stand: Stand) -> None:

@@ -78,6 +78,8 @@ class ResumingOutput(Generic[T]):
                     self._note(len(block))
                     yield block
             except GlacierError as error:
+                if self._came == self.size:  # only the end of an answer that tells no length did not come
+                    return
                 await self._go_on(error)
             else:
                 return

@@ -98,6 +98,8 @@ def check_root(root: Element, name: str) -> None:
 def read_checksum(algorithm: ChecksumAlgorithm, text: str) -> ObjectChecksum:
     """Read a checksum in base64, behind which a count of parts may stand."""
     value, dash, parts = text.partition("-")
+    if not value or (dash and read_count(parts) < 1):  # it would prove nothing
+        raise ValueError(f"{text!r} is no checksum")
     return ObjectChecksum(algorithm, base64.b64decode(value, validate=True), int(parts) if dash else None)
 
 
@@ -154,7 +156,7 @@ def _read_rule(rule: Element) -> LifecycleRule:
     places = "Prefix", "Filter/Prefix", "Filter/And/Prefix"  # the first is of an older form
     return LifecycleRule(
         id=get(rule, "ID") or "",
-        is_enabled=need(rule, "Status") == "Enabled",
+        is_enabled=_choice(need(rule, "Status"), "Enabled", "Disabled") == "Enabled",
         prefix=next(filter(None, map(rule.findtext, places)), ""),
         abort_uploads_after_days=read_count(days) if days else None,
         deletes=rule.find("Expiration/Days") is not None or rule.find("Expiration/Date") is not None,
@@ -164,11 +166,19 @@ def _read_rule(rule: Element) -> LifecycleRule:
 
 def read_versioning(root: Element) -> bool:
     """Return whether a bucket keeps versions from now on."""
-    return get(root, "Status") == "Enabled"
+    return _choice(get(root, "Status"), "Enabled", "Suspended", None) == "Enabled"
+
+
+def _choice(value: str | None, *allowed: str | None) -> str | None:
+    """Return a word that is one of a few; another one would count as the opposite."""
+    if value not in allowed:
+        raise ValueError(f"{value!r} is none of {allowed}")
+    return value
 
 
 def read_object_lock(root: Element) -> LockDefault:
     """Read the default retention of a bucket with Object Lock."""
+    _choice(get(root, "ObjectLockEnabled"), "Enabled", None)
     default = root.find("Rule/DefaultRetention")
     if default is None:
         return LockDefault()

@@ -93,6 +93,22 @@ async def test_output_that_changed_its_size(server: FaultyServer, gateway: Gatew
         await read(gateway)
 
 
+async def test_output_that_came_whole_needs_no_end(server: FaultyServer, gateway: Gateway) -> None:
+    """The end of an answer that tells no length is lost after the last byte: nothing more is asked for."""
+
+    async def endless(exchange: Exchange) -> None:
+        await exchange.read_body()
+        head = [f"{name}: {value}" for name, value in REQUEST_ID.items()]
+        head += ["Transfer-Encoding: chunked", f"Content-Range: bytes 0-4/{len(OUTPUT)}"]
+        lines = "\r\n".join(["HTTP/1.1 206 Partial Content", *head, "", "5", ""])
+        exchange.writer.write(lines.encode() + OUTPUT[:5] + b"\r\n")
+        exchange.writer.close()
+
+    server.then(endless)
+    assert await read(gateway, ByteRange(0, 5)) == (OUTPUT[:5], None)
+    assert len(server.requests) == 1
+
+
 async def _short_page(exchange: Exchange) -> None:
     await exchange.answer(200, b"<html>Please log in</html>", REQUEST_ID)
 
