@@ -89,20 +89,26 @@ static int write_whole(int fd, const char *data, size_t size)
     return 1;
 }
 
-/* Whether new files of a folder get the group of this process, on systems of every tradition. */
-static int gives_our_group(int folder)
+/* The owner of new files of a folder. Asked once for a batch: each question is a system call. */
+typedef struct {
+    long long uid, gid;
+    int gives_group; /* whether they get the group of this process, on systems of every tradition */
+} creator;
+
+static creator creator_in(int folder)
 {
     struct stat status;
-    return fstat(folder, &status) == 0 && status.st_gid == getegid();
+    creator us = {.uid = geteuid(), .gid = getegid(), .gives_group = 0};
+    us.gives_group = fstat(folder, &status) == 0 && (long long)status.st_gid == us.gid;
+    return us;
 }
 
 /* A step that would change nothing is left out: each takes 5 microseconds of ext4's journal. */
-static int write_one(int folder, const new_file *file, int has_our_group)
+static int write_one(int folder, const new_file *file, const creator *us)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     const int is_ours =
-        has_our_group &&
-        (file->uid < 0 || (file->uid == (long long)geteuid() && file->gid == (long long)getegid()));
+        us->gives_group && (file->uid < 0 || (file->uid == us->uid && file->gid == us->gid));
     /* Only its owner reads it before it is given away; set-user-ID comes after that. */
     const mode_t first_mode = is_ours ? (mode_t)file->mode & 0777 : 0600;
     int fd = openat(folder, file->name, flags, first_mode);
@@ -173,9 +179,9 @@ static PyObject *native_write_files(PyObject *module, PyObject *args)
     }
     if (taken == count) {
         Py_BEGIN_ALLOW_THREADS
-        const int has_our_group = gives_our_group(folder);
+        const creator us = creator_in(folder);
         for (Py_ssize_t at = 0; at < count; at++)
-            files[at].is_done = write_one(folder, files + at, has_our_group);
+            files[at].is_done = write_one(folder, files + at, &us);
         Py_END_ALLOW_THREADS
         undone = list_undone(memory, sizeof *files, count);
     }
