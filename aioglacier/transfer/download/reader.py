@@ -23,6 +23,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.ranges import NO_BYTES, ByteRange, whole_range
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
+from aioglacier.transfer.download.pace import ReadingPace
 from aioglacier.transfer.download.retrieval_source import choose_piece_size, fetch_piece
 from aioglacier.transfer.snapshot import TransferSnapshot
 
@@ -161,11 +162,7 @@ class ArchiveReader:
 
 
 class _PiecesAhead:
-    """The pieces of a reader that are fetched or wait to be given out, in order.
-
-    Each wait of the program for a piece doubles the number of pieces. Every program waits for the first one,
-    so it begins with two, which is enough for a program that is slower than the path.
-    """
+    """The pieces of a reader that are fetched or wait to be given out, in order."""
 
     def __init__(
         self, output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange, tasks: TaskGroup
@@ -179,8 +176,7 @@ class _PiecesAhead:
             raise MemoryLimitError(part_size=self._piece_size, memory_limit=resources.buffers.limit)
         self._planned = output.proofs.pieces(byte_range, output.size, wanted)
         self.pieces: deque[_Piece] = deque()
-        self._most = max(_FEWEST, resources.buffers.limit // _SHARE // self._piece_size)
-        self._pieces_at_once = 1  # until the wait for the first piece
+        self._pace = ReadingPace(max(_FEWEST, resources.buffers.limit // _SHARE // self._piece_size))
         self.moved = 0
         self.is_stopped = False
 
@@ -189,7 +185,7 @@ class _PiecesAhead:
         await self._fetch_ahead()
         piece = self.pieces[0]
         if not piece.ended.is_set():
-            self._pieces_at_once = min(2 * self._pieces_at_once, self._most)
+            self._pace.note_wait()
             await self._fetch_ahead()
         await piece.ended.wait()
         if piece.failure is not None:
@@ -198,6 +194,7 @@ class _PiecesAhead:
 
     def drop_first(self) -> None:
         """Give back the buffer of the first piece."""
+        self._pace.note_given()
         self._resources.buffers.release(self.pieces.popleft().buffer)
 
     def stop(self) -> None:
@@ -209,7 +206,7 @@ class _PiecesAhead:
     async def _fetch_ahead(self) -> None:
         """Keep pieces under way for every connection; wait for memory only while there are none at all."""
         buffers = self._resources.buffers
-        while len(self.pieces) < min(self._pieces_at_once, self._resources.parts_at_once):
+        while len(self.pieces) < min(self._pace.at_once, self._resources.parts_at_once):
             if self.pieces:
                 buffer = buffers.try_acquire(self._piece_size)
             else:

@@ -183,7 +183,7 @@ async def test_reading_ahead_stops_at_a_quarter_of_the_memory() -> None:
 
 @pytest.mark.slow
 async def test_more_is_read_ahead_where_the_reader_waits() -> None:
-    """Two pieces are fetched at once at first, and twice as many after each wait but the first."""
+    """Two pieces are fetched at once at first, and twice as many if the reader waits in every round."""
     output = MemoryOutput(DATA)
     lent: list[int] = []
     async with (
