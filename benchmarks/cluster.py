@@ -105,7 +105,7 @@ async def _elsewhere(folder: Path, url: str) -> AsyncIterator[Runner]:
             "distributed.cli.dask_scheduler",
             *("--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={about}"),
         )
-        while not about.exists():  # noqa: ASYNC110  # another process writes it
+        while not about.exists() or not about.read_text():  # noqa: ASYNC110  # another process writes it
             await asyncio.sleep(0.05)
         address = json.loads(about.read_text())["address"]
         start("distributed.cli.dask_worker", address, "--nthreads=2", "--no-nanny", "--no-dashboard")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def rack(tmp_path: Path) -> Iterator[Rack]:
         scheduler = start(
             "scheduler", *("--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={about}")
         )
-        wait_for(about.exists, seconds=60)
+        wait_for(lambda: about.exists() and about.read_text() != "", seconds=60)
         address = json.loads(about.read_text())["address"]
         worker = ("worker", address, "--nthreads=1", "--no-nanny", "--no-dashboard")
         workers = [start(*worker), start(*worker)]
@@ -143,6 +144,47 @@ def test_kills_of_coordinator_worker_and_scheduler(size: int, rack: Rack) -> Non
     assert len({each["archive_id"] for each in made}) == 3
     status = rack.glacier.status()
     assert (status["archives"], status["uploads"]) == (3, 0)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_taken_for_dead_goes_on(rack: Rack) -> None:
+    """A worker stops with a bundle, is given up, and goes on beside its successor: all is stored once."""
+    tree = rack.cli.folder / "tree"
+    tree.mkdir()
+    for number in range(280):  # the coordinator packs the first 64 MiB itself
+        (tree / f"f{number:03}").write_bytes(data(MIB // 2, number))
+    with rack.cli.started("sync", "tree", "v") as coordinator:
+        asyncio.run(_take_for_dead(rack.cli.arguments[-1]))
+        out, err = coordinator.communicate()
+    assert (
+        rack.cli.judge(coordinator.returncode, out, err, 0).records[-1]["archived"] == 281
+    )  # with the folder
+    status = rack.glacier.status()
+    assert status["uploads"] == 0
+    assert rack.cli("sync", "tree", "v").records[-1]["archived"] == 0
+    rack.cli("restore", "v", "back", "--yes")
+    assert {path.name: path.read_bytes() for path in tree.iterdir()} == {
+        path.name: path.read_bytes() for path in (rack.cli.folder / "back").iterdir()
+    }
+
+
+async def _take_for_dead(address: str) -> None:
+    """Make the scheduler give up a worker that has a task, and does not notice it until later."""
+    from distributed import Client  # noqa: PLC0415  # takes a second to load
+
+    async def give_up(dask_scheduler: Any) -> None:
+        workers = dask_scheduler.workers.values()
+        while not any(each.processing for each in workers):  # noqa: ASYNC110  # Dask has no event for it
+            await asyncio.sleep(0.01)
+        worker = next(each for each in workers if each.processing)
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            await dask_scheduler.remove_worker(worker.address, stimulus_id="taken-for-dead", close=False)
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+
+    async with Client(address, asynchronous=True, set_as_default=False) as client:
+        await client.run_on_scheduler(give_up)
 
 
 @pytest.mark.slow
