@@ -1,6 +1,7 @@
 """Read ranges of a file that is archived, and notice if the file changes. Write at an offset.
 
-Files are read, never mapped: a file that is truncated under a mapping kills the process.
+Files are read, not mapped: a file that is truncated under a mapping kills the process. Only hash workers,
+which can be replaced, map them; see ``transfer.hashing.part_job``.
 
 Worker processes load this module: it imports little (see ``core/tuples.py``).
 """

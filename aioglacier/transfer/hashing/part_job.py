@@ -9,12 +9,13 @@ Worker processes load this module: it imports little (see ``core/tuples.py``).
 
 from __future__ import annotations
 
+import mmap
 import os
 from _thread import _local  # threading.local, without the rest of threading
 
 from aioglacier.core.treehash import PartHasher
 from aioglacier.core.tuples import NamedTuple
-from aioglacier.files.reading import FileIdentity, fill, make_block, open_unchanged
+from aioglacier.files.reading import FileChangedError, FileIdentity, fill, make_block, open_unchanged
 
 TYPE_CHECKING = False
 
@@ -30,6 +31,12 @@ _LEAF_SIZE: Final = 1024 * 1024
 #: Bytes of a file that are only hashed pass through a block of this size, which stays in the CPU's cache.
 #: Measured where a core has 1 MiB of it: 1.02 times the CPU of hashing memory with 256 KiB, 1.00 with this.
 _BLOCK_SIZE: Final = 512 * 1024
+
+#: A mapped file is hashed where it lies in the page cache, without a copy: a GiB on ext4 took 1.08 s of CPU
+#: in windows of this size, 1.13 in those of 1 MiB, 1.28 in blocks that are read, and 1.12 in memory (medians
+#: of five, busy machine). The window bounds the memory of the process; the disk fetches ahead of it.
+_WINDOW_SIZE: Final = 4 * 1024 * 1024
+_AHEAD: Final = 8 * 1024 * 1024
 
 _blocks: Final = _local()
 
@@ -57,6 +64,7 @@ class PartJob(NamedTuple):
     length: int
     read_from: ReadFrom | None = None
     hashes: str = PAYLOAD
+    may_map: bool = False  # then a file that is truncated meanwhile, or a bad disk, may kill the process
 
 
 def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None] | None = None) -> PartHashes:
@@ -73,9 +81,7 @@ def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None]
     source = open_unchanged(place.path, place.identity) if place is not None else -1
     try:
         hasher = new_hasher(job.hashes, job.length)
-        for at, block in _cut(job.length, view):
-            if place is not None:
-                fill(block, source, place.offset + at)
+        for at, block in _bytes_of(job, view, source):
             hasher.update(block)
             if report is not None:
                 report(at + len(block))
@@ -92,6 +98,49 @@ def new_hasher(hashes: str, size: int) -> PartHasher | CrcHasher:
 
         return CrcHasher()
     return PartHasher(with_payload=hashes == PAYLOAD, size=size)
+
+
+def _bytes_of(job: PartJob, view: memoryview | None, source: int) -> Iterator[tuple[int, memoryview]]:
+    """Yield the position in the part and the bytes of each block, read or mapped from the source if any."""
+    place = job.read_from
+    if place is not None and view is None and job.may_map and _can_map(source, place.offset):
+        yield from _mapped(source, place.offset, job.length)
+        return
+    for at, block in _cut(job.length, view):
+        if place is not None:
+            fill(block, source, place.offset + at)
+        yield at, block
+
+
+def _can_map(source: int, offset: int) -> bool:
+    """Return whether to map a file: a hole in one of a tmpfs would get pages by that."""
+    status = os.fstat(source)
+    return offset % mmap.ALLOCATIONGRANULARITY == 0 and status.st_blocks * 512 >= status.st_size
+
+
+def _mapped(source: int, offset: int, length: int) -> Iterator[tuple[int, memoryview]]:
+    for at in range(0, length, _WINDOW_SIZE):
+        if at % _AHEAD == 0:
+            os.posix_fadvise(source, offset + at, 2 * _AHEAD, os.POSIX_FADV_WILLNEED)
+        size = min(_WINDOW_SIZE, length - at)
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+        try:
+            window = mmap.mmap(source, size, flags=flags, prot=mmap.PROT_READ, offset=offset + at)
+        except ValueError:  # it was longer when it was opened
+            raise FileChangedError("size") from None
+        except OSError:  # this filesystem maps no files
+            block = _block()[:_BLOCK_SIZE]
+            for start in range(at, length, _BLOCK_SIZE):
+                block = block[: length - start]
+                fill(block, source, offset + start)
+                yield start, block
+            return
+        with window, memoryview(window) as whole:
+            for start in range(0, size, _LEAF_SIZE):
+                with whole[start : start + _LEAF_SIZE] as block:  # or the window could not close
+                    yield at + start, block
+    if os.fstat(source).st_size < offset + length:  # zeros come from behind the end in its last page
+        raise FileChangedError("size")
 
 
 def _cut(length: int, view: memoryview | None) -> Iterator[tuple[int, memoryview]]:

@@ -58,8 +58,8 @@ def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> by
 
     Paths go as their bytes: the worker may spell names in another encoding.
     """
-    length, read_from, hashes = job
-    fields = [serial, capacity, length, hashes, os.fsencode(locator).hex()]
+    length, read_from, hashes, may_map = job
+    fields = [serial, capacity, length, hashes, int(may_map), os.fsencode(locator).hex()]
     if read_from is not None:
         fields += [os.fsencode(read_from.path).hex(), read_from.offset, *read_from.identity]
     return b"%s\n" % ",".join(map(str, fields)).encode()
@@ -78,12 +78,12 @@ def _answer(answer: str) -> None:
 
 
 def _work(request: bytes) -> str:
-    serial, capacity, length, kind, locator, *source = request.decode().rstrip().split(",")
+    serial, capacity, length, kind, may_map, locator, *source = request.decode().rstrip().split(",")
     read_from = None
     if source:
         path, offset, *identity = source
         read_from = ReadFrom(_name(path), int(offset), FileIdentity(*map(int, identity)))
-    job = PartJob(int(length), read_from, kind)
+    job = PartJob(int(length), read_from, kind, may_map == "1")
     try:
         view = _view(int(serial), _name(locator), int(capacity)) if locator else None
     except OSError as error:

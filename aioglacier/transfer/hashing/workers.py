@@ -154,7 +154,9 @@ class Hasher:
                     worker = await self._find(job, buffer)
                     if worker is None:
                         return await self._run_in_thread(job, buffer)
-                    return await self._run_in_worker(worker, job, buffer)
+                    # A worker that dies of a mapped file is replaced by one that reads, which tells why.
+                    mapped = PartJob(job.length, job.read_from, job.hashes, may_map=deaths == 0)
+                    return await self._run_in_worker(worker, mapped, buffer)
             except CannotStartError as error:
                 if self._has_workers:  # or another job has said so
                     _log.warning("no worker process can be used (%s); hashing in threads instead", error)

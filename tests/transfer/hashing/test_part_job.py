@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +33,38 @@ def test_a_file_is_read_into_the_memory_that_is_given(tmp_path: Path) -> None:
     assert perform(PartJob(LENGTH), view) == expected
     assert perform(PartJob(LENGTH, hashes=TREE), view) == expected._replace(payload_hash=b"")
     assert count_descriptors() == before
+
+
+def test_a_file_may_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hashes are the same from any offset, and on a filesystem that maps no files."""
+    path = saved(tmp_path / "file")
+    before = count_descriptors()
+    for offset, length in ((0, 9 * MIB + 77), (4096, LENGTH), (5, LENGTH)):
+        job = PartJob(length, place_of(path, offset), may_map=True)
+        assert perform(job, None) == hash_part(DATA[offset : offset + length])
+    assert count_descriptors() == before
+
+    def refuse(*_: object, **options: object) -> None:
+        del options
+        raise OSError(errno.ENODEV, "no such device")
+
+    perform(PartJob(MIB, place_of(path)), None)  # this thread has its block
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    assert perform(PartJob(LENGTH, place_of(path), may_map=True), None) == hash_part(DATA[:LENGTH])
+
+
+@pytest.mark.parametrize("left", [4 * MIB, 4 * MIB + 5])
+def test_a_mapped_file_that_becomes_shorter_is_not_hashed(tmp_path: Path, left: int) -> None:
+    """Also where its last page stays, in which zeros would follow."""
+    length = 4 * MIB + 77  # a window and a bit
+    path = saved(tmp_path / "file", DATA[:length])
+
+    def shorten(done: int) -> None:
+        if done in {left, length}:
+            os.truncate(path, left)
+
+    with pytest.raises(FileChangedError, match="size"):
+        perform(PartJob(length, place_of(path), may_map=True), None, shorten)
 
 
 @pytest.mark.parametrize("in_memory", [False, True])

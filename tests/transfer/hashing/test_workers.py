@@ -25,6 +25,7 @@ from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
 from aioglacier.core.treehash import NATIVE_SWITCH, PartHashes, hash_part
 from aioglacier.transfer.hashing import part_job as partjob, workers
 from aioglacier.transfer.hashing.part_job import CRC_OF_SENT, TREE, PartJob
+from aioglacier.transfer.hashing.worker import encode_request
 from aioglacier.transfer.hashing.workers import open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors
 from tests.transfer.hashing.conftest import SIZE, filled, hash_with, pids, place_of
@@ -171,6 +172,31 @@ async def test_a_job_whose_worker_is_killed_is_given_to_another(caplog: pytest.L
             await wait_all_tasks_blocked()
             os.kill(pid, signal.SIGKILL)
     assert "a hash worker died with exit code -9; attempt 1 of 3" in caplog.text
+
+
+async def test_after_a_death_the_next_worker_reads_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mapped file that became shorter, or lies on a bad disk, kills; reading says what is wrong with it."""
+    asked: list[bool] = []
+
+    def encode(serial: int, locator: str, size: int, job: PartJob) -> bytes:
+        asked.append(job.may_map)
+        return encode_request(serial, locator, size, job)
+
+    monkeypatch.setattr(workers, "encode_request", encode)
+    path = tmp_path / "source"
+    path.write_bytes(DATA[:SIZE])
+    job = PartJob(SIZE, place_of(path))
+    async with open_hasher("processes", 1) as hasher:
+        assert await hasher.run(job) == hash_part(DATA[:SIZE])
+        (pid,) = pids(hasher)
+        os.kill(pid, signal.SIGSTOP)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hasher.run, job)
+            await wait_all_tasks_blocked()
+            os.kill(pid, signal.SIGKILL)
+    assert asked == [True, True, False]
 
 
 async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
