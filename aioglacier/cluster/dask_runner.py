@@ -59,6 +59,9 @@ _QUIET: Final = {
     "distributed.nanny.pre-spawn-environ": {},  # which makes memory go back to the system at once
 }
 
+#: Dask would show the lines of this module that submit a task, and would look for them at each one.
+_NO_SOURCE: Final = {"distributed.diagnostics.computations.nframes": 0}
+
 _NO_PAGES: Final = "127.0.0.1:0"
 
 _GUARD: Final = (
@@ -201,6 +204,7 @@ class DaskRunner:
                     address = await self._stack.enter_async_context(cluster)
                 except RuntimeError as error:
                     raise ClusterError(f"no worker process could be started: {error} {_GUARD}") from error
+        self._stack.enter_context(dask.config.set(_NO_SOURCE))
         try:
             client = Client(address, asynchronous=True, set_as_default=False, timeout=_PATIENCE_SECONDS)
             self._stack.push_async_callback(client.close)  # also one that finds no scheduler
