@@ -33,6 +33,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import LEAF_SIZE, MIB, S3
 from aioglacier.core.models import Archive, ArchiveId
+from aioglacier.core.prices import HEADS
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.moved_metadata import MOVE_FOLDER, origin_of
 from aioglacier.core.s3.object_checks import check_restore
@@ -199,7 +200,7 @@ class BucketPlace:
             for each in self._unrecorded or ()
             if not each.tree_hash and self.has_sidecar(each.id)
         ]
-        return sum(map(prices.fetching, sidecars))
+        return sum(map(prices.fetching, sidecars)) + prices.looking(heads=HEADS * len(sidecars))
 
     async def take_stock(self) -> None:
         """See ``FolderPlace``."""
