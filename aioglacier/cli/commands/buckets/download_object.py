@@ -136,8 +136,7 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
         return Exit.DONE
     if target != STDOUT:  # before a restore is paid for
         landing.check_download_room(target, head.size, is_encrypted=options.identities is not None)
-    budget.check(cost, "this download")
-    budget.charge("HeadObject", Charge(heads=1))  # the head above, which named the prices
+    budget.check(cost - budget.cost, "this download")  # the cost has the looks that were charged
     if not is_there and head.restore is None:  # a restore that goes on is paid for already
         what = f"restore {show_size(head.size)}"
         confirm_expedited(session, options.spending, cost, prices, what)
