@@ -148,6 +148,13 @@ class DaskRunner:
             if key in self._answers:
                 self._answers[key] = answer
 
+    def _end_early_answers(self) -> None:
+        """End the subscription, or the scheduler would report in it that the client has left, and fail."""
+        from distributed.client import ClosedClientError  # noqa: PLC0415  # loaded
+
+        with suppress(ClosedClientError):  # the scheduler was lost
+            self._client.unsubscribe_topic(self._client.id)
+
     async def _stop(self, future: Any) -> None:
         """Cancel a task and wait until no worker does it: an upload must not get parts after its end."""
         with anyio.move_on_after(GRACE_SECONDS, shield=True):
@@ -212,6 +219,7 @@ class DaskRunner:
             # Otherwise Dask measures each message, 0.2 ms a task, to find those that a thread should pack.
             client.scheduler_comm.comm.allow_offload = False
             client.subscribe_topic(client.id, self._take_early)
+            self._stack.callback(self._end_early_answers)
             await self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterUnreachableError(

@@ -73,6 +73,17 @@ async def test_a_main_module_without_a_guard_does_nothing_twice(tmp_path: Path) 
     assert any("this process is being started for another one" in line for line in others)
 
 
+@pytest.mark.slow
+async def test_processes_here_end_in_silence(tmp_path: Path) -> None:
+    """Neither Dask nor the program writes anything when the connection closes."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        _WITHOUT_GUARD.replace("\nasyncio.run", '\nif __name__ == "__main__":\n    asyncio.run')
+    )
+    done = await anyio.run_process([sys.executable, str(program)], check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"connected\n", b"")
+
+
 _WITHOUT_GUARD = """
 import asyncio
 from aioglacier.cluster.dask_runner import open_runner
