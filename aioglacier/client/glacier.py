@@ -317,8 +317,8 @@ async def connect(
         limits: Memory, concurrency and hash workers of all transfers together.
         timeouts: How long to wait for the service.
         hash_in: "auto" for worker processes where they pay (more than 256 MiB to hash, or a part above
-            16 MiB, with more than two hash workers) and threads elsewhere; "processes" for every part above
-            1 MiB; "threads" for no process. Processes need Linux; threads hash on other systems.
+            16 MiB) and threads elsewhere; "processes" for every part above 1 MiB; "threads" for no process.
+            Processes need Linux; threads hash on other systems.
         allow_insecure: Allow plain http to another host. Anyone on the network path can then read and
             change the archives.
         cluster: The address of a Dask scheduler, as "tcp://HOST:8786". Its workers send and fetch the parts

@@ -248,16 +248,13 @@ SIZE = PARTS * MIB - 5
 
 
 @contextmanager
-def faulty(
-    folder: Path, *faults: dict[str, Any], size: int = SIZE, environment: Mapping[str, str] | None = None
-) -> Iterator[Cli]:
+def faulty(folder: Path, *faults: dict[str, Any], size: int = SIZE) -> Iterator[Cli]:
     """The program beside a server where something goes wrong, with a vault "v" and a file "big"."""
     (folder / "faults.json").write_text(json.dumps(faults))
     (folder / "big").write_bytes(data(size))
     arguments = ["glacier", "--job-delay", "0", "--inventory-lag", "0", "--faults", "faults.json"]
     with serving(Cli(folder), *arguments, is_killed=True) as url:
-        environment = {**keys(), **(environment or {})}
-        cli = Cli(folder, ("--endpoint-url", url, "--region", "us-east-1"), environment)
+        cli = Cli(folder, ("--endpoint-url", url, "--region", "us-east-1"), keys())
         ask(url, "PUT", "vaults/v")
         yield cli
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import MIB, faulty, hang, sent, struck, wait_for
-from tests.cli.test_signals import PARTS, WORKED, WORKED_PARTS, go_on
+from tests.cli.test_signals import PARTS, WORKED_PARTS, WORKED_SIZE, go_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_what_is_on_its_way_need_not_go_again(tmp_path: Path, number: signal.Sig
 
 def test_a_second_signal_does_not_wait_for_what_is_on_its_way(tmp_path: Path) -> None:
     """PR-05: it ends within a second, no worker stays, and the same command goes on."""
-    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {32 * MIB}-"), **WORKED) as cli:
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {32 * MIB}-"), size=WORKED_SIZE) as cli:
         command = ["upload", "v", "big", *WORKED_PARTS]
         with cli.started(*command) as process:
             wait_for(lambda: sent(cli) == 1 and struck(cli) == 1)  # or the next run would meet the fault

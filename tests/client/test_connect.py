@@ -16,6 +16,7 @@ import trustme
 
 import aioglacier
 from aioglacier.server import LocalGlacier
+from aioglacier.transfer.hashing import workers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,16 +102,16 @@ async def test_names_are_checked_without_a_request(local: aioglacier.Glacier) ->
             made()
 
 
-async def test_two_connections_live_side_by_side(tmp_path: Path) -> None:
+async def test_two_connections_live_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two connections have their own Glacier, memory and workers; closing one leaves the other intact."""
-    limits = aioglacier.Limits(hash_workers=1)
+    monkeypatch.setattr(workers, "LARGEST_IN_THREAD", MIB)  # a part of more waits for a worker
     children = {child.pid for child in psutil.Process().children()}
     async with aioglacier.connect(
-        endpoint_url=f"local:{tmp_path / 'one'}", limits=limits, hash_in="processes"
+        endpoint_url=f"local:{tmp_path / 'one'}", limits=aioglacier.Limits(hash_workers=1)
     ) as one:
         vault = await one.create_vault("v")
         async with aioglacier.connect(
-            endpoint_url=f"local:{tmp_path / 'two'}", limits=limits, hash_in="processes"
+            endpoint_url=f"local:{tmp_path / 'two'}", limits=aioglacier.Limits(hash_workers=1)
         ) as two:
             other = await two.create_vault("w")
             async with anyio.create_task_group() as tasks:
@@ -194,13 +195,14 @@ ROUND_TRIP = """
 import asyncio, json, pathlib, tempfile
 import psutil, uvloop
 import aioglacier
+from aioglacier.transfer.hashing import workers
 
 DATA = bytes(range(256)) * 10_000
+workers.LARGEST_IN_THREAD = 1024 * 1024  # larger parts wait for a worker, so that there is one
 
 async def main(folder):
     limits = aioglacier.Limits(hash_workers=1)
-    place = f"local:{folder}/glacier"
-    async with aioglacier.connect(endpoint_url=place, limits=limits, hash_in="processes") as glacier:
+    async with aioglacier.connect(endpoint_url=f"local:{folder}/glacier", limits=limits) as glacier:
         vault = await glacier.create_vault("v")
         async with vault.open_writer(part_size=2 * 1024 * 1024) as writer:
             await writer.write(DATA)

@@ -138,7 +138,7 @@ def limited(stand: Stand, limit: str, *arguments: str) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize(
-    ("limit", "code"), [("ulimit -n 24", 2), ("ulimit -n 64", 0), ("taskset -p 1 $$ >/dev/null", 0)]
+    ("limit", "code"), [("ulimit -n 32", 2), ("ulimit -n 64", 0), ("taskset -p 1 $$ >/dev/null", 0)]
 )
 def test_pr_14_a_machine_that_grants_little_is_enough_or_is_told_at_the_start(
     stand: Stand, limit: str, code: int

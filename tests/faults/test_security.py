@@ -133,7 +133,7 @@ def test_se_07_secrets_are_in_no_argument_environment_or_file(stand: Stand) -> N
     secret = stand.glacier.secret_access_key.encode()
     stand.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {32 * MIB}-", since=Since.BODY, at=9))
     command = ("upload", "v", "big", "--part-size", "32MiB")
-    with stand.started(*command, environment={"PYTHON_CPU_COUNT": "3"}) as process:
+    with stand.started(*command) as process:
         stand.struck()
         children = psutil.Process(process.pid).children(recursive=True)
         assert children

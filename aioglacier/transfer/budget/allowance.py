@@ -41,12 +41,9 @@ _OTHER_FILES: Final = 24
 _MOST_CONCURRENCY: Final = 64
 _A_CONNECTION: Final = MIB
 
+
 #: Eight cores hash 7 GB/s with hashlib.
 _MOST_HASH_WORKERS: Final = 8
-
-#: Two threads hash a GiB over TLS with 0.93 of the CPU and 0.90 of the time of two worker processes, and with
-#: 11 MiB less memory (``upload_cost --peers --tls``); more would wait for each other and the loop.
-_MOST_HASH_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +93,9 @@ class Limits:
 
 
 def default_hash_workers() -> int:
-    """Return one for each core that this process may use, at most 8.
-
-    ``PYTHON_CPU_COUNT``, which Python itself obeys from 3.13 on, says how many in a container with a quota.
-    """
-    stated = os.environ.get("PYTHON_CPU_COUNT", "")
-    if stated.isdecimal() and int(stated):
-        return min(_MOST_HASH_WORKERS, int(stated))
+    """Return one for each core that this process may use, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_MOST_HASH_WORKERS, cores)
-
-
-def may_hash_in_processes(hash_in: HashIn, workers: int) -> bool:
-    """Return whether worker processes may do some of the hashing."""
-    return hash_in == "processes" or (hash_in == "auto" and workers > _MOST_HASH_THREADS)
 
 
 def default_memory_limit() -> int:
@@ -154,7 +140,7 @@ class Allowance:
         if files is None:
             return cls(memory_limit, wanted, workers, None)
         # A worker is two pipes; a buffer that it shares is two descriptors, and a connection is one.
-        is_shared = may_hash_in_processes(hash_in, workers)
+        is_shared = hash_in != "threads"
         per_part, ahead = (3, workers + 1) if is_shared else (1, 0)
         others = _OTHER_FILES + (2 * workers if is_shared else 0)
         possible = (files - others) // per_part - ahead

@@ -30,7 +30,6 @@ from aioglacier.core.treehash import PartHashes
 from aioglacier.files.reading import FileChangedError
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.budget.allowance import may_hash_in_processes
 from aioglacier.transfer.budget.buffers import private_memory, shared_memory
 from aioglacier.transfer.hashing.hash_threads import HashThreads
 from aioglacier.transfer.hashing.part_job import CRC, CRC_OF_SENT, PartJob, perform
@@ -83,8 +82,7 @@ async def open_hasher(hash_in: HashIn, workers: int) -> AsyncIterator[Hasher]:
     if hash_in == "processes" and not can_start:
         _log.warning("this program cannot start worker processes; hashing in threads instead")
     largest = SMALL_PART_SIZE if hash_in == "processes" else LARGEST_IN_THREAD
-    wants_workers = may_hash_in_processes(hash_in, workers)
-    hasher = Hasher(workers, largest, has_workers=wants_workers and bool(can_start))
+    hasher = Hasher(workers, largest, has_workers=hash_in != "threads" and bool(can_start))
     try:
         yield hasher
     finally:

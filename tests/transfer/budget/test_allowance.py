@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.transfer.budget import allowance
-from aioglacier.transfer.budget.allowance import Allowance, Limits, default_hash_workers, default_memory_limit
+from aioglacier.transfer.budget.allowance import Allowance, Limits, default_memory_limit
 from aioglacier.transfer.resources import open_resources
 
 MIB = 1024 * 1024
@@ -40,16 +39,6 @@ def test_parts_are_hashed_in_one_of_three_places() -> None:
         Allowance.of(Limits(), "clouds")  # type: ignore[arg-type]  # what is tested
 
 
-@pytest.mark.parametrize(("stated", "expected"), [("3", 3), ("64", 8), ("0", 2), ("default", 2), ("", 2)])
-def test_as_many_parts_are_hashed_at_once_as_there_are_cores(
-    stated: str, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Python's own variable says how many of them count, or else the system."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 7}, raising=False)
-    monkeypatch.setenv("PYTHON_CPU_COUNT", stated)
-    assert default_hash_workers() == expected
-
-
 async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
     """With few descriptors allowed there are few connections and buffers, and with too few an error."""
     resource = pytest.importorskip("resource")
@@ -60,18 +49,17 @@ async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest
         (resource.RLIM_INFINITY, 64, None),
     ):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        granted = Allowance.of(Limits(memory=256 * MIB, hash_workers=2), "processes")
+        granted = Allowance.of(Limits(memory=256 * MIB, hash_workers=2))
         assert (granted.concurrency, granted.buffers) == (connections, buffers)
-        async with open_resources(Limits(memory=256 * MIB, hash_workers=2), "processes") as resources:
+        async with open_resources(Limits(memory=256 * MIB, hash_workers=2)) as resources:
             assert resources.connections.controller.ceiling == connections
     monkeypatch.setattr(resource, "getrlimit", lambda _: (39, 39))
     with pytest.raises(ConfigurationError, match=r"39 files .*take 40; raise that limit$"):
-        Allowance.of(Limits(hash_workers=2), "processes")
-    assert Allowance.of(Limits(hash_workers=2)).concurrency == 15
-    assert Allowance.of(Limits(hash_workers=3), "threads").concurrency == 15
+        Allowance.of(Limits(hash_workers=2))
+    assert Allowance.of(Limits(hash_workers=2), "threads").concurrency == 15
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     with pytest.raises(ConfigurationError, match=r"take 85; raise that limit, or ask for .* 9 at most"):
-        Allowance.of(Limits(concurrency=16, hash_workers=2), "processes")
+        Allowance.of(Limits(concurrency=16, hash_workers=2))
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ async def hash_some(hasher: Hasher, jobs: int = 1) -> None:
 async def test_little_is_hashed_without_workers() -> None:
     """All that an upload has, or all the parts that came so far."""
     before = children()
-    async with open_hasher("auto", 3) as hasher:
+    async with open_hasher("auto", 2) as hasher:
         hasher.expect(WORTH_WORKERS, SIZE)
         await hash_some(hasher, 8)
         assert children() == before
@@ -66,27 +66,18 @@ async def test_little_is_hashed_without_workers() -> None:
     assert children() == before
 
 
-async def test_two_at_once_are_threads() -> None:
-    """However much there is to hash; workers of their own cost more CPU and memory than they save."""
-    before = children()
-    async with open_hasher("auto", 2) as hasher:
-        hasher.expect(2 * WORTH_WORKERS, SIZE)
-        await hash_some(hasher, 4)
-        assert children() == before
-
-
 async def test_what_is_worth_workers_is_hashed_in_threads_until_they_are_there() -> None:
     """Nothing waits for their start, and there are never more than were asked for."""
     before = children()
-    async with open_hasher("auto", 3) as hasher:
+    async with open_hasher("auto", 2) as hasher:
         hasher.expect(WORTH_WORKERS + 1, SIZE)
         most = 0
         with anyio.fail_after(60):
-            while len(hasher._idle) < 3:
+            while len(hasher._idle) < 2:
                 await hash_some(hasher, 4)
                 most = max(most, len(children() - before))
         await hash_some(hasher, 4)
-        assert most == 3
+        assert most == 2
         assert not hasher._launched
     assert children() == before
 
@@ -94,7 +85,7 @@ async def test_what_is_worth_workers_is_hashed_in_threads_until_they_are_there()
 async def test_workers_on_their_way_go_with_the_hasher() -> None:
     """Workers that had no job end, too."""
     before = children()
-    async with open_hasher("auto", 3) as hasher:
+    async with open_hasher("auto", 2) as hasher:
         hasher.expect(WORTH_WORKERS + 1, SIZE)
         await hash_some(hasher)
         assert len(children() - before) == 1
@@ -119,7 +110,7 @@ async def test_an_upload_says_what_it_will_hash(
 async def test_parts_that_no_worker_hashes_do_not_count() -> None:
     """However many of a MiB there were, the next few larger ones start none."""
     before = children()
-    async with open_hasher("auto", 3) as hasher:
+    async with open_hasher("auto", 1) as hasher:
         hasher.expect(2 * WORTH_WORKERS, MIB)
         await hash_some(hasher)
         assert children() == before
@@ -128,7 +119,7 @@ async def test_parts_that_no_worker_hashes_do_not_count() -> None:
 async def test_a_fast_checksum_starts_no_worker() -> None:
     """A thread has made a CRC before a worker could have been asked."""
     before = children()
-    async with open_hasher("auto", 3) as hasher:
+    async with open_hasher("auto", 1) as hasher:
         hasher.expect(2 * WORTH_WORKERS, SIZE)
         buffer = hasher.make_memory(SIZE)
         buffer.view[:] = DATA[:SIZE]
@@ -143,7 +134,7 @@ async def test_an_interpreter_that_is_none_costs_one_warning(
 ) -> None:
     """It is noticed when the first word is looked for, and threads go on."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    async with open_hasher("auto", 3) as hasher:
+    async with open_hasher("auto", 2) as hasher:
         hasher.expect(WORTH_WORKERS + 1, SIZE)
         with anyio.fail_after(60):
             while not caplog.records:
