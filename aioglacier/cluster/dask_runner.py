@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
-import pickle
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -120,6 +119,7 @@ class DaskRunner:
         """See ``Runner``."""
         from distributed import CancelledError, KilledWorker  # noqa: PLC0415  # loaded
         from distributed.comm.core import CommClosedError  # noqa: PLC0415
+        from distributed.protocol.pickle import loads  # noqa: PLC0415
 
         key = f"{task.title}-{secrets.token_hex(4)}"
         # Dask would look for futures in a tuple of 8,000 paths for a second.
@@ -129,7 +129,7 @@ class DaskRunner:
         try:
             await self._client.futures[key].wait()
             early = self._answers[key]
-            done = await future if early is None else pickle.loads(early)  # noqa: S301  # as Dask does
+            done = await future if early is None else loads(early)
             await take(done)  # before the only other memory of it is released
         except asyncio.CancelledError:  # of this process; Dask's own is another class
             await self._stop(future)

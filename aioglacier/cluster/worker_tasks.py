@@ -7,7 +7,6 @@ connection with the credentials that the worker finds in its own environment.
 from __future__ import annotations
 
 import asyncio
-import pickle
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 from distributed import get_worker
+from distributed.protocol.pickle import dumps
 from distributed.worker import thread_state
 
 from aioglacier.core.errors import ClusterError, GlacierError, NotSharedError, WorkerDiedError
@@ -131,7 +131,7 @@ def perform(work: Work, slots: int) -> object:
     except GlacierError as error:
         failure = error
     else:
-        answer = pickle.dumps(done)
+        answer = dumps(done)
         if len(answer) <= _LARGEST_EVENT:
             worker.log_event(work.topic, (key, answer))
         return done
