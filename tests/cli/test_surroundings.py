@@ -123,3 +123,12 @@ def test_an_encoding_without_the_characters_shows_them_escaped(furnished: Cli) -
     )
     assert b"\\u66f8" in done.stdout
     assert done.stdout.isascii()
+
+
+def test_the_demo_fits_the_terminal(furnished: Cli) -> None:
+    """Its sentences are broken between words; ids, hashes, paths and commands stay whole, to be copied."""
+    for columns, environment in TERMINALS:
+        text = shown(furnished, ["demo", "--size", "1MiB"], columns, environment)
+        wide = {line.split()[0] for line in text.splitlines() if measure(line) > columns}
+        assert {word for word in wide if not word.startswith("/")} <= {"archive", "tree", "aioglacier"}
+        assert "at AWS it takes" in text

@@ -8,8 +8,10 @@ here from the definition in the developer guide.
 from __future__ import annotations
 
 import random
+import shlex
 import shutil
 import tempfile
+import textwrap
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,10 +94,11 @@ class _Demo:
         from aioglacier.client.glacier import connect  # noqa: PLC0415
 
         check = from_thread.check_cancelled
-        self._say(f"A local Glacier in {self.folder / 'glacier'}: no account, no network, no cost.\n")
+        self._say(f"A local Glacier in {self.folder / 'glacier'}: no account, no network, no cost.")
+        self._line("")
         if self.file is None:
             self.file = self.folder / "original"
-            with self._step("make", f"a file of {show_size(self.size)}, pseudo-random"):
+            with self._step("make", f"{show_size(self.size)} of pseudo-random bytes"):
                 await to_thread.run_sync(_make_file, self.file, self.size, check)
         else:
             self.size = self.file.stat().st_size
@@ -104,15 +107,15 @@ class _Demo:
         limits = self.session.settings.limits()
         async with connect(endpoint_url=f"local:{self.folder / 'glacier'}", limits=limits) as glacier:
             vault = await glacier.create_vault(_VAULT)
-            with self._step("upload", "through Vault.open_writer(), block by block, as a stream"):
+            with self._step("upload", "block by block, as a stream"):
                 archive = await self._upload(vault)
             self._detail("archive id", archive.id)
             self._detail("tree hash", archive.tree_hash.hex())
-            with self._step("retrieve", "a retrieval job; with AWS this takes hours", moves=False):
+            with self._step("retrieve", "a retrieval job; at AWS it takes hours", moves=False):
                 job = await vault.retrieve(archive.id, tier="Bulk")
                 await job.wait_until_done()
             restored = self.folder / "restored"
-            with self._step("download", "in parallel ranges, each verified, renamed when complete"):
+            with self._step("download", "parallel ranges, verified, then renamed"):
                 download = await job.prepare_download(restored, overwrite=True)
                 async with showing(self.session.output, "download", download, sums_up=False):
                     await download.run()
@@ -151,30 +154,56 @@ class _Demo:
                 {**self.facts, "seconds": seconds, "directory": str(self.folder) if is_kept else None}, str
             )
             return
-        self._say("\nThe same bytes came back, and both implementations agree on the tree hash.")
+        self._line("")
+        self._say("The same bytes came back, and both implementations agree on the tree hash.")
         if is_kept:
-            look = f"aioglacier --local {self.folder / 'glacier'} vault list"
-            self._say(f"All of it is in {self.folder}; look at it with: {look}")
+            self._say(f"All of it is in {self.folder}. To look at it:")
+            self._command("--local", str(self.folder / "glacier"), "vault", "list")
         else:
             self._say("The folder is removed; use --keep DIR to look at it.")
-        self._say(
-            "Next: aioglacier --local DIR vault create photos; aioglacier --local DIR upload photos FILE"
-        )
+        self._say("Next:")
+        self._command("--local", "DIR", "vault", "create", "photos")
+        self._command("--local", "DIR", "upload", "photos", "FILE")
 
     @contextmanager
     def _step(self, name: str, what: str, *, moves: bool = True) -> Iterator[None]:
         started = time.monotonic()
         yield
         taken = self.seconds[name] = time.monotonic() - started
-        rate = f"{show_rate(self.size, taken):>11}" if moves else ""
-        self._say(f"  {name:<9} {what:<63} {show_seconds(taken):>8} {rate}".rstrip())
+        rate = show_rate(self.size, taken) if moves else ""
+        figures = f"  {name:<9} {show_seconds(taken):>8} {rate:>11}"
+        if len(figures) + 2 + len(what) <= self._width:
+            self._say(f"{figures}  {what}")
+        else:
+            self._say(figures.rstrip())
+            self._say(what, indent="    ")
 
     def _detail(self, name: str, value: str) -> None:
-        self._say(f"            {name}  {value}")
+        self._line(f"  {name:<12}{escape(value)}")
 
-    def _say(self, text: str) -> None:
+    def _command(self, *words: str) -> None:
+        self._line(escape(f"  {shlex.join(['aioglacier', *words])}"))
+
+    @property
+    def _width(self) -> int:
+        return self.session.output.width or 80
+
+    def _say(self, text: str, indent: str = "") -> None:
+        """Print a sentence, broken between words at the width of the terminal."""
+        wrapped = textwrap.wrap(
+            escape(text),
+            self._width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self._line("\n".join(wrapped))
+
+    def _line(self, text: str) -> None:
+        """Print a line; one that is copied, as an id or a command, is not broken."""
         if not self.session.output.is_json and not self.session.output.is_quiet:
-            self.session.output.line("\n".join(escape(line) for line in text.split("\n")))
+            self.session.output.line(text)
 
 
 # These run in a thread and call ``check`` often, which raises once the demo is stopped.
