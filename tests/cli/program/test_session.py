@@ -97,4 +97,4 @@ def test_too_few_open_files_are_told_at_the_start(cli: Cli, vault: str) -> None:
         capture_output=True,
         check=False,
     )
-    assert "ulimit -n" in cli.judge(done.returncode, done.stdout, done.stderr, 1).err
+    assert "ulimit -n" in cli.judge(done.returncode, done.stdout, done.stderr, 2).err
