@@ -39,7 +39,6 @@ WRONG = {
         photos id target --identity=absent => 'absent'
         photos id target --byte-range=1-2 => 1-2
         photos id target --prices=absent => 'absent'
-        s3://museum key file => 'file' exists
         s3://museum key absent/target => 'absent/target'""",
     "list": """a/b => 'a/b'
         photos --after=words => 'words'
@@ -113,8 +112,7 @@ WRONG = {
         photos --status=words => 'words'""",
     "jobs show": "photos !! => '!!'",
     "jobs wait": "photos !! => '!!'",
-    "jobs output": """photos id absent/target => 'absent/target'
-        photos id file => 'file' exists""",
+    "jobs output": """photos id absent/target => 'absent/target'""",
     "uploads list": "a/b => 'a/b'",
     "uploads show": "photos !! => '!!'",
     "uploads resume": """photos id absent => 'absent'
