@@ -20,7 +20,7 @@ from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import serving
 from tests.cli.conftest import keys
-from tests.faults.conftest import MIB, Cli, Lies, Stand, Trouble, wait_for
+from tests.faults.conftest import MIB, SHORT, Cli, Lies, Stand, Trouble, wait_for
 from tests.faults.proxy import Kind, Since, Way, proxying
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def test_ne_05_an_answer_that_drips_is_as_good_as_none(stand: Stand, since
     assert (defaults.minimum_rate, defaults.timeouts.stall) == (1024, 60)
     drip = Trouble(Kind.RATE, Way.DOWN, where="GET", since=since, rate=20, count=None)
     stand.proxy.add(drip)
-    async with stand.connect(policy=RetryPolicy(no_progress_seconds=0.1)) as glacier:
+    async with stand.connect(policy=RetryPolicy(no_progress_seconds=0.1), timeouts=SHORT) as glacier:
         with pytest.raises(StalledTransferError, match=r"within 0\.[48] s"):
             await glacier.vault("v").describe()
 
