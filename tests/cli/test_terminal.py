@@ -148,7 +148,7 @@ def test_a_deletion_is_asked_for(cli: Cli, vault: str) -> None:
     archive_id = cli("--json", "upload", vault, "-", stdin=b"1").record["archive_id"]
     for answer, code in (("n\n", 1), ("y\n", 0)):
         with on_terminal(cli, "delete", vault, f"--archive-id={archive_id}") as terminal:
-            wait_for(lambda: terminal.shows(r"90 days.*\[y/N\]"))  # it ends with this turn
+            wait_for(lambda: terminal.shows(r"(?s)90 days.*\[y/N\]"))  # it ends with this turn
             terminal.type(answer)
             terminal.end(code)
     assert not cli("--json", "inventory", vault).records
@@ -159,7 +159,7 @@ def test_a_signal_at_a_question_is_a_stop(cli: Cli, vault: str) -> None:
     with on_terminal(cli, "delete", vault, "--archive-id=" + "A" * 138) as terminal:
         wait_for(lambda: terminal.shows(r"\[y/N\]"))
         terminal.process.send_signal(signal.SIGINT)
-        terminal.end(130)
+        assert re.search(r"\[y/N\]: \s*\naioglacier: stopped", terminal.end(130))
 
 
 def test_a_signal_at_a_question_about_money_is_a_stop(cli: Cli, vault: str) -> None:
@@ -168,7 +168,7 @@ def test_a_signal_at_a_question_about_money_is_a_stop(cli: Cli, vault: str) -> N
     archive_id = cli("--json", "upload", vault, "file").record["archive_id"]
     words = ["download", vault, f"--archive-id={archive_id}", "target", "--tier=Expedited"]
     with on_terminal(cli, *words) as terminal:
-        wait_for(lambda: terminal.shows(r"USD.*\[y/N\]"))
+        wait_for(lambda: terminal.shows(r"(?s)USD.*\[y/N\]"))
         terminal.process.send_signal(signal.SIGINT)
         terminal.end(130)
     assert not cli("--json", "jobs", "list", vault).records

@@ -25,7 +25,7 @@ from aioglacier.cli.program.parameters import (
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.archive_moves import ARCHIVES, run_move
-from aioglacier.cli.shared.consent import DRY_RUN, YES
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm_by_name
 from aioglacier.cli.shared.money import RETRIEVING, SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.places import check_folder
 from aioglacier.cli.shared.vault_lookup import require_key
@@ -415,7 +415,7 @@ async def _delete_proven(
             session.output.record(record, _deletion_text)
             return Exit.DONE
         if plan.archives and not spending.yes:  # nothing to delete is nothing to confirm
-            _confirm_by_name(session, vault, _deletion_text(record))
+            confirm_by_name(session, _deletion_text(record), vault)
         done = await deletion.run()
     for finding in deletion.report.findings:
         session.output.warn(f"{finding.key} keeps its archive: {finding.reason}")
@@ -451,26 +451,6 @@ def _staying(record: Mapping[str, Any]) -> str:
         locked = f"; {record['locked']:,} stay, protected by a vault lock or the access policy: {until}"
     others = f"; {record['others']:,} that are not proven stay" if record["others"] else ""
     return f"{younger}{locked}{others}"
-
-
-def _confirm_by_name(session: Session, vault: str, text: str) -> None:
-    """Ask for the name of the vault on a terminal.
-
-    Raises:
-        UsageError: There is no terminal.
-        Abort: Another name was typed.
-    """
-    import sys  # noqa: PLC0415
-
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(
-            f"this would {'; '.join(text.splitlines())}. Nothing was done: there is no terminal to ask on. "
-            "Use --yes to go ahead without asking"
-        )
-    with session.stopper.asking():
-        typed = click.prompt(f"This would {text}.\nType the name of the vault to go ahead", err=True)
-    if typed != vault:
-        raise click.Abort
 
 
 async def _delete_vault(session: Session, glacier: Glacier, vault: str) -> Exit:
