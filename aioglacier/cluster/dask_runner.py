@@ -45,6 +45,9 @@ _SMALLEST: Final = 64 * MIB
 #: Seconds to wait for a scheduler, and for its first worker.
 _PATIENCE_SECONDS: Final = 20.0
 
+#: Seconds to wait for what every worker is asked: the credentials that one looks for may be on a network.
+_ANSWER_SECONDS: Final = 180.0
+
 #: Seconds for which the number of workers is taken as known.
 _COUNT_SECONDS: Final = 2.0
 
@@ -170,7 +173,12 @@ class DaskRunner:
         """Call a function in every worker process; return the answers by address."""
         assert self._client is not None  # noqa: S101  # ``open`` comes first
         try:
-            answers = await self._client.run(function, *args, on_error="return")
+            with anyio.fail_after(_ANSWER_SECONDS):
+                answers = await self._client.run(function, *args, on_error="return")
+        except TimeoutError:
+            raise WorkerDiedError(
+                f"not every worker answered within {_ANSWER_SECONDS:g} s; Dask's own page shows which hangs"
+            ) from None
         except Exception as error:  # Dask raises what it likes for a worker that leaves meanwhile
             raise WorkerDiedError("the Dask scheduler or its workers were lost") from error
         for address, answer in answers.items():

@@ -11,9 +11,10 @@ import pytest
 import aioglacier.cluster
 from aioglacier.client.glacier import connect
 from aioglacier.cluster.dask_runner import open_runner
-from aioglacier.core.errors import ClusterError, ClusterUnreachableError, UploadNotFoundError
+from aioglacier.core.errors import ClusterError, ClusterUnreachableError, UploadNotFoundError, WorkerDiedError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
+from aioglacier.files.shared import SharedFolder
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.store import Destination
@@ -87,6 +88,7 @@ async def test_processes_here_end_in_silence(tmp_path: Path) -> None:
 _WITHOUT_GUARD = """
 import asyncio
 from aioglacier.cluster.dask_runner import open_runner
+from aioglacier.files.shared import SharedFolder
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.transfer.budget.allowance import Limits
 
@@ -122,6 +124,17 @@ async def test_a_worker_that_cannot_see_the_upload_is_named(dask: Runner) -> Non
     assert not isinstance(caught.value, UploadNotFoundError)
 
 
+async def test_a_worker_that_never_answers_is_waited_for_in_vain_only_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, worker_tasks: Any, dask: Runner, file: Path
+) -> None:
+    """It may be stopped; nothing would end the wait."""
+    await dask.open()
+    monkeypatch.setattr("aioglacier.cluster.dask_runner._ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(worker_tasks, "look_at_shared", _hesitate)
+    with pytest.raises(WorkerDiedError, match=r"within 0\.1 s"):
+        await dask.check_shared(SharedFolder.of(str(file.parent)))
+
+
 async def test_a_small_answer_comes_without_being_asked_for(
     monkeypatch: pytest.MonkeyPatch, dask: Runner, house: Served, file: Path
 ) -> None:
@@ -143,6 +156,10 @@ async def test_a_large_answer_is_asked_for(
     monkeypatch.setattr("distributed.Client._gather_remote", _refuse)
     with pytest.raises(AssertionError, match="asked"):
         await do(dask, task)
+
+
+async def _hesitate(*_arguments: object) -> None:
+    await anyio.sleep(1)
 
 
 async def _refuse(*_arguments: object) -> None:
