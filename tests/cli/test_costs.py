@@ -55,13 +55,13 @@ CASES = {
     "upload a stream": "photos - --roll-over",
     "upload to a bucket": "s3://museum/x new --storage-class=GLACIER",
     "upload a stream to a bucket": "s3://museum/x - --roll-over --storage-class=GLACIER",
-    "download": "photos ARCHIVE back",
-    "download what is retrieved": "photos RETRIEVED back",
+    "download": "photos back --archive-id=ARCHIVE",
+    "download what is retrieved": "photos back --archive-id=RETRIEVED",
     "download a job": "photos --job-id=JOB back",
-    "download a range": "photos RETRIEVED back --byte-range=0-1048575",
+    "download a range": "photos back --archive-id=RETRIEVED --byte-range=0-1048575",
     "download by name": "photos back --name=film",
-    "download a stream": "photos MANIFEST back --manifest",
-    "download an unknown stream": "photos ARCHIVE back --manifest",
+    "download a stream": "photos back --archive-id=MANIFEST --manifest",
+    "download an unknown stream": "photos back --archive-id=ARCHIVE --manifest",
     "download of a bucket": "s3://museum cold back",
     "download what is readable": "s3://museum warm back",
     "inventory": "photos",
@@ -74,12 +74,12 @@ CASES = {
     "verify a sample": "tree photos --sample=1",
     "verify": "tree photos",
     "verify a sample of a bucket": "tree s3://museum/t --sample=1",
-    "delete": "photos ARCHIVE --yes",
+    "delete": "photos --archive-id=ARCHIVE --yes",
     "delete of a bucket": "s3://museum cold --yes",
     "vault empty": "photos --yes --lose-files",
-    "jobs output": "photos JOB back",
-    "uploads resume": "photos UPLOAD large",
-    "uploads resume to a bucket": "s3://museum BEGUN large",
+    "jobs output": "photos back --job-id=JOB",
+    "uploads resume": "photos large --upload-id=UPLOAD",
+    "uploads resume to a bucket": "s3://museum large --upload-id=BEGUN",
     "catalog recover": "photos --yes --catalog=recovered.db",
     "catalog recover of a bucket": "s3://museum/t --yes --catalog=recovered.db",
     "migrate run": "photos s3://museum/p --storage-class=GLACIER --yes",
@@ -120,7 +120,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cli, dict[
         ids["RETRIEVED"] = program("upload", "photos", "film", "--again").record["archive_id"]
         program("sync", "tree", "photos")
         program("inventory", "photos", "--output=inventory.json")
-        program("download", "photos", ids["RETRIEVED"], "fetched")
+        program("download", "photos", "fetched", f"--archive-id={ids['RETRIEVED']}")
         jobs = {job["action"]: job["job_id"] for job in program("jobs", "list", "photos").records}
         ids |= {"JOB": jobs["ArchiveRetrieval"], "LISTED": jobs["InventoryRetrieval"]}
         stream = program("upload", "photos", "-", "--roll-over", stdin=bytes(5)).record

@@ -245,7 +245,7 @@ def test_a_stream_that_was_killed_after_its_file_had_its_name(
     vault = vault_of(request)
     rolling = ("upload", "--roll-over", "--part-size=1MiB", "--piece-size=2MiB", vault, "-")
     manifest = killed(*rolling, stdin=LARGE).record["archive_id"]
-    download = ("download", "--manifest", vault, manifest, "back")
+    download = ("download", "--manifest", vault, f"--archive-id={manifest}", "back")
     kill(killed, "file renamed", *download)
     assert killed(*download).record["jobs_started"] == 0
     assert (killed.folder / "back").read_bytes() == LARGE
@@ -261,7 +261,7 @@ def test_a_decrypted_download_that_was_killed_after_its_file_had_its_name(
     vault, key = vault_of(request), pyrage.x25519.Identity.generate()
     (killed.folder / "key").write_text(f"{key}\n")
     archive = killed("upload", vault, "large", f"--recipient={key.to_public()}").record
-    download = ("download", vault, archive["archive_id"], "back", "--identity=key")
+    download = ("download", vault, f"--archive-id={archive['archive_id']}", "back", "--identity=key")
     kill(killed, "file renamed:2", *download)  # the encrypted file is the first
     back = killed.folder / "back"
     inode = back.stat().st_ino

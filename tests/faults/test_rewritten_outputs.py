@@ -45,7 +45,7 @@ COMMANDS = {
     "jobs list v": ("/jobs", "ListJobs"),
     "uploads list v": ("/multipart-uploads", "ListMultipartUploads"),
     "inventory v --output=back": ("/output", "GetJobOutput"),
-    "download v ARCHIVE back": ("/output", "GetJobOutput"),
+    "download v --archive-id=ARCHIVE back": ("/output", "GetJobOutput"),
     "bucket list": ("GET / ", "ListBuckets"),
     "list s3://museum": ("list-type=2", "ListObjectsV2"),
     "download s3://museum film back": ("GET /museum/film", "GetObject"),
@@ -181,7 +181,7 @@ async def test_a_command_says_by_its_exit_code_that_an_answer_was_rewritten(
     options = ("--endpoint-url", stand.proxy.url, "--region", "us-east-1", "--json")
     cli = Cli(tmp_path, options, {**keys(), "AWS_ENDPOINT_URL_S3": stand.proxy.url})
     where, operation = COMMANDS[line]
-    words = [stand.archive_id if word == "ARCHIVE" else word for word in line.split()]
+    words = [word.replace("ARCHIVE", stand.archive_id) for word in line.split()]
     for body in (b"", b"null", b"[]", b"<html><body>Log in</body></html>"):
         stand.rewrite(where, partial(_replaced, body))
         done = await run_in_thread(partial(cli, *words, code=1))
