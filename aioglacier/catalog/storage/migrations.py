@@ -412,5 +412,6 @@ def read_version(connection: Connection) -> int:
     ((count,),) = connection.rows(_COUNT_VERSIONS[connection.dialect])
     if not count:
         return 0
-    ((version,),) = connection.rows("SELECT version FROM catalog_version")
-    return int(version)
+    # PostgreSQL finds a table that another process has made since this snapshot was taken, and not its row.
+    rows = connection.rows("SELECT version FROM catalog_version")
+    return int(rows[0][0]) if rows else 0
