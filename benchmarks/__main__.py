@@ -2,6 +2,7 @@
 
 import ast
 import compileall
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -36,7 +37,8 @@ def main() -> None:
         sys.exit(2 if len(sys.argv) > 1 and sys.argv[1] not in {"-h", "--help"} else 0)
     name = sys.argv.pop(1)
     if name not in COMMANDS:
-        # An installation has compiled files; with PYTHONDONTWRITEBYTECODE, each process would compile again.
+        # An installation has compiled files. With this variable, each process would compile again.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         for folder in (FOLDER, FOLDER.parent / "aioglacier"):
             compileall.compile_dir(folder, quiet=1)
     runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
