@@ -20,6 +20,10 @@ class Room:
         """Whether a task waits for room."""
         return self._waiting > 0
 
+    def narrow(self, limit: int) -> None:
+        """Lower the limit; bytes that are in stay until they leave."""
+        self._limit = min(self._limit, limit)
+
     async def enter(self, size: int) -> None:
         """Wait until so many bytes may come. Cancelling admits none."""
         self._waiting += 1

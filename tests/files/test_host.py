@@ -105,6 +105,44 @@ def test_freed_blocks_go_back_to_the_system() -> None:
     assert returned < 2_000
 
 
+_HEAPS = """
+import ctypes, sys, threading
+from aioglacier.files.host import return_freed_memory
+
+if sys.argv[1:]:
+    return_freed_memory()
+together = threading.Barrier(4)
+
+def take():
+    block = bytearray(100_000)
+    together.wait()
+
+threads = [threading.Thread(target=take) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+library = ctypes.CDLL(None)
+library.fdopen.restype = ctypes.c_void_p
+library.malloc_info(0, ctypes.c_void_p(library.fdopen(1, b"w")))
+library.fflush(None)
+"""
+
+
+@linux
+@pytest.mark.skipif(find_function("malloc_info") is None, reason="only glibc has several heaps")
+def test_threads_share_one_heap() -> None:
+    """By default each thread gets its own, and each heap keeps what its threads freed."""
+    several, one = (
+        subprocess.run([sys.executable, "-c", _HEAPS, *words], capture_output=True, check=True).stdout.count(
+            b"<heap nr="
+        )
+        for words in ([], ["return"])
+    )
+    assert several > 1  # or the other figure would show nothing
+    assert one == 1
+
+
 # --- pipes
 
 

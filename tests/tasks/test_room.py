@@ -63,3 +63,19 @@ async def test_a_cancelled_wait_admits_nothing() -> None:
     await checkpoint()
     assert not room.is_short
     await room.enter(5)
+
+
+async def test_a_narrowed_room_admits_up_to_the_lower_limit() -> None:
+    """Bytes that were admitted before stay; a higher limit than before changes nothing."""
+    room = Room(10)
+    await room.enter(9)
+    room.narrow(4)
+    room.narrow(8)
+    room.leave(6)
+    await room.enter(1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(room.enter, 1)
+        await wait_all_tasks_blocked()
+        assert room.is_short
+        room.leave(3)
+    assert not room.is_short

@@ -11,7 +11,7 @@ standing still spends it, and once it is spent there are two buffers, one that i
 Large files are packed faster than any service takes them, so with them it is spent at once; more than two
 buffers would then only wait for a service nearby. Packing waits for the first of two parts until one wait
 takes as long as a service far away does, and more than half as long as the part took to pack. After that,
-packing never waits again.
+packing never waits again. From the second buffer on, less is packed ahead.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import anyio
+
+from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,10 @@ _MOST_SECONDS: Final = 30.0
 
 #: A part of 32 MiB that takes longer comes at less than 64 MB/s: connections side by side are faster.
 _NEAR_SECONDS: Final = 0.5
+
+#: Bytes packed ahead of two buffers: while one is sent, they go into the other, so that the packers seldom
+#: wait. It holds a batch of small files of each packer.
+_ROOM_BESIDE_TWO: Final = 8 * MIB
 
 #: How often a wait checks whether the part is sent.
 _LOOK_SECONDS: Final = 0.005
@@ -104,6 +110,7 @@ class PacedWriter:
         if not patience.is_spent:
             patience.waited(await self._wait(0, patience.has))
         if patience.is_spent:
+            self._room.narrow(_ROOM_BESIDE_TWO)
             await self._wait(1, patience.has_for_two)
         self._filling_since = anyio.current_time()
         await archive.write(view[room:])

@@ -9,6 +9,7 @@ import anyio
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.bulk.sync.pacing import PacedWriter, Patience
+from aioglacier.core.limits import MIB
 from aioglacier.tasks.room import Room
 
 if TYPE_CHECKING:
@@ -153,3 +154,24 @@ async def test_packing_that_stands_still_spends_patience() -> None:
         await writer.write(b"3456")
         assert (sending.position, patience.is_spent) == (6, True)
         room.leave(10)
+
+
+async def test_less_is_packed_ahead_of_two_buffers() -> None:
+    """The second buffer takes what is packed while the first is sent, so the room is smaller from then on."""
+    patience, room, admitted = Patience(), Room(20 * MIB), 0
+
+    async def enter() -> None:
+        nonlocal admitted
+        await room.enter(6 * MIB)
+        admitted += 1
+
+    patience.is_spent = True
+    writer = Sending().paced(patience, room)
+    await writer.write(b"12")
+    await writer.write(b"3456")
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(enter)
+        await wait_all_tasks_blocked()
+        assert admitted == 1
+        tasks.cancel_scope.cancel()
