@@ -75,7 +75,16 @@ ROOMS: dict[str, set[str]] = {
 ORDER: dict[str, tuple[str, ...]] = {
     "gateway": ("contract", "http", "calls", "credentials", "vaults", "s3", "retry"),
     "transfer": ("snapshot", "store", "budget", "hashing", "resources", "spreading", "upload", "download"),
-    "catalog": ("records", "checksums", "storage", "vaults", "archive_rows", "inventories", "folders"),
+    "catalog": (
+        "records",
+        "checksums",
+        "storage",
+        "vaults",
+        "absence_rows",
+        "archive_rows",
+        "inventories",
+        "folders",
+    ),
     "recorded": (
         "upload_records",
         "recording_store",

@@ -53,6 +53,7 @@ class KeptArchive(NamedTuple):
     source: str | None
     upload: UploadNumber | None
     seen: datetime | None
+    state: ArchiveState
 
 
 def is_sound(facts: KnownArchive) -> bool:
@@ -120,12 +121,14 @@ class Keeping(NamedTuple):
         archive: The facts that never change.
         state: Its state.
         more: Of ``source``, ``upload`` and ``kind`` those that are known now.
+        is_once: Its id is given once, so that it was made says nothing against a doubt or a deletion.
     """
 
     key: int
     archive: Archive
     state: ArchiveState
     more: Mapping[str, Any]
+    is_once: bool = True
 
     def row(self) -> tuple[object, ...]:
         """Return the columns of its row."""
@@ -139,20 +142,31 @@ class Keeping(NamedTuple):
 def keep_rows(connection: Connection, kept: Iterable[Keeping]) -> list[KeptArchive]:
     """Record archives, or change their records."""
     rows: list[tuple[Any, ...]] = []
-    for names, alike in groupby(kept, lambda each: frozenset(each.more)):
-        rows += connection.rows_of_each(_keeping(names), [each.row() for each in alike])
+    for (names, is_once), alike in groupby(kept, lambda each: (frozenset(each.more), each.is_once)):
+        statement = _keeping(names, is_once=is_once)
+        rows += connection.rows_of_each(statement, [each.row() for each in alike])
     return [
-        KeptArchive(number, optional(unescape_path, source), upload, optional(instant_of, seen))
-        for number, source, upload, seen in rows
+        KeptArchive(
+            number, optional(unescape_path, source), upload, optional(instant_of, seen), ArchiveState(state)
+        )
+        for number, source, upload, seen, state in rows
     ]
 
 
+#: The state that says less. Only inventories end a doubt, and nothing undoes a deletion.
+_WORSE: Final = (
+    f"CASE WHEN archives.state = '{ArchiveState.STORED}' THEN excluded.state "
+    f"WHEN archives.state = '{ArchiveState.SUSPECT}' AND excluded.state <> '{ArchiveState.STORED}' "
+    "THEN excluded.state ELSE archives.state END"
+)
+
+
 @cache
-def _keeping(names: frozenset[str]) -> str:
+def _keeping(names: frozenset[str], *, is_once: bool) -> str:
     """Insert an archive, or change these columns of it besides those that always are."""
-    always = (*_FACTS, "state")
-    columns = ("place", "archive_id", *always, "source", "upload", "kind")
-    changes = ", ".join(f"{name} = excluded.{name}" for name in (*always, *sorted(names)))
+    columns = ("place", "archive_id", *_FACTS, "state", "source", "upload", "kind")
+    changes = ", ".join(f"{name} = excluded.{name}" for name in (*_FACTS, *sorted(names)))
+    changes += f", state = {_WORSE if is_once else 'excluded.state'}"
     return (
         f"INSERT INTO archives ({', '.join(columns)}) VALUES ({marks(len(columns))}) "  # noqa: S608
         f"ON CONFLICT (place, archive_id) DO UPDATE SET {changes} "

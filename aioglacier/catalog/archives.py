@@ -11,11 +11,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from aioglacier.catalog.absence_rows import apply_absences, forget_absence, note_absence
 from aioglacier.catalog.archive_rows import (
     PAGE,
     Keeping,
     KnownArchive,
     doubt_missing,
+    find_known,
     is_sound,
     keep_rows,
     known_archive,
@@ -71,13 +73,23 @@ class Archives(Records):
         return await self._database.write_each(keep_archives, (key, archive, state, more))
 
     async def record_state(self, key: VaultKey, archive_id: ArchiveId, state: ArchiveState) -> None:
-        """Record the state of an archive that is on record; others are passed over."""
+        """Record the state of an archive; ``STORED`` for one that is on no record says nothing.
+
+        The deletion of an archive of a vault counts from the moment in which it is on record.
+        """
+        noticed = count_microseconds(self._now())
 
         def change(connection: Connection) -> None:
-            connection.rows(
-                "UPDATE archives SET state = ? WHERE place = ? AND archive_id = ?",
+            changed = connection.rows(
+                "UPDATE archives SET state = ? WHERE place = ? AND archive_id = ? RETURNING number",
                 (state.value, find_vault(connection, key), archive_id),
             )
+            if changed or key.is_bucket:
+                return
+            if state is ArchiveState.STORED:
+                forget_absence(connection, find_vault(connection, key), archive_id)
+            else:
+                note_absence(connection, keep_vault(connection, key), archive_id, state, noticed)
 
         await self._database.write(change)
 
@@ -94,10 +106,16 @@ class Archives(Records):
             missed: The date of the service's answer, which inventories are compared with; ``None`` for now.
         """
         is_it, values = ("1 = 1", ()) if archive_id is None else ("archive_id = ?", (archive_id,))
+        instant = missed or self._now()
 
         def change(connection: Connection) -> int:
             number = find_vault(connection, key)
-            return doubt_missing(connection, number, missed or self._now(), is_it, *values)
+            if archive_id is not None and not key.is_bucket:
+                number = keep_vault(connection, key)
+                if not find_known(connection, number, [ArchiveId(archive_id)]):
+                    suspect = ArchiveState.SUSPECT
+                    note_absence(connection, number, archive_id, suspect, count_microseconds(instant))
+            return doubt_missing(connection, number, instant, is_it, *values)
 
         return await self._database.write(change)
 
@@ -281,13 +299,24 @@ class Archives(Records):
 def keep_archives(
     connection: Connection, given: Sequence[tuple[VaultKey, Archive, ArchiveState, Mapping[str, Any]]]
 ) -> list[ArchiveRecord]:
-    """Record archives inside the caller's transaction, or change their records."""
+    """Record archives inside the caller's transaction, or change their records.
+
+    An archive of a vault that is gone, or in doubt, stays so.
+    """
     keeping = [
-        Keeping(keep_vault(connection, key), archive, state, more) for key, archive, state, more in given
+        Keeping(keep_vault(connection, key), archive, state, more, is_once=not key.is_bucket)
+        for key, archive, state, more in given
     ]
+    rows = keep_rows(connection, keeping)
+    absent: dict[tuple[int, str], ArchiveState] = {}
+    for place in {each.key for each in keeping if each.is_once}:
+        ids = [each.archive.id for each in keeping if each.key == place]
+        applied = apply_absences(connection, place, ids)
+        absent |= {(place, archive_id): state for archive_id, state in applied.items()}
     made = []
-    for (key, archive, state, _), kept in zip(given, keep_rows(connection, keeping), strict=True):
+    for (key, archive, _, _), keep, kept in zip(given, keeping, rows, strict=True):
         named = archive if archive.vault == key.vault else replace(archive, vault=key.vault)
+        state = absent.get((keep.key, archive.id), kept.state)
         made.append(ArchiveRecord(kept.number, key, named, state, kept.source, kept.upload, kept.seen))
     return made
 

@@ -187,12 +187,13 @@ class VaultRecords:
         return bytes(leaves) if len(leaves) == count_leaves(wanted.size) * HASH_SIZE else b""
 
     async def delete(self, archive_id: ArchiveId, delete: Callable[[], Awaitable[None]]) -> None:
-        """Delete an archive, and record it before and after if the archive is on record."""
+        """Delete an archive, and record it before and after.
+
+        Its id may be on no record yet, as after a kill between a completion and its answer.
+        """
         archives = self.catalog.archives
         found = await archives.get(self.key, archive_id)
-        if found is None:
-            await delete()
-            return
+        before = found.state if found is not None else ArchiveState.STORED
         # A kill from here on leaves doubt, and no claim.
         await archives.record_state(self.key, archive_id, ArchiveState.DELETING)
         passing("deleting recorded")
@@ -203,7 +204,7 @@ class VaultRecords:
             raise
         except ServiceError as error:
             if not isinstance(error, TemporaryServiceError):  # a lost answer may hide a deletion
-                await archives.record_state(self.key, archive_id, found.state)
+                await archives.record_state(self.key, archive_id, before)
             raise
         passing("deleted")
         await archives.record_state(self.key, archive_id, ArchiveState.DELETED)

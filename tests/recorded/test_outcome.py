@@ -27,8 +27,10 @@ from aioglacier.recorded.outcome import (
     settle_by_inventories,
     sweep,
 )
+from aioglacier.server import Fault
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House
+from tests.recorded.test_recording_gateway import stranger
 
 
 async def completing(house: House) -> UploadRecord:
@@ -82,6 +84,43 @@ async def test_an_inventory_of_three_days_later_that_does_not_list_it_settles_it
         assert upload.is_new
         await upload.run()
     assert (await house.vault.describe()).archive_count == 1
+
+
+async def made_without_answer(house: House) -> tuple[UploadRecord, ArchiveId]:
+    """Return an upload whose completion had no answer, and the archive that it made."""
+    house.server.faults.add(Fault("CompleteMultipartUpload", status=403, code="AccessDeniedException"))
+    with pytest.raises(aioglacier.AccessDeniedError):
+        async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+            await upload.run()
+    (left,) = await house.uploads()
+    assert left.upload_id is not None
+    assert left.state is UploadState.COMPLETING
+    gateway = house.vault.context.gateway  # which records no completion
+    made = await gateway.complete_multipart_upload(
+        "v", left.upload_id, size=SIZE, tree_hash=tree_hash(data(SIZE))
+    )
+    return left, made.id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["deleted here", "missed here"])
+async def test_an_archive_that_is_gone_before_it_is_on_record_never_counts(house: House, how: str) -> None:
+    """The service repeats its id to a second completion; an earlier deletion of that id still counts."""
+    record, archive_id = await made_without_answer(house)
+    if how == "deleted here":
+        await house.vault.delete_archive(archive_id)
+    else:
+        async with stranger(house) as glacier:
+            await glacier.vault("v").delete_archive(archive_id)
+        with pytest.raises(aioglacier.ArchiveNotFoundError):
+            await house.vault.retrieve(archive_id)
+    outcome = await find_outcome(house.vault.context.recorded(), record)
+    assert isinstance(outcome, Gone)
+    assert outcome.record.archive_id == archive_id
+    async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+        assert upload.is_new
+        await upload.run()
+    assert await find_outcome(house.vault.context.recorded(), outcome.record) == outcome
 
 
 async def intent(house: House, *, is_begun: bool) -> UploadRecord:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 
+from aioglacier.catalog.absence_rows import apply_absences
 from aioglacier.catalog.archive_rows import (
     PAGE,
     doubt_missing,
@@ -164,6 +165,7 @@ def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> 
 def _write_sorted(connection: Connection, key: int, found: _Sorted, inventoried: datetime) -> None:
     if found.new:
         insert_archives(connection, key, found.new.values(), inventoried)
+        apply_absences(connection, key, list(found.new))
     for number, archive in found.damaged.items():
         repair_row(connection, number, archive)
     if found.confirmed:

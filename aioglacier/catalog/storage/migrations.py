@@ -385,7 +385,30 @@ DROP INDEX moved_by_state;
 CREATE INDEX moved_by_state ON moved (move, state, number, size)
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH, _TENTH)
+#: Archives of vaults that were found to be gone before they were on record.
+_ELEVENTH: Final = """
+CREATE TABLE absences (
+    place BIGINT NOT NULL REFERENCES places (number),
+    archive_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('suspect', 'deleting', 'deleted')),
+    noticed BIGINT NOT NULL,
+    PRIMARY KEY (place, archive_id)
+)
+"""
+
+MIGRATIONS: Final = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    _FOURTH,
+    _FIFTH,
+    _SIXTH,
+    _SEVENTH,
+    _EIGHTH,
+    _NINTH,
+    _TENTH,
+    _ELEVENTH,
+)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

@@ -107,3 +107,7 @@ async def test_recipients_are_those_of_every_sync_and_of_one_archive(folder: Fol
     assert await runs.recipients_of(upload.number) == []
     await folder.catalog.bundles.record(folder.tree, first, BundleRecord(upload.number, "tar", None, "age"))
     assert await runs.recipients_of(upload.number) == ["a", "b"]
+    plain = await folder.upload()
+    run = await runs.begin(folder.tree, "sync", {"recovered": "x"})
+    await folder.catalog.bundles.record(folder.tree, run, BundleRecord(plain.number, "tar", None, "age"))
+    assert await runs.recipients_of(plain.number) == []
