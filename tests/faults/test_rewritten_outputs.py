@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from anyio import create_task_group
 
 import aioglacier
 from aioglacier.core.errors import GlacierError, IntegrityError, InventoryError, UnexpectedResponseError
@@ -62,6 +63,7 @@ class Read(NamedTuple):
 class Stand(NamedTuple):
     """Calls that read through a proxy."""
 
+    server_url: str
     proxy: Proxy
     reads: dict[str, Read]
     archive_id: str
@@ -100,7 +102,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
                 region_name="us-east-1",
                 aws_access_key_id="local",
                 aws_secret_access_key="local",
-                timeouts=Timeouts(give_up=0.1),
+                timeouts=Timeouts(give_up=0.01),
                 hash_in="threads",
             )
         )
@@ -130,7 +132,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
             "GetObject": Read(content, "GET /museum/film"),
             "HeadObject": Read(lambda: bucket.head("film"), "HEAD /museum/film"),
         }
-        yield Stand(proxy, reads, archive.id)
+        yield Stand(server.url, proxy, reads, archive.id)
 
 
 @pytest.mark.parametrize("name", ["GetJobOutput", "GetJobOutput of an inventory", "GetObject"])
@@ -177,16 +179,26 @@ async def test_a_head_that_was_rewritten_changes_no_byte(stand: Stand, name: str
 async def test_a_command_says_by_its_exit_code_that_an_answer_was_rewritten(
     stand: Stand, line: str, tmp_path: Path
 ) -> None:
-    """It ends with 1 and an error that names the operation, and no file gets the name of the target."""
-    options = ("--endpoint-url", stand.proxy.url, "--region", "us-east-1", "--json")
-    cli = Cli(tmp_path, options, {**keys(), "AWS_ENDPOINT_URL_S3": stand.proxy.url})
+    """It ends with 1 and an error that names the operation, and no file gets the name of the target.
+
+    The commands run side by side, because each asks three times, with pauses.
+    """
     where, operation = COMMANDS[line]
     words = [word.replace("ARCHIVE", stand.archive_id) for word in line.split()]
-    for body in (b"", b"null", b"[]", b"<html><body>Log in</body></html>"):
-        stand.rewrite(where, partial(_replaced, body))
-        done = await run_in_thread(partial(cli, *words, code=1))
+
+    def run(folder: Path, body: bytes) -> None:
+        folder.mkdir()
+        with proxying(stand.server_url) as proxy:
+            rewrite = partial(_replaced, body)
+            proxy.add(Trouble(Kind.REWRITE, Way.DOWN, where=where, count=None, rewrite=rewrite))
+            options = ("--endpoint-url", proxy.url, "--region", "us-east-1", "--json")
+            done = Cli(folder, options, {**keys(), "AWS_ENDPOINT_URL_S3": proxy.url})(*words, code=1)
         assert (done.error["error"], done.error["operation"]) == ("UnexpectedResponseError", operation)
-        assert not (tmp_path / "back").exists()
+        assert not (folder / "back").exists()
+
+    async with create_task_group() as runs:
+        for body in (b"", b"null", b"[]", b"<html><body>Log in</body></html>"):
+            runs.start_soon(run_in_thread, partial(run, tmp_path / f"body-{len(body)}", body))
 
 
 def _replaced(other: bytes, body: bytes) -> bytes:
