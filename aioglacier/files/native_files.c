@@ -1,4 +1,4 @@
-/* Write, name and read many small files of one folder in one call without the GIL.
+/* Write, name, read and look at many small files of one folder in one call without the GIL.
  *
  * Python takes 15 to 20 microseconds for the eight system calls of one small file, and it gives the GIL away
  * and takes it back at each. Here a batch takes the GIL twice.
@@ -26,7 +26,11 @@
 #include <sys/xattr.h>
 #endif
 
+#include "native_tar.h"
+
 #define BILLION 1000000000
+#define DIGEST 32
+#define LEAF (1024 * 1024) /* the tree hash of up to so many bytes is their SHA-256 */
 
 /* Room for the names of extended attributes. A file with more is left to the caller. */
 #define ATTRIBUTE_NAMES 1024
@@ -38,6 +42,10 @@
 #define MODIFIED(status) ((status).st_mtim)
 #define CHANGED(status) ((status).st_ctim)
 #endif
+
+typedef void (*hash_function)(const uint8_t *data, size_t size, uint8_t *digest);
+
+static hash_function sha256_of = NULL; /* the caller's function takes its place */
 
 /* A tuple of the files, which keeps their names alive, and zeroed memory for each. NULL with an error set. */
 static PyObject *take_files(PyObject *files, size_t size, void **memory)
@@ -254,14 +262,16 @@ static PyObject *native_name_files(PyObject *module, PyObject *args)
 
 typedef struct {
     const char *name;
+    const char *path;
     long long size;
-    PyObject *content; /* bytes of that size, owned, filled without the GIL before anyone else has it */
-    char *bytes;
+    PyObject *member; /* bytes: header, content and padding; owned, filled without the GIL before others have it */
+    uint8_t *header;
+    uint8_t digest[DIGEST];
     struct stat status;
-    int is_settled;
+    int is_settled, is_hashed, has_header;
 } old_file;
 
-static int read_whole(int fd, char *data, size_t size)
+static int read_whole(int fd, uint8_t *data, size_t size)
 {
     char more; /* a byte behind the end shows that the file grew */
     size_t got = 0;
@@ -302,6 +312,11 @@ static int is_same_time(struct timespec one, struct timespec other)
     return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
 }
 
+static int is_storable(struct timespec time)
+{
+    return time.tv_sec > -9 * (long long)BILLION && time.tv_sec < 9 * (long long)BILLION;
+}
+
 static int read_one(int folder, old_file *file)
 {
     /* Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer. */
@@ -311,13 +326,24 @@ static int read_one(int folder, old_file *file)
         return 0;
     const int is_settled =
         fstat(fd, &before) == 0 && S_ISREG(before.st_mode) && before.st_size == file->size &&
-        read_whole(fd, file->bytes, (size_t)file->size) && !may_have_attributes(fd) &&
+        read_whole(fd, file->header + TAR_BLOCK, (size_t)file->size) && !may_have_attributes(fd) &&
         fstat(fd, &file->status) == 0 && before.st_dev == file->status.st_dev &&
         before.st_ino == file->status.st_ino && before.st_size == file->status.st_size &&
         is_same_time(MODIFIED(before), MODIFIED(file->status)) &&
-        is_same_time(CHANGED(before), CHANGED(file->status));
+        is_same_time(CHANGED(before), CHANGED(file->status)) && is_storable(MODIFIED(before)) &&
+        is_storable(CHANGED(before));
     close(fd);
     return is_settled;
+}
+
+static void make_member(old_file *file)
+{
+    const size_t size = (size_t)file->size;
+    memset(file->header + TAR_BLOCK + size, 0, -size % TAR_BLOCK);
+    file->is_hashed = sha256_of != NULL && size <= LEAF;
+    if (file->is_hashed)
+        sha256_of(file->header + TAR_BLOCK, size, file->digest);
+    file->has_header = tar_header(file->header, file->path, &file->status, MODIFIED(file->status).tv_sec);
 }
 
 static long long nanoseconds(struct timespec time)
@@ -325,26 +351,57 @@ static long long nanoseconds(struct timespec time)
     return (long long)time.tv_sec * BILLION + time.tv_nsec;
 }
 
-/* The content and the facts of a file that was read; None for another. */
-static PyObject *describe(const old_file *file)
+/* The header in Python in front of what was read, for a path or a number that a ustar header has no room for. */
+static PyObject *with_header(const old_file *file, PyObject *make_header)
+{
+    const struct stat *status = &file->status;
+    PyObject *header = PyObject_CallFunction(
+        make_header, "yLIIIL", file->path, (long long)status->st_size, (unsigned int)status->st_mode,
+        (unsigned int)status->st_uid, (unsigned int)status->st_gid, nanoseconds(MODIFIED(*status)));
+    PyObject *rest =
+        PyMemoryView_FromMemory((char *)file->header + TAR_BLOCK, PyBytes_Size(file->member) - TAR_BLOCK, PyBUF_READ);
+    PyObject *member = header != NULL && rest != NULL ? PySequence_Concat(header, rest) : NULL;
+    Py_XDECREF(header);
+    Py_XDECREF(rest);
+    return member;
+}
+
+/* The member, the hash and the facts of a file that was read; None for another. */
+static PyObject *describe(const old_file *file, PyObject *make_header, PyObject *tree_hash)
 {
     if (!file->is_settled)
         return Py_NewRef(Py_None);
     const struct stat *status = &file->status;
-    return Py_BuildValue("(OLLLKIIIL)", file->content, (long long)status->st_size,
-                         nanoseconds(MODIFIED(*status)), nanoseconds(CHANGED(*status)),
-                         (unsigned long long)status->st_ino, (unsigned int)status->st_mode,
-                         (unsigned int)status->st_uid, (unsigned int)status->st_gid,
-                         (long long)status->st_blocks);
+    PyObject *member = file->has_header ? Py_NewRef(file->member) : with_header(file, make_header);
+    PyObject *content = NULL, *hash = NULL, *found = NULL;
+    if (member == NULL)
+        return NULL;
+    if (file->is_hashed) {
+        hash = PyBytes_FromStringAndSize((const char *)file->digest, DIGEST);
+    } else {
+        content = PyMemoryView_FromMemory((char *)file->header + TAR_BLOCK, file->size, PyBUF_READ);
+        if (content != NULL)
+            hash = PyObject_CallFunctionObjArgs(tree_hash, content, NULL);
+    }
+    if (hash != NULL)
+        found = Py_BuildValue("(OOLLLKIIIL)", member, hash, (long long)status->st_size,
+                              nanoseconds(MODIFIED(*status)), nanoseconds(CHANGED(*status)),
+                              (unsigned long long)status->st_ino, (unsigned int)status->st_mode,
+                              (unsigned int)status->st_uid, (unsigned int)status->st_gid,
+                              (long long)status->st_blocks);
+    Py_DECREF(member);
+    Py_XDECREF(content);
+    Py_XDECREF(hash);
+    return found;
 }
 
-static PyObject *native_read_files(PyObject *module, PyObject *args)
+static PyObject *native_read_members(PyObject *module, PyObject *args)
 {
     int folder;
-    PyObject *given, *found = NULL;
+    PyObject *given, *make_header, *tree_hash, *found = NULL;
     void *memory;
     (void)module;
-    if (!PyArg_ParseTuple(args, "iO", &folder, &given))
+    if (!PyArg_ParseTuple(args, "iOOO", &folder, &given, &make_header, &tree_hash))
         return NULL;
     PyObject *kept = take_files(given, sizeof(old_file), &memory);
     if (kept == NULL)
@@ -355,31 +412,35 @@ static PyObject *native_read_files(PyObject *module, PyObject *args)
     for (; taken < count; taken++) {
         old_file *file = files + taken;
         PyObject *item = tuple_at(kept, taken);
-        if (item == NULL || !PyArg_ParseTuple(item, "yL", &file->name, &file->size))
+        if (item == NULL || !PyArg_ParseTuple(item, "yLy", &file->name, &file->size, &file->path))
             break;
         if (file->size < 0) {
             PyErr_SetString(PyExc_ValueError, "the size of a file must not be negative");
             break;
         }
-        file->content = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)file->size);
-        if (file->content == NULL)
+        const Py_ssize_t size = (Py_ssize_t)file->size;
+        file->member = PyBytes_FromStringAndSize(NULL, TAR_BLOCK + (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK);
+        if (file->member == NULL)
             break;
-        file->bytes = PyBytes_AsString(file->content);
+        file->header = (uint8_t *)PyBytes_AsString(file->member);
     }
     if (taken == count) {
         Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t at = 0; at < count; at++)
+        for (Py_ssize_t at = 0; at < count; at++) {
             files[at].is_settled = read_one(folder, files + at);
+            if (files[at].is_settled)
+                make_member(files + at);
+        }
         Py_END_ALLOW_THREADS
         found = PyList_New(count);
         for (Py_ssize_t at = 0; found != NULL && at < count; at++) {
-            PyObject *one = describe(files + at);
+            PyObject *one = describe(files + at, make_header, tree_hash);
             if (one == NULL || PyList_SetItem(found, at, one) < 0)
                 Py_CLEAR(found);
         }
     }
     for (Py_ssize_t at = 0; at < count; at++)
-        Py_XDECREF(files[at].content);
+        Py_XDECREF(files[at].member);
     free(files);
     Py_DECREF(kept);
     return found;
@@ -392,9 +453,28 @@ static PyMethodDef methods[] = {
      "Write new files into an open folder; return the numbers of those that are not there."},
     {"name_files", native_name_files, METH_VARARGS,
      "Rename files of an open folder; return the numbers of those that have their old names."},
-    {"read_files", native_read_files, METH_VARARGS,
-     "Read files of an open folder: content and facts of each, None for one that is not as expected."},
+    {"read_members", native_read_members, METH_VARARGS,
+     "Read files of an open folder: member of a bundle, hash and facts, None for one that is not as expected."},
     {NULL, NULL, 0, NULL},
+};
+
+/* The hash of the core, if it is there and the CPU has the instructions. */
+static int native_exec(PyObject *module)
+{
+    (void)module;
+    PyObject *core = PyImport_ImportModule("aioglacier.core.native");
+    PyObject *capsule = core != NULL ? PyObject_GetAttrString(core, "_sha256") : NULL;
+    if (capsule != NULL)
+        sha256_of = (hash_function)PyCapsule_GetPointer(capsule, "aioglacier.core.native._sha256");
+    Py_XDECREF(capsule);
+    Py_XDECREF(core);
+    PyErr_Clear();
+    return 0;
+}
+
+static PyModuleDef_Slot native_slots[] = {
+    {Py_mod_exec, native_exec},
+    {0, NULL},
 };
 
 static struct PyModuleDef native_files_module = {
@@ -403,6 +483,7 @@ static struct PyModuleDef native_files_module = {
     .m_doc = "Write, name and read many small files of one folder in one call without the GIL.",
     .m_size = 0,
     .m_methods = methods,
+    .m_slots = native_slots,
 };
 
 PyMODINIT_FUNC PyInit_native_files(void)

@@ -24,10 +24,18 @@ from aioglacier.files.reading import FileIdentity
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from typing_extensions import Buffer
+
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
 
 #: Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer.
 _OLD: Final = os.O_RDONLY | NOFOLLOW | NONBLOCK
+
+#: The content of a member of a tar archive is padded to a multiple of this.
+_BLOCK: Final = 512
+
+#: Times beyond this need other numbers on record, and are left to the caller.
+_STORABLE_NS: Final = 9 * 10**18
 
 #: Only attributes that users set are archived.
 _USER: Final = "user."
@@ -47,8 +55,15 @@ class NewFile(NamedTuple):
 Naming: TypeAlias = tuple[bytes, bytes]
 """The name of a file now, and the name to be."""
 
-ReadFile: TypeAlias = tuple[bytes, int, int, int, int, int, int, int, int]
-"""Content, size, mtime and ctime in nanoseconds, inode, mode, owner, group, and blocks of 512 bytes."""
+OldFile: TypeAlias = tuple[bytes, int, bytes]
+"""The name of a file to read, its size, and the path that its header gets."""
+
+ReadFile: TypeAlias = tuple[bytes, bytes, int, int, int, int, int, int, int, int]
+"""Member, hash, size, mtime and ctime in nanoseconds, inode, mode, owner, group, and blocks of 512 bytes."""
+
+if TYPE_CHECKING:
+    MakeHeader: TypeAlias = Callable[[bytes, int, int, int, int, int], bytes]
+    MakeHash: TypeAlias = Callable[[Buffer], bytes]
 
 
 def _write_files(folder: int, files: Sequence[NewFile], /) -> list[int]:
@@ -94,11 +109,15 @@ def _name_files(folder: int, files: Sequence[Naming], replaces: bool, /) -> list
     return undone
 
 
-def _read_files(folder: int, files: Sequence[tuple[bytes, int]], /) -> list[ReadFile | None]:
-    return [_read_one(folder, name, size) for name, size in files]
+def _read_members(
+    folder: int, files: Sequence[OldFile], make_header: MakeHeader, tree_hash: MakeHash, /
+) -> list[ReadFile | None]:
+    return [_read_one(folder, *file, make_header, tree_hash) for file in files]
 
 
-def _read_one(folder: int, name: bytes, size: int) -> ReadFile | None:
+def _read_one(
+    folder: int, name: bytes, size: int, path: bytes, make_header: MakeHeader, tree_hash: MakeHash
+) -> ReadFile | None:
     try:
         fd = os.open(name, _OLD, dir_fd=folder)
     except OSError:
@@ -111,13 +130,17 @@ def _read_one(folder: int, name: bytes, size: int) -> ReadFile | None:
         if len(content) != size or _may_have_attributes(fd):
             return None
         after = os.fstat(fd)
-        if FileIdentity.of(before) != FileIdentity.of(after):
-            return None
-        return content, *facts_of(after)
     except OSError:
         return None
     finally:
         os.close(fd)
+    if FileIdentity.of(before) != FileIdentity.of(after):
+        return None
+    if not all(abs(time_ns) < _STORABLE_NS for time_ns in (after.st_mtime_ns, after.st_ctime_ns)):
+        return None
+    header = make_header(path, size, after.st_mode, after.st_uid, after.st_gid, after.st_mtime_ns)
+    member = b"".join((header, content, bytes(-size % _BLOCK)))
+    return member, tree_hash(content), *facts_of(after)
 
 
 def _may_have_attributes(fd: int) -> bool:
@@ -128,7 +151,7 @@ def _may_have_attributes(fd: int) -> bool:
 
 
 def facts_of(status: os.stat_result) -> tuple[int, int, int, int, int, int, int, int]:
-    """Return the facts that ``read_files`` returns behind the content of a file."""
+    """Return the facts that ``read_members`` returns behind the hash of a file."""
     return (
         status.st_size,
         status.st_mtime_ns,
@@ -147,11 +170,14 @@ write_files: Callable[[int, Sequence[NewFile]], list[int]] = _write_files
 name_files: Callable[[int, Sequence[Naming], bool], list[int]] = _name_files
 """Rename files, and replace others only if asked; return the numbers of those that have their old names."""
 
-read_files: Callable[[int, Sequence[tuple[bytes, int]]], list[ReadFile | None]] = _read_files
-"""Read regular files of known names and sizes, never through a link.
+read_members: Callable[[int, Sequence[OldFile], MakeHeader, MakeHash], list[ReadFile | None]] = _read_members
+"""Read regular files of known names and sizes, never through a link, as members of a bundle.
 
-``None`` stands for a file that could not be read, is of another size, changed while it was read, or has
-extended attributes that a user gave it.
+``make_header`` makes a header from path, size, mode, owner, group and mtime, and ``tree_hash`` the hash. The
+compiled function makes most of both by itself.
+
+``None`` stands for a file that could not be read, is of another size, changed while it was read, has a time
+that no record can hold, or has extended attributes that a user gave it.
 """
 
 if os.environ.get(NATIVE_SWITCH) != "0":
@@ -159,4 +185,6 @@ if os.environ.get(NATIVE_SWITCH) != "0":
         from aioglacier.files import native_files
 
         write_files, name_files = native_files.write_files, native_files.name_files
-        read_files = native_files.read_files
+        from aioglacier.files.native_files import read_members as _native_read  # an older build lacks it
+
+        read_members = _native_read

@@ -24,9 +24,10 @@ pytestmark = [
 SOURCE = Path(__file__).parents[2] / "aioglacier" / "files" / "native_files.c"
 
 PROGRAM = """
-import os, sys
+import hashlib, os, sys
 sys.path.insert(0, sys.argv[1])
 import native_files
+functions = (lambda *_: bytes(512)), (lambda content: hashlib.sha256(content).digest())
 os.chdir(sys.argv[2])
 folder = os.open(".", os.O_RDONLY)
 for count in (0, 1, 300):
@@ -37,17 +38,19 @@ for count in (0, 1, 300):
     names = [(b"%d.part" % number, b"%d" % number) for number in range(count)]
     assert native_files.name_files(folder, names, False) == []
     assert native_files.name_files(folder, names, True) == list(range(count))
-    wanted = [(b"%d" % number, len(content)) for number, content in enumerate(contents)]
-    found = native_files.read_files(folder, [*wanted, (b"none", 5), (b".", 4096)])
-    assert [one[0] for one in found[:-2]] == contents and found[-2:] == [None, None]
-    shorter = [(name, size - 1) for name, size in wanted if size]
-    assert set(native_files.read_files(folder, shorter)) <= {None}
+    paths = [b"/".join([b"a" * number] * (number // 50)) + b"b" for number in range(count)]
+    wanted = [(b"%d" % at, len(content), paths[at]) for at, content in enumerate(contents)]
+    found = native_files.read_members(folder, [*wanted, (b"none", 5, b""), (b".", 4096, b"")], *functions)
+    assert [one[0][512:][:one[2]] for one in found[:-2]] == contents and found[-2:] == [None, None]
+    assert [one[1] for one in found[:-2]] == [hashlib.sha256(content).digest() for content in contents]
+    shorter = [(name, size - 1, path) for name, size, path in wanted if size]
+    assert set(native_files.read_members(folder, shorter, *functions)) <= {None}
     for number in range(count):
         os.unlink(b"%d" % number)
-for mistake in ([1], [(b"a",)], [(b"a", -1)], [("a", 1)], None, [(b"a\\0", 1)]):
-    for function in (native_files.write_files, native_files.read_files):
+for mistake in ([1], [(b"a",)], [(b"a", -1, b"")], [("a", 1, b"")], None, [(b"a\\0", 1, b"")]):
+    for function, more in ((native_files.write_files, ()), (native_files.read_members, functions)):
         try:
-            function(folder, mistake)
+            function(folder, mistake, *more)
         except (TypeError, ValueError):
             continue
         raise SystemExit(f"{function} took {mistake}")

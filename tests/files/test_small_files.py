@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aioglacier.bulk.formats import tar
+from aioglacier.core.treehash import tree_hash
 from aioglacier.files import small_files
 from aioglacier.files.small_files import NewFile
 
@@ -36,7 +38,7 @@ class InPython:
 
     write_files = staticmethod(small_files._write_files)
     name_files = staticmethod(small_files._name_files)
-    read_files = staticmethod(small_files._read_files)
+    read_members = staticmethod(small_files._read_members)
 
 
 @pytest.fixture(
@@ -143,7 +145,7 @@ def test_a_file_of_the_wrong_shape_writes_nothing(files: Any, folder: int, tmp_p
     with pytest.raises((TypeError, ValueError, AttributeError)):
         files.write_files(folder, [(b"a",)])
     with pytest.raises((TypeError, ValueError)):
-        files.read_files(folder, [(b"a",)])
+        files.read_members(folder, [(b"a", 7)], header, tree_hash)
     with pytest.raises((TypeError, ValueError)):
         files.name_files(folder, [3], False)
     assert contents(tmp_path) == {}
@@ -155,7 +157,7 @@ def test_no_descriptor_is_left_open(files: Any, folder: int, tmp_path: Path) -> 
     before = os.dup(folder)
     os.close(before)
     files.write_files(folder, [new(b"a"), new(b"folder"), new(b"c")])
-    files.read_files(folder, [(b"a", 7), (b"a", 3), (b"folder", 0), (b"none", 0)])
+    read(files, folder, [(b"a", 7), (b"a", 3), (b"folder", 0), (b"none", 0)])
     after = os.dup(folder)
     os.close(after)
     assert after == before
@@ -200,15 +202,95 @@ def test_of_two_names_of_one_file_the_hidden_one_goes(files: Any, folder: int, t
 # --- read
 
 
+def header(path: bytes, size: int, mode: int, uid: int, gid: int, mtime_ns: int) -> bytes:
+    """Return the headers of a file, as the packer of bundles makes them."""
+    return tar.member_header(path, size=size, mode=mode & 0o7777, uid=uid, gid=gid, mtime_ns=mtime_ns)
+
+
+def read(files: Any, folder: int, wanted: list[tuple[bytes, int]], above: bytes = b"") -> Any:
+    """Read files, whose members get the names of files in another folder."""
+    return files.read_members(folder, [(*each, above + each[0]) for each in wanted], header, tree_hash)
+
+
+def member(path: Path, name: bytes) -> bytes:
+    """Return the member that a file becomes."""
+    content, found = path.read_bytes(), path.stat()
+    facts = (len(content), found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns)
+    return header(name, *facts) + content + tar.padding(len(content))
+
+
 def test_files_come_with_the_facts_of_stat(files: Any, folder: int, tmp_path: Path) -> None:
-    """Content first, then what ``facts_of`` makes of the file's own status; empty files too."""
+    """Member and hash first, then what ``facts_of`` makes of the file's own status; empty files too."""
+    contents = {"a": b"content", "b": b"", "c": bytes(512), "d": b"d" * (2**20 + 1)}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "b").chmod(0o4711)
+    os.utime(tmp_path / "c", ns=(-5, -5))
+    found = read(files, folder, [(os.fsencode(name), len(content)) for name, content in contents.items()])
+    assert found == [
+        (member(path, os.fsencode(path.name)), tree_hash(content), *small_files.facts_of(path.stat()))
+        for path, content in ((tmp_path / name, content) for name, content in contents.items())
+    ]
+    assert {type(one) for one in found} == {tuple}
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        b"",
+        b"b" * 97 + b"/",
+        b"b" * 98 + b"/",  # 100 bytes with the name of the file
+        b"b" * 99 + b"/",
+        b"b" * 155 + b"/",
+        b"b" * 156 + b"/",
+        b"c" * 60 + b"/" + b"b" * 98 + b"/",
+        b"c" * 60 + b"/" + b"b" * 99 + b"/",
+        b"c/" * 127 + b"/",
+        b"c/" * 128 + b"/",
+        b"\xff\n/" * 40,
+        b"/" + b"b" * 100,
+    ],
+)
+def test_members_have_the_headers_of_the_packer(
+    files: Any, folder: int, tmp_path: Path, above: bytes
+) -> None:
+    """Also where a path is divided between two fields, or has no room in them; the time may be far off."""
     (tmp_path / "a").write_bytes(b"content")
-    (tmp_path / "b").write_bytes(b"")
-    os.utime(tmp_path / "a", ns=(-5, -5))
-    found = files.read_files(folder, [(b"a", 7), (b"b", 0)])
-    facts = [small_files.facts_of((tmp_path / name).stat()) for name in ("a", "b")]
-    assert found == [(b"content", *facts[0]), (b"", *facts[1])]
-    assert [type(one) for one in found] == [tuple, tuple]
+    for seconds in (0, 0o7777777777, 0o100000000000):
+        os.utime(tmp_path / "a", ns=(seconds * 10**9 + 5,) * 2)
+        (found,) = read(files, folder, [(b"a", 7)], above)
+        assert found[0] == member(tmp_path / "a", above + b"a")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_owners_beyond_the_field_of_a_header_get_another_one(files: Any, folder: int, tmp_path: Path) -> None:
+    """The field has seven octal digits."""
+    (tmp_path / "a").write_bytes(b"content")
+    for owner in ((0o7777777, 0), (0o10000000, 0), (0, 0o7777777), (0, 0o10000000)):
+        os.chown(tmp_path / "a", *owner)
+        (found,) = read(files, folder, [(b"a", 7)])
+        assert found[0] == member(tmp_path / "a", b"a")
+
+
+def test_a_time_that_no_record_holds_is_left_to_the_caller(files: Any, folder: int, tmp_path: Path) -> None:
+    """Records have 64 bits of nanoseconds."""
+    (tmp_path / "a").write_bytes(b"content")
+    os.utime(tmp_path / "a", (2**33 + 10**9, 2**33 + 10**9))
+    if (tmp_path / "a").stat().st_mtime < 9 * 10**9:
+        pytest.skip("this file system has no such time")
+    assert read(files, folder, [(b"a", 7)]) == [None]
+
+
+def test_an_error_of_a_function_that_was_given_is_raised(files: Any, folder: int, tmp_path: Path) -> None:
+    """It is a fault of this program, and no file's."""
+    (tmp_path / "a").write_bytes(bytes(2**20 + 1))
+
+    def fail(*_: object) -> bytes:
+        raise RuntimeError
+
+    for functions in ((header, fail), (fail, tree_hash)):
+        with pytest.raises(RuntimeError):
+            files.read_members(folder, [(b"a", 2**20 + 1, b"a" * 300)], *functions)
 
 
 def test_what_is_no_settled_file_is_none(files: Any, folder: int, tmp_path: Path) -> None:
@@ -218,8 +300,8 @@ def test_what_is_no_settled_file_is_none(files: Any, folder: int, tmp_path: Path
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
     wanted = [(b"a", 6), (b"a", 8), (b"link", 7), (b"fifo", 0), (b"folder", 4096), (b"none", 0)]
-    assert files.read_files(folder, wanted) == [None] * 6
-    assert files.read_files(folder, []) == []
+    assert read(files, folder, wanted) == [None] * 6
+    assert read(files, folder, []) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the files of Linux' processes")
@@ -227,7 +309,7 @@ def test_a_file_with_more_bytes_than_its_size_is_none(files: Any) -> None:
     """So are files that the kernel makes while they are read, and files that grow."""
     proc = os.open("/proc/self", os.O_RDONLY)
     try:
-        assert files.read_files(proc, [(b"status", 0)]) == [None]
+        assert read(files, proc, [(b"status", 0)]) == [None]
     finally:
         os.close(proc)
 
@@ -242,7 +324,7 @@ def test_a_file_with_attributes_of_a_user_is_none(files: Any, folder: int, tmp_p
         if error.errno != errno.ENOTSUP:
             raise
         pytest.skip("this file system has no extended attributes")
-    assert files.read_files(folder, [(b"a", 7)]) == [None]
+    assert read(files, folder, [(b"a", 7)]) == [None]
 
 
 def test_a_file_that_changes_is_never_read_in_halves(files: Any, folder: int, tmp_path: Path) -> None:
@@ -263,8 +345,8 @@ def test_a_file_that_changes_is_never_read_in_halves(files: Any, folder: int, tm
     writer = threading.Thread(target=rewrite)
     writer.start()
     try:
-        found = [one for _ in range(100) for one in files.read_files(folder, [(b"a", 300_000)])]
+        found = [one for _ in range(100) for one in read(files, folder, [(b"a", 300_000)])]
     finally:
         is_over.set()
         writer.join()
-    assert {len(one[0]) for one in found if one is not None} <= {300_000}
+    assert {len(one[0]) for one in found if one is not None} <= {512 + 300_032}

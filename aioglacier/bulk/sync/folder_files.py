@@ -32,6 +32,10 @@ OPEN: Final = os.O_RDONLY | NOFOLLOW | NONBLOCK
 _TICK_NS: Final = 20_000_000
 
 
+#: The fields of an ``Entry`` behind its hash.
+_NO_PLACE: Final = (None,) * 5
+
+
 @contextmanager
 def reading(path: bytes) -> Iterator[None]:
     """Turn an ``OSError`` of the block into an error that names the file.
@@ -104,6 +108,11 @@ def unreadable(path: bytes, error: OSError, offset: int | None = None) -> Source
     )
 
 
+def settled_before() -> int:
+    """Return the latest ``ctime`` of a file read from now on that shows every later change of the file."""
+    return time.time_ns() - _TICK_NS
+
+
 def found_again(
     found: Found,
     size: int,
@@ -121,7 +130,7 @@ def found_again(
     times. Its ``ctime`` becomes 0, so that the next run reads it once more. Its ``mtime`` cannot tell:
     any program can set it, even to the future.
     """
-    if ctime_ns > time.time_ns() - _TICK_NS:
+    if ctime_ns > settled_before():
         ctime_ns = 0
     return Found(
         found.path,
@@ -168,3 +177,44 @@ def new_version(
         encode_extra(attributes or {}, has_holes=has_holes) if attributes or has_holes else None,
         content_hash,
     )
+
+
+def version_read(
+    found: Found,
+    tree: int,
+    run: int,
+    settled_ns: int,
+    content_hash: bytes,
+    size: int,
+    mtime_ns: int,
+    ctime_ns: int,
+    inode: int,
+    mode: int,
+    uid: int,
+    gid: int,
+    blocks: int,
+) -> Entry:
+    """Return the version of a file from its hash and facts, as ``small_files.read_members`` returns them.
+
+    It is that of ``new_version`` and ``found_again``, without the steps between: this runs for each of a
+    million files. ``settled_ns`` is what ``settled_before`` returned before the file was read.
+    """
+    version = (
+        tree,
+        found.path,
+        run,
+        found.kind,
+        size,
+        mtime_ns,
+        0 if ctime_ns > settled_ns else ctime_ns,
+        signed(inode),
+        found.device,
+        mode & 0o7777,
+        uid,
+        gid,
+        found.target,
+        encode_extra({}, has_holes=True) if blocks * 512 < size else None,
+        content_hash,
+        *_NO_PLACE,
+    )
+    return tuple.__new__(Entry, version)

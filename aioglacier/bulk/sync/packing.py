@@ -22,13 +22,21 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.attributes import read_attributes
 from aioglacier.bulk.path_failures import PathFailure
-from aioglacier.bulk.sync.folder_files import OPEN, check_regular, found_again, new_version, unreadable
+from aioglacier.bulk.sync.folder_files import (
+    OPEN,
+    check_regular,
+    found_again,
+    new_version,
+    settled_before,
+    unreadable,
+    version_read,
+)
 from aioglacier.bulk.sync.stored_contents import Touched, point_to
 from aioglacier.core.errors import GlacierError, SourceChangedError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.reading import FileIdentity
-from aioglacier.files.small_files import facts_of, read_files
+from aioglacier.files.small_files import facts_of, read_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -147,6 +155,7 @@ class Packer:
     def _read_members(self, packed: Packed, changes: Sequence[Change]) -> list[_Member]:
         """Read changed paths; note those without a member in ``packed``, and return the members."""
         members: list[_Member] = []
+        settled_ns = settled_before()
         ready = self._read_together(changes)
         for found, known, _ in changes:
             if found is None:
@@ -154,7 +163,11 @@ class Packer:
                     packed.gone.append(known)
                 continue
             try:
-                member = self._read(packed, found, known, ready.get(found.path))
+                if (read := ready.pop(found.path, None)) is not None:
+                    entry = version_read(found, self._tree, self._run, settled_ns, *read[1:])
+                    member = self._member(packed, found, known, entry, read[:1])
+                else:
+                    member = self._read(packed, found, known)
             except GlacierError as error:
                 packed.failed.append(PathFailure(found.path, error))
             except OSError as error:
@@ -168,17 +181,18 @@ class Packer:
     def _read_together(self, changes: Sequence[Change]) -> dict[bytes, ReadFile]:
         """Return the files that one call for each folder could read, by path."""
         ready: dict[bytes, ReadFile] = {}
-        files = [
+        small = [
             found
             for found, _, _ in changes
             if found is not None and found.kind == "file" and found.size <= LARGEST_MEMBER
         ]
-        for folder, group in groupby(files, lambda found: found.path.rpartition(b"/")[0]):
+        for folder, group in groupby(small, lambda found: found.path.rpartition(b"/")[0]):
             wanted = list(group)
             start = len(folder) + 1 if folder else 0
             with suppress(GlacierError, OSError):  # the folder cannot be opened, as each file will say
                 parent, _ = self._beneath.parent(wanted[0].path)
-                read = read_files(parent, [(found.path[start:], found.size) for found in wanted])
+                files = [(found.path[start:], found.size, found.path) for found in wanted]
+                read = read_members(parent, files, _file_header, tree_hash)
                 for found, one in zip(wanted, read, strict=True):
                     if one is not None:
                         ready[found.path] = one
@@ -203,19 +217,26 @@ class Packer:
             packed.size += entry.size
         packed.blocks = list(_join_small(pieces))
 
-    def _read(
-        self, packed: Packed, found: Found, known: Known | None, ready: ReadFile | None
+    def _member(
+        self, packed: Packed, found: Found, known: Known | None, entry: Entry, blocks: Sequence[bytes]
     ) -> _Member | None:
+        """Return a path as a member; note it in ``packed`` where only its metadata changed."""
+        if (
+            known is not None
+            and (known.kind, known.target) == (entry.kind, entry.target)
+            and (found.kind != "file" or known.content_hash == entry.content_hash)
+        ):
+            packed.touched.append(Touched(known, entry))
+            return None
+        return _Member(entry, blocks)
+
+    def _read(self, packed: Packed, found: Found, known: Known | None) -> _Member | None:
         """Return the record and the bytes of one path; ``None`` where only its metadata changed."""
         tree, run = self._tree, self._run
         content, attributes = b"", None
         match found.kind:
             case "file":
-                if ready is None:
-                    found, content, attributes = self._read_settled(found)
-                else:
-                    content, *facts = ready
-                    found = found_again(found, *facts)
+                found, content, attributes = self._read_settled(found)
                 entry = new_version(found, tree, run, attributes=attributes, content_hash=tree_hash(content))
             case "directory":
                 attributes = self._folder_attributes(found)
@@ -225,13 +246,6 @@ class Packer:
                 entry = new_version(found, tree, run, target=os.readlink(name, dir_fd=fd))
             case _:
                 entry = new_version(found, tree, run)
-        if (
-            known is not None
-            and (known.kind, known.target) == (entry.kind, entry.target)
-            and (found.kind != "file" or known.content_hash == entry.content_hash)
-        ):
-            packed.touched.append(Touched(known, entry))
-            return None
         header = tar.member_header(
             found.path or b"./",
             type_flag=tar.FLAGS[found.kind],
@@ -243,7 +257,7 @@ class Packer:
             target=entry.target or b"",
             attributes=attributes,
         )
-        return _Member(entry, (header, content, tar.padding(len(content))))
+        return self._member(packed, found, known, entry, (header, content, tar.padding(len(content))))
 
     def _folder_attributes(self, found: Found) -> dict[str, bytes]:
         if not found.path:
@@ -285,6 +299,11 @@ class Packer:
             )
         finally:
             os.close(fd)
+
+
+def _file_header(path: bytes, size: int, mode: int, uid: int, gid: int, mtime_ns: int) -> bytes:
+    """Return the headers of a file without attributes."""
+    return tar.member_header(path, size=size, mode=mode & 0o7777, uid=uid, gid=gid, mtime_ns=mtime_ns)
 
 
 def _join_small(pieces: Iterable[bytes]) -> Iterator[bytes]:
