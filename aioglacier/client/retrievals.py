@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.core.models import JobDescription
+    from aioglacier.core.models import Archive, JobDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.vault_context import VaultContext
 
@@ -203,6 +203,17 @@ class Retrievals:
             # The run that saved it was stopped just before.
             await anyio.to_thread.run_sync(settle, target)
             return found
+
+    async def find_kept(self, archive_id: str, path: str | os.PathLike[str]) -> Archive | None:
+        """Return the archive, as the catalog has it, if a file has all of its bytes. Nothing is sent."""
+        known = await self.find_record(archive_id)
+        if known is None or not await anyio.Path(path).is_file():
+            return None
+        is_it = await anyio.to_thread.run_sync(_content_of, path) == (
+            known.archive.size,
+            known.archive.tree_hash,
+        )
+        return known.archive if is_it else None
 
     async def _find_abandoned(
         self, archive_id: str, target: str | os.PathLike[str], byte_range: ByteRange | None

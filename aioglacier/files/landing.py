@@ -42,6 +42,9 @@ WRITTEN: Final = ".aioglacier-part"
 _LONGEST_NAME: Final = 255
 _SUFFIXES: Final = 32
 
+#: Bytes compared at a time.
+_BLOCK: Final = 1024 * 1024
+
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | BINARY | NOFOLLOW
 
 _NO_REPLACE: Final = 1  # RENAME_NOREPLACE
@@ -201,15 +204,16 @@ def _lock(file: int, hidden: str, target: str) -> None:
 
 
 @contextmanager
-def writing(target: str, *, overwrite: bool) -> Iterator[int]:
+def writing(target: str, *, overwrite: bool, may_be_there: bool = False) -> Iterator[int]:
     """Open a file for writing from start to end; a clean end of the block gives it its name.
 
-    If the block raises, the target is as it was and the hidden file is removed.
+    If the block raises, the target is as it was and the hidden file is removed. With ``may_be_there``, a file
+    of that name may be what a killed run has written: it is compared at the end.
 
     Raises:
-        TargetError: The target cannot be written, or appeared meanwhile.
+        TargetError: The target cannot be written, or has other bytes.
     """
-    check_target(target, overwrite=overwrite)
+    check_target(target, overwrite=overwrite or (may_be_there and os.path.isfile(target)))
     file = open_hidden(target, WRITTEN)
     hidden = hidden_name(target, WRITTEN)
     try:
@@ -236,6 +240,8 @@ def write_all(file: int, data: bytes | memoryview) -> None:
 def land(file: int, hidden: str, target: str, *, overwrite: bool) -> None:
     """Put a complete hidden file on disk, give it its name, and put the name on disk.
 
+    A file that has the name already and the same bytes is left as it is, and the hidden one is removed.
+
     Args:
         file: A descriptor of the hidden file.
         hidden: Its name.
@@ -243,18 +249,23 @@ def land(file: int, hidden: str, target: str, *, overwrite: bool) -> None:
         overwrite: Replace a file of this name.
 
     Raises:
-        TargetError: The target is taken or cannot be written. The hidden file stays.
+        TargetError: The target has other bytes or cannot be written. The hidden file stays.
     """
     try:
         os.fsync(file)
         passing("file on disk")
         _refuse_special(target)
-        rename(hidden, target, overwrite=overwrite)
+        try:
+            rename(hidden, target, overwrite=overwrite)
+        except FileExistsError:
+            if not _has_bytes_of(file, target):
+                raise
+            os.unlink(hidden)
         passing("file renamed")
         sync_folder(os.path.dirname(hidden))
     except FileExistsError as error:
         raise TargetError(
-            f"{target!r} appeared meanwhile and was left as it is; all bytes are in {hidden!r}. Move it "
+            f"{target!r} exists with other bytes and was left as it is; all bytes are in {hidden!r}. Move it "
             "away, or overwrite it (--overwrite)",
             path=target,
         ) from error
@@ -262,6 +273,22 @@ def land(file: int, hidden: str, target: str, *, overwrite: bool) -> None:
         raise TargetError(
             f"{target!r} cannot be written: {error.strerror}; all bytes are in {hidden!r}", path=target
         ) from error
+
+
+def _has_bytes_of(file: int, target: str) -> bool:
+    """Return whether a regular file of this name has the bytes of an open one."""
+    with suppress(OSError), open(target, "rb", opener=_open_itself) as there:
+        same = os.fstat(there.fileno()).st_size == os.fstat(file).st_size
+        os.lseek(file, 0, os.SEEK_SET)
+        while same and (block := os.read(file, _BLOCK)):
+            same = there.read(len(block)) == block
+        return same
+    return False
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """Open a file, but not what a link of this name points to."""
+    return os.open(path, flags | BINARY | NOFOLLOW)
 
 
 def rename(

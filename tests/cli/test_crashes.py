@@ -204,6 +204,25 @@ def test_a_download_from_a_bucket_that_was_killed_after_its_file_had_its_name(
     assert back.read_bytes() == LARGE[1:] + b"!"
 
 
+def test_an_encrypted_download_from_a_bucket_that_was_killed_is_not_restored_twice(
+    killed: Cli, request: pytest.FixtureRequest
+) -> None:
+    """The encrypted file that it has fetched is decrypted, whatever became of the restored copy."""
+    pyrage = pytest.importorskip("pyrage")
+    key = pyrage.x25519.Identity.generate()
+    (killed.folder / "key").write_text(f"{key}\n")
+    bucket = f"s3://{vault_of(request).lower().strip('-')[-40:].strip('-')}"
+    killed("bucket", "create", bucket)
+    killed("upload", bucket, "large", "--storage-class=DEEP_ARCHIVE", f"--recipient={key.to_public()}")
+    download = ("download", bucket, "large", "back", "--identity=key")
+    kill(killed, "file renamed:1", *download)
+    assert killed("--catalog=empty.db", *download).record["verified"]
+    (restore,) = killed("--catalog=empty.db", "jobs", "list", bucket).records
+    assert restore["asked"] is None  # not by this run
+    assert (killed.folder / "back").read_bytes() == LARGE
+    assert not list(killed.folder.glob(".back*"))
+
+
 def test_downloads_without_a_record_that_were_killed_after_their_file_had_its_name(
     killed: Cli, glacier: str, request: pytest.FixtureRequest
 ) -> None:
@@ -223,19 +242,27 @@ def test_downloads_without_a_record_that_were_killed_after_their_file_had_its_na
     killed(*output, code=1)
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
 def test_an_inventory_that_was_killed_after_its_file_had_its_name(
-    killed: Cli, request: pytest.FixtureRequest
+    killed: Cli, glacier: str, request: pytest.FixtureRequest, form: str
 ) -> None:
-    """A list has no hash, so the hashes that the killed run has recorded tell; without them it is refused."""
-    vault = vault_of(request)
+    """A list has no hash, so it is fetched again and compared; any other file is refused and left alone."""
+    vault, file = vault_of(request), killed.folder / "list"
     killed("upload", vault, "small")
-    inventory = ("inventory", vault, "--output=list", "--format=json")
+    inventory = ("inventory", vault, "--output=list", f"--format={form}")
     kill(killed, "file renamed", *inventory)
-    inode = (killed.folder / "list").stat().st_ino
-    killed(*inventory)
-    assert (killed.folder / "list").stat().st_ino == inode
-    assert not list(killed.folder.glob(".list*"))
-    killed(*inventory, code=1)
+    inode, text = file.stat().st_ino, file.read_bytes()
+    for catalog in ("catalog.db", "empty.db"):
+        killed(f"--catalog={catalog}", *inventory)
+        assert (file.stat().st_ino, file.read_bytes()) == (inode, text)
+        assert not list(killed.folder.glob(".list*"))
+    for other in (text + b" ", text[:-1] + b"!"):
+        file.write_bytes(other)
+        killed(*inventory, code=1)
+        assert file.read_bytes() == other
+    file.write_bytes(text)
+    killed(*inventory, "--new", code=1)
+    assert len(ask(glacier, "GET", f"vaults/{vault}/jobs")["JobList"]) == 1
 
 
 def test_a_stream_that_was_killed_after_its_file_had_its_name(
@@ -249,6 +276,10 @@ def test_a_stream_that_was_killed_after_its_file_had_its_name(
     kill(killed, "file renamed", *download)
     assert killed(*download).record["jobs_started"] == 0
     assert (killed.folder / "back").read_bytes() == LARGE
+    killed("--catalog=empty.db", *download, code=1)  # its manifest would have to be paid for
+    (killed.folder / "back").unlink()
+    kill(killed, "file renamed", "--catalog=empty.db", *download)
+    assert killed("--catalog=empty.db", *download).record["jobs_started"] == 0
     (killed.folder / "back").write_bytes(LARGE[1:] + b"!")
     killed(*download, code=1)
 
@@ -256,7 +287,7 @@ def test_a_stream_that_was_killed_after_its_file_had_its_name(
 def test_a_decrypted_download_that_was_killed_after_its_file_had_its_name(
     killed: Cli, request: pytest.FixtureRequest
 ) -> None:
-    """The encrypted file is still beside it and tells; then it is removed."""
+    """The encrypted file is still beside it and tells; it is removed last, and spares another job."""
     pyrage = pytest.importorskip("pyrage")
     vault, key = vault_of(request), pyrage.x25519.Identity.generate()
     (killed.folder / "key").write_text(f"{key}\n")
@@ -268,6 +299,10 @@ def test_a_decrypted_download_that_was_killed_after_its_file_had_its_name(
     killed(*download)
     assert (back.stat().st_ino, back.read_bytes()) == (inode, LARGE)
     assert not list(killed.folder.glob(".back*"))
+    back.unlink()
+    kill(killed, "file renamed:1", *download)  # the encrypted file alone
+    assert killed(*download).record["job_id"] is None  # nothing is fetched
+    assert back.read_bytes() == LARGE
     killed(*download, code=1)  # nothing tells any more which file it is
 
 

@@ -94,7 +94,7 @@ def test_what_appears_meanwhile_is_left_alone(target: Path, kind: str) -> None:
         case _:
             target.symlink_to("nowhere")
     before = target.lstat()
-    with pytest.raises(TargetError, match="appeared meanwhile") as caught:
+    with pytest.raises(TargetError, match="exists with other bytes") as caught:
         landing.land(file, hidden, str(target), overwrite=False)
     os.close(file)
     assert hidden in caught.value.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -107,19 +106,18 @@ async def unsealing(
 
 
 def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
-    """Decrypt the hidden encrypted file beside a target to the target, and remove it.
+    """Decrypt the hidden encrypted file beside a target to the target. The encrypted file stays.
 
     A target that has the decrypted bytes already, from a run that was killed, is left as it is.
 
     Raises:
-        ConfigurationError: The file was encrypted to other recipients; it stays.
-        IntegrityError: The file is damaged, or was never encrypted; it stays.
-        TargetError: The target cannot be written, or appeared meanwhile; the encrypted file stays.
+        ConfigurationError: The file was encrypted to other recipients.
+        IntegrityError: The file is damaged, or was never encrypted.
+        TargetError: The target cannot be written, or exists with other bytes.
     """
     sealed = landing.hidden_name(target, landing.ENCRYPTED)
     try:
         if not overwrite and Path(target).is_file() and _is_unsealed(sealed, target, identities):
-            os.unlink(sealed)  # noqa: PTH108
             return
         with (
             open(sealed, "rb", buffering=0) as source,  # noqa: PTH123
@@ -128,7 +126,6 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
         ):
             # A stream without its end raises, and the target gets no name.
             identities.unseal_stream(partial(source.read, BLOCK), file.write)
-        os.unlink(sealed)  # noqa: PTH108
     except OSError as error:
         raise landing.unwritable(target, error) from error
 

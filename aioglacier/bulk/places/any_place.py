@@ -38,6 +38,14 @@ async def retrieve_once(place: Vault | Bucket, archive_id: str, tier: Tier, days
     return await place.retrieve(archive_id, tier=tier, days=days)
 
 
+async def is_asked_for(place: Vault | Bucket, archive_id: str) -> bool:
+    """Return whether an archive can be read without another paid retrieval."""
+    if isinstance(place, Vault):
+        return await place.retrievals.find(ArchiveId(archive_id)) is not None
+    head = await place.head(archive_id)
+    return place.is_readable(head) or head.restore is not None
+
+
 async def wait_for_content(retrieval: Job | Restore) -> tuple[int, bytes | None]:
     """Wait until an archive can be read; return its size, and its tree hash where the service tells it."""
     done = await retrieval.wait_until_done()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,6 +14,7 @@ from aioglacier.cli.shared.uploading import STDIN, RunningUploads, UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.bulk.formats.age import Identities, Recipients
     from aioglacier.client.buckets.bucket import Bucket
@@ -116,18 +117,39 @@ class Save(Protocol):
         ...
 
 
-async def save_unsealed(target: str, identities: Identities | None, save: Save, *, overwrite: bool) -> None:
-    """Save something to a file, decrypted if there are identities."""
+async def save_unsealed(
+    target: str,
+    identities: Identities | None,
+    save: Save,
+    *,
+    overwrite: bool,
+    recording: AbstractAsyncContextManager[None] | None = None,
+) -> None:
+    """Save something to a file, decrypted if there are identities.
+
+    ``recording`` is left once the file has its name. The encrypted file is removed after that: by it, the run
+    after a killed one knows the file.
+    """
+    recording = recording or nullcontext()
     if identities is None:
-        await save(target, overwrite=overwrite)
+        async with recording:
+            await save(target, overwrite=overwrite)
         return
     from aioglacier.bulk.formats.age_streams import unseal_to  # noqa: PLC0415  # not needed for help
     from aioglacier.files import landing  # noqa: PLC0415
     from aioglacier.tasks.threads import run_in_thread  # noqa: PLC0415
 
     landing.check_download(target, overwrite=overwrite, is_encrypted=True)  # before all of it is fetched
-    await save(landing.hidden_name(target, landing.ENCRYPTED), overwrite=True)
-    await run_in_thread(partial(unseal_to, target, identities, overwrite=overwrite))
+    sealed = landing.hidden_name(target, landing.ENCRYPTED)
+    async with recording:
+        await save(sealed, overwrite=True)
+        await run_in_thread(partial(unseal_to, target, identities, overwrite=overwrite))
+    await run_in_thread(partial(os.unlink, sealed))
+
+
+async def keep(target: str, *, overwrite: bool) -> None:
+    """Leave a file as it is, as a ``Save`` that has nothing to fetch."""
+    del target, overwrite
 
 
 @asynccontextmanager

@@ -147,6 +147,9 @@ def refuse_with_manifest(options: DownloadOptions) -> None:
 #: The note for a target that needs no download.
 IS_THERE: Final = "the file is there already and has the right bytes; nothing is fetched"
 
+#: The note for a target whose encrypted file was fetched by a run that was killed.
+IS_FETCHED: Final = "the encrypted file was there already and has the right bytes; nothing is fetched"
+
 
 def check_download_target(options: DownloadOptions) -> None:
     """Refuse a target that cannot be written, or is there and cannot be the file of an earlier run."""
@@ -221,6 +224,7 @@ async def plan_rolling(session: Session, options: DownloadOptions, source: Strea
 
 async def download_rolling(session: Session, options: DownloadOptions, source: StreamSource) -> int:
     """Bring a stream back as one."""
+    from aioglacier.bulk.places.any_place import is_asked_for  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest  # noqa: PLC0415
     from aioglacier.core.spending import Budget  # noqa: PLC0415  # not needed for help
 
@@ -228,8 +232,10 @@ async def download_rolling(session: Session, options: DownloadOptions, source: S
     budget = Budget(source.prices, spending.max_cost)
     async with place.context.spending(budget):
         if await find_manifest(place, options.archive_id) is None:
-            if target != STDOUT:  # a file that is there can only be known by what is on record
-                landing.check_target(target, overwrite=options.overwrite)
+            if target != STDOUT and not await is_asked_for(place, options.archive_id):
+                landing.check_target(
+                    target, overwrite=options.overwrite
+                )  # nothing is paid for one that is there
             confirm_expedited(session, spending, math.nan, budget.prices, "retrieve the manifest of a stream")
         # A job of hours, if it was not read before.
         manifest = await read_manifest(place, options.archive_id, spending.tier, options.days)

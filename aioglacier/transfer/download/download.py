@@ -63,15 +63,14 @@ class Download:
     async def run(self) -> None:
         """Fetch what is missing, verify, and give the file its name.
 
-        A target that has these very bytes already is left as it is, and nothing is fetched: a former run may
-        have been killed when the file had its name.
+        A target that has these very bytes already is left as it is: a former run may have been killed when
+        the file had its name. It is fetched again only if nothing else tells the bytes and it has their size.
 
         If it fails or is cancelled, what was verified stays in a hidden file beside the target, and the next
         download of the same output, or of one with the same tree hash, to the same target goes on from there.
 
         Raises:
-            TargetError: The target exists with other bytes, cannot be written, or has no room; nothing was
-                fetched.
+            TargetError: The target exists with other bytes, cannot be written, or has no room.
             IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
             GlacierError: They could not be fetched.
         """
@@ -143,7 +142,11 @@ class Download:
         opened: list[PartialFile] = []  # where a cancellation that comes while it is opened finds it
 
         def open_() -> None:
-            opened.append(PartialFile.open(self._target, self._output.size, overwrite=self._overwrite))
+            size, is_known = self._output.size, self._output.whole_hash is not None
+            may_be_there = not is_known and find_file(self._target, size) is not None
+            opened.append(
+                PartialFile.open(self._target, size, overwrite=self._overwrite, may_be_there=may_be_there)
+            )
 
         try:
             await run_in_thread(open_)

@@ -44,15 +44,17 @@ class PartialFile:
         self._journal_path = _journal_of(self.path)
 
     @classmethod
-    def open(cls, target: str | os.PathLike[str], size: int, *, overwrite: bool) -> PartialFile:
-        """Open or make the partial file for ``target``.
+    def open(
+        cls, target: str | os.PathLike[str], size: int, *, overwrite: bool, may_be_there: bool = False
+    ) -> PartialFile:
+        """Open or make the partial file for ``target``; with ``may_be_there``, ``publish`` compares them.
 
         Raises:
             TargetError: The target exists, another process downloads to it, there is no room for ``size``
                 bytes, or the folder does not allow it. Nothing was changed.
         """
         target = os.fsdecode(target)
-        landing.check_target(target, overwrite=overwrite)
+        landing.check_target(target, overwrite=overwrite or may_be_there)
         path = landing.hidden_name(target, landing.DOWNLOAD)
         fd = landing.open_hidden(target, landing.DOWNLOAD)
         try:
@@ -97,7 +99,7 @@ class PartialFile:
         """Put the complete file on disk, give it its name, and remove the journal.
 
         Raises:
-            TargetError: The name was taken meanwhile; the partial file stays.
+            TargetError: A file of that name has other bytes; the partial file stays.
         """
         landing.land(self.file, str(self.path), self._target, overwrite=self._overwrite)
         self._journal_path.unlink(missing_ok=True)

@@ -40,11 +40,11 @@ def seal(target: Path) -> tuple[Path, Identities]:
 
 
 def test_the_decrypted_file_gets_the_name(target: Path) -> None:
-    """The encrypted file is removed, because it is no longer needed."""
-    _, identities = seal(target)
+    """The encrypted file stays until the download is recorded."""
+    sealed, identities = seal(target)
     unseal_to(str(target), identities, overwrite=False)
     assert target.read_bytes() == PLAIN
-    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    assert {path.name for path in target.parent.iterdir()} == {target.name, sealed.name}
 
 
 def test_a_file_that_appeared_meanwhile_is_kept(target: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_file_that_appeared_meanwhile_is_kept(target: Path) -> None:
     assert target.read_bytes() == b"the only copy"
     unseal_to(str(target), identities, overwrite=True)
     assert target.read_bytes() == PLAIN
-    assert not sealed.exists()
+    assert sealed.exists()
 
 
 def test_a_damaged_file_gets_no_name(target: Path) -> None:

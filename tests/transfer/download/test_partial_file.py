@@ -80,7 +80,7 @@ async def test_a_name_taken_meanwhile_is_not_taken_away(target: Path, resources:
         target.write_bytes(b"theirs")
 
     output.before = take
-    with pytest.raises(TargetError, match="appeared meanwhile"):
+    with pytest.raises(TargetError, match="exists with other bytes"):
         await Download(output, resources, target).run()
     assert target.read_bytes() == b"theirs"
     assert names(target) == PARTIAL | {"film.mkv"}

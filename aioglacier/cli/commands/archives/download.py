@@ -23,11 +23,12 @@ from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.archive_names import find_named, target_of
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
-from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
+from aioglacier.cli.shared.encrypting import IDENTITY, keep, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text, priced_text
 from aioglacier.cli.shared.stream_options import (
+    IS_FETCHED,
     IS_THERE,
     STDOUT,
     DownloadOptions,
@@ -39,7 +40,7 @@ from aioglacier.cli.shared.stream_options import (
 )
 from aioglacier.core.checks import check_id, check_retrieval_range
 from aioglacier.core.errors import JobFailedError
-from aioglacier.core.models import ArchiveId, JobStatus, Tier
+from aioglacier.core.models import ArchiveId, JobDescription, JobStatus, Tier
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
-    from aioglacier.core.models import JobDescription
+    from aioglacier.core.models import Archive
     from aioglacier.core.prices import Prices
     from aioglacier.core.spending import Budget
 
@@ -248,6 +249,10 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
                 return _tell(session, options, done, budget)
             if options.job_id is None:  # nothing is paid for a file that is there
                 landing.check_target(options.target, overwrite=False)
+        if (kept := await _find_kept(vault, options)) is not None:
+            await save_unsealed(options.target, options.identities, keep, overwrite=options.overwrite)
+            session.output.note(IS_FETCHED)
+            return _tell(session, options, kept, budget)
         size, found, cost = await _find(vault, options, budget.prices)
         if size is not None and options.target != STDOUT:
             is_encrypted = options.identities is not None
@@ -275,17 +280,30 @@ def _may_be_done(options: DownloadOptions) -> bool:
     return is_plain and bool(options.archive_id) and not options.overwrite
 
 
-def _tell(session: Session, options: DownloadOptions, description: JobDescription, budget: Budget) -> int:
+async def _find_kept(vault: Vault, options: DownloadOptions) -> Archive | None:
+    """Return the archive if its encrypted file is there, whole: a killed run has left only the decryption."""
+    if options.identities is None or options.target == STDOUT or not options.archive_id:
+        return None
+    return await vault.retrievals.find_kept(
+        options.archive_id, landing.hidden_name(options.target, landing.ENCRYPTED)
+    )
+
+
+def _tell(session: Session, options: DownloadOptions, done: JobDescription | Archive, budget: Budget) -> int:
     """Print the record of a finished download."""
+    if isinstance(done, JobDescription):
+        job_id, archive_id, size = done.id, done.archive_id, done.output_size
+    else:
+        job_id, archive_id, size = None, done.id, done.size
     record = {
         "target": options.target,
         "vault": options.vault,
-        "archive_id": description.archive_id,
-        "job_id": description.id,
-        "size": description.output_size,
+        "archive_id": archive_id,
+        "job_id": job_id,
+        "size": size,
         "byte_range": plain(options.byte_range),
-        "tree_hash": plain(description.tree_hash),
-        "verified": description.tree_hash is not None or not options.unverified,
+        "tree_hash": plain(done.tree_hash),
+        "verified": done.tree_hash is not None or not options.unverified,
         **cost_record(budget.prices, budget.cost),
     }
     session.output.record(record, _text)
@@ -330,8 +348,13 @@ async def _fetch(session: Session, job: Job, options: DownloadOptions) -> None:
     async def save(target: str, *, overwrite: bool) -> None:
         await fetch(session, job, target, overwrite=overwrite)
 
-    async with job.recording_download(options.target):
-        await save_unsealed(options.target, options.identities, save, overwrite=options.overwrite)
+    await save_unsealed(
+        options.target,
+        options.identities,
+        save,
+        overwrite=options.overwrite,
+        recording=job.recording_download(options.target),
+    )
 
 
 # --- fetching, for the output of any job

@@ -26,7 +26,6 @@ from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.checks import check_id
 from aioglacier.core.models import JobStatus, Tier
 from aioglacier.files import landing
-from aioglacier.transfer.download import partial_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,9 +83,11 @@ def command(
         check_id("job", job_id)
     if format_ == "json" and target is None:
         session.output.is_json = True
+    # A file that is there may be that of a killed run. Its bytes are compared if that run's job is done.
+    is_there = target is not None and not overwrite and Path(target).is_file()
     if target is not None:
-        is_left = format_ == "json" and partial_file.was_named(target)
-        landing.check_target(target, overwrite=overwrite or is_left)  # before a job of hours is waited for
+        overwrites = overwrite or (is_there and not is_new and not dry_run)
+        landing.check_target(target, overwrite=overwrites)
     if dry_run:
         return lambda glacier: _plan(session, glacier, vault, job_id, target, spending, is_new=is_new)
     session.resume = session.same_command(is_new=False)
@@ -98,6 +99,8 @@ def command(
             return await fetch_list(of, budget)
 
     async def fetch_list(of: Vault, budget: Budget) -> int:
+        if is_there and target is not None:
+            await _refuse_other(of, job_id, target, format_)
         if job_id is not None:
             job = of.job(job_id)
             description = await job.describe()
@@ -125,6 +128,16 @@ def command(
         return await tell_of(session, reading)
 
     return run
+
+
+async def _refuse_other(of: Vault, job_id: str | None, target: str, format_: str | None) -> None:
+    """Refuse a file that is there, unless a job is done whose list it may have."""
+    job = of.job(job_id) if job_id is not None else await of.retrievals.find_useful_inventory()
+    found = await job.describe() if job is not None else None
+    may_be_it = found is not None and found.status is JobStatus.SUCCEEDED
+    if found is not None and format_ != "csv":  # the document as the service has it
+        may_be_it = may_be_it and Path(target).stat().st_size == found.output_size  # noqa: ASYNC240  # one look
+    landing.check_target(target, overwrite=may_be_it)
 
 
 async def _plan(
@@ -162,7 +175,7 @@ async def _export_csv(
     """Write the list as CSV; the file gets its name once it is complete and on disk."""
     count = 0
     with (
-        landing.writing(str(target), overwrite=overwrite) as fd,
+        landing.writing(str(target), overwrite=overwrite, may_be_there=True) as fd,
         open(  # noqa: ASYNC230
             fd, "w", encoding="utf-8", errors="backslashreplace", newline="", closefd=False
         ) as file,

@@ -18,9 +18,10 @@ from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.archive_names import file_name_of
 from aioglacier.cli.shared.consent import tell_plan
-from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
+from aioglacier.cli.shared.encrypting import keep, save_unsealed, unsealed
 from aioglacier.cli.shared.money import confirm_expedited, cost_record, cost_text, priced_text
 from aioglacier.cli.shared.stream_options import (
+    IS_FETCHED,
     IS_THERE,
     STDOUT,
     StreamSource,
@@ -131,7 +132,7 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
         return tell_plan(session, "GetObject" if is_asked else "RestoreObject", text, **facts)
     budget.charge("HeadObject", Charge(heads=1))  # the head above, which named the prices
     if await _is_delivered(bucket, budget, options):
-        session.output.note(IS_THERE)
+        session.output.note(IS_THERE if options.identities is None else IS_FETCHED)
         session.output.record({**facts, **cost_record(prices, budget.cost), "verified": True}, _text)
         return Exit.DONE
     if target != STDOUT:  # before a restore is paid for
@@ -171,14 +172,22 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
 
 
 async def _is_delivered(bucket: Bucket, budget: Budget, options: DownloadOptions) -> bool:
-    """Return whether the target has the bytes of the object; refuse one that has others."""
-    target, may_be_there = options.target, os.path.lexists(options.target)  # noqa: ASYNC240  # one look
-    if target == STDOUT or options.overwrite or options.identities is not None or not may_be_there:
+    """Return whether the target has the bytes of the object; refuse one that has others.
+
+    Of an encrypted one, the file beside the target tells, and is decrypted.
+    """
+    target, identities = options.target, options.identities
+    file = target if identities is None else landing.hidden_name(target, landing.ENCRYPTED)
+    is_replaced = options.overwrite and identities is None
+    if target == STDOUT or is_replaced or not os.path.lexists(file):  # noqa: ASYNC240  # one look
         return False
     async with bucket.context.spending(budget):
         restore = bucket.restored(options.archive_id, options.byte_range)
-        is_it = await restore.is_delivered(target)
-    landing.check_target(target, overwrite=is_it)  # nothing is paid for a file that is there
+        is_it = await restore.is_delivered(file)
+    if identities is None:
+        landing.check_target(target, overwrite=is_it)  # nothing is paid for a file that is there
+    elif is_it:
+        await save_unsealed(target, identities, keep, overwrite=options.overwrite)
     return is_it
 
 

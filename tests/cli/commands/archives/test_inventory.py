@@ -31,6 +31,8 @@ def test_inventories_in_every_form(cli: Cli, vault: str) -> None:
     cli("inventory", vault, "--output", "list.json")
     document = json.loads((cli.folder / "list.json").read_bytes())
     assert [each["ArchiveId"] for each in document["ArchiveList"]] == [first, second]
+    cli("inventory", vault, "--output", "list.json")  # the same list
+    (cli.folder / "list.json").write_text("another")
     assert cli("--json", "inventory", vault, "--output", "list.json", code=1).error["error"] == "TargetError"
     jobs = cli("--json", "jobs", "list", vault).records
     assert len(jobs) == 1  # one job served them all
