@@ -32,7 +32,14 @@ from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadNum
 from aioglacier.catalog.storage.columns import escape, escape_path, hash_of, hash_text
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import UPLOADS
-from aioglacier.catalog.upload_rows import ROWS, Decisive, find_decisive, find_states
+from aioglacier.catalog.upload_rows import (
+    ROWS,
+    Decisive,
+    find_decisive,
+    find_owners,
+    find_states,
+    insert_uploads,
+)
 from aioglacier.catalog.vaults import find_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
@@ -120,23 +127,26 @@ class Uploads(Records):
             target: What an upload to a bucket becomes.
         """
         now = self._now()
-        values = {
-            "nonce": secrets.token_hex(8),
+        record = UploadRecord(
+            number=UploadNumber(0),  # until it is on record
+            key=key,
+            nonce=secrets.token_hex(8),
             # A single request is completed by being sent.
-            "state": UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
-            "part_size": part_size,
-            "size": size,
-            "tree_hash": tree_hash,
-            "description": description,
-            "source": source,
-            "source_identity": identity,
-            "object_key": target.key if target is not None else None,
-            "object_facts": target[1:] if target is not None else None,
-            "outcome": "",
-            "created": now,
-            "active": now,
-        }
-        return await self._database.write_each(ROWS.insert_each, (key, values))
+            state=UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
+            upload_id=None,
+            part_size=part_size,
+            size=size,
+            description=description,
+            source=source,
+            identity=identity,
+            tree_hash=tree_hash,
+            archive_id=None,
+            outcome="",
+            created=now,
+            active=now,
+            target=target,
+        )
+        return await self._database.write_each(insert_uploads, record)
 
     async def record_initiated(
         self, upload: UploadRecord, upload_id: UploadId, *, spent: Sequence[Expense] = ()
@@ -153,17 +163,17 @@ class Uploads(Records):
     ) -> list[UploadRecord]:
         if len({upload.number for upload, _, _ in given}) < len(given):
             return [self._keep_ids(connection, [each])[0] for each in given]  # each after the one before it
-        recorded = ROWS.get_each(connection, [upload.number for upload, _, _ in given])
-        owners = ROWS.find_each(connection, "upload_id", [upload_id for _, upload_id, _ in given])
-        by_id = {owner.upload_id: owner for owner in owners}
+        recorded = find_decisive(connection, [upload.number for upload, _, _ in given])
+        owners = find_owners(connection, [upload_id for _, upload_id, _ in given])
         for upload, upload_id, _ in given:
             known = recorded[upload.number].upload_id
             if known is not None and known != upload_id:
                 raise CatalogMismatchError(
                     "an upload has one id", recorded=f"upload {known}", found=f"upload {upload_id}"
                 )
-            owner = by_id.setdefault(upload_id, recorded[upload.number])
-            if owner.number != upload.number:  # two processes took one upload for theirs
+            number = owners.setdefault(upload_id, upload.number)
+            if number != upload.number:  # two processes took one upload for theirs
+                owner = ROWS.get(connection, number)
                 raise CatalogMismatchError(
                     f"upload {upload_id} is on record already",
                     recorded=f"one of {_source(owner)} to {owner.key}",
@@ -211,7 +221,7 @@ class Uploads(Records):
     def _keep_completing(
         self, connection: Connection, given: Sequence[tuple[UploadRecord, dict[str, object]]]
     ) -> list[UploadRecord]:
-        recorded = ROWS.get_each(connection, [upload.number for upload, _ in given])
+        recorded = find_decisive(connection, [upload.number for upload, _ in given])
         return self._become_each(connection, recorded, UploadState.COMPLETING, given)
 
     async def record_reopened(self, upload: UploadRecord) -> UploadRecord:
@@ -262,7 +272,7 @@ class Uploads(Records):
                     found=_what(archive.size, archive.tree_hash),
                 )
             state = ArchiveState.SUSPECT if is_suspect else ArchiveState.STORED
-            file = source or record.source
+            file = source or upload.source
             more = {"upload": upload.number, **({"source": file} if file is not None else {})}
             keeping.append((record.key, archive, state, more))
         # In the same transaction, so that a kill loses neither.
@@ -308,24 +318,27 @@ class Uploads(Records):
     def _become(
         self, connection: Connection, upload: UploadRecord, state: UploadState, **values: object
     ) -> UploadRecord:
-        recorded = {upload.number: ROWS.get(connection, upload.number)}
+        recorded = find_decisive(connection, [upload.number])
         return self._become_each(connection, recorded, state, [(upload, values)])[0]
 
     def _become_each(
         self,
         connection: Connection,
-        recorded: Mapping[UploadNumber, UploadRecord],
+        recorded: Mapping[UploadNumber, Decisive],
         state: UploadState,
         changes: Sequence[tuple[UploadRecord, Mapping[str, Any]]],
     ) -> list[UploadRecord]:
-        """Change the states of uploads, with other values; ``recorded`` are their records before."""
+        """Change the states of uploads, with other values; ``recorded`` are their facts before."""
         rows = self._change_states(connection, recorded, state, changes)
-        return [replace(recorded[UploadNumber(number)], **values) for number, values in rows]
+        return [
+            replace(upload, **{**recorded[upload.number]._asdict(), **values})
+            for (upload, _), (_, values) in zip(changes, rows, strict=True)
+        ]
 
     def _change_states(
         self,
         connection: Connection,
-        recorded: Mapping[UploadNumber, UploadRecord | Decisive],
+        recorded: Mapping[UploadNumber, Decisive],
         state: UploadState,
         changes: Sequence[tuple[UploadRecord, Mapping[str, Any]]],
     ) -> list[tuple[int, dict[str, Any]]]:

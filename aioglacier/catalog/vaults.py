@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from aioglacier.catalog.records import JobRecord, UploadRecord, VaultKey
 from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
-from aioglacier.catalog.storage.tables import marks
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
@@ -86,13 +85,6 @@ class VaultRows(Generic[R]):
         row = self._table.insert(connection, place=keep_vault(connection, key), **values)
         return self._read(connection, row)
 
-    def insert_each(
-        self, connection: Connection, made: Sequence[tuple[VaultKey, Mapping[str, object]]]
-    ) -> list[R]:
-        """Make records with values for the same columns."""
-        rows = [{"place": keep_vault(connection, key), **values} for key, values in made]
-        return [self._read(connection, row) for row in self._table.insert_each(connection, rows)]
-
     def update(self, connection: Connection, number: int, **values: object) -> R:
         """Change a record; return it as it is now."""
         return self._read(connection, self._table.update(connection, number, **values))
@@ -108,16 +100,6 @@ class VaultRows(Generic[R]):
         if not found:
             raise CatalogError(f"there is no {self._noun} number {number} on record")
         return found[0]
-
-    def get_each(self, connection: Connection, numbers: Sequence[Any]) -> dict[Any, R]:
-        """Return the records with these numbers, by number."""
-        found = {record.number: record for record in self.find_each(connection, "number", numbers)}
-        return found | {number: self.get(connection, number) for number in numbers if number not in found}
-
-    def find_each(self, connection: Connection, column: str, values: Sequence[object]) -> list[R]:
-        """Return the records that have one of these values in a column."""
-        asked = padded(values)
-        return self.select(connection, f"{column} IN ({marks(len(asked))})", *asked)
 
     def find(self, connection: Connection, key: VaultKey, id_: str) -> R | None:
         """Return the record with this id of the service.

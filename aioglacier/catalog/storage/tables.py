@@ -78,15 +78,13 @@ class Table:
         (row,) = connection.rows(statement, self._kept(values))
         return self._read(row)
 
-    def insert_each(
-        self, connection: Connection, rows: Sequence[Mapping[str, object]]
-    ) -> list[dict[str, Any]]:
-        """Make rows with values for the same columns; return them as they are in the table."""
+    def insert_each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> list[int]:
+        """Make rows with values for the same columns; return their numbers."""
         if not rows:
             return []
-        statement = _inserting(self.name, tuple(rows[0]), self._names)
+        statement = _inserting(self.name, tuple(rows[0]), "number")
         made = connection.rows_of_each(statement, [self._kept(values) for values in rows])
-        return [self._read(row) for row in made]
+        return [number for (number,) in made]
 
     def update_each(
         self, connection: Connection, changes: Iterable[tuple[int, Mapping[str, object]]]
