@@ -177,7 +177,7 @@ def test_in_17_of_several_files_the_others_are_archived(stand: Stand) -> None:
 
 
 def test_in_18_a_source_that_is_cut_short_kills_nobody(stand: Stand) -> None:
-    """Files are read, not mapped: the upload ends with an error, and not by SIGBUS."""
+    """The upload ends with an error, not by SIGBUS: after a worker that died of it, another reads."""
     stand.file(8 * MIB)
     stand.proxy.add(Trouble(Kind.FREEZE, where="bytes 0-", since=Since.BODY, at=9, seconds=1))
     with stand.started("--json", *UPLOAD) as process:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,6 +68,30 @@ def test_a_mapped_file_that_becomes_shorter_is_not_hashed(tmp_path: Path, left: 
 
     with pytest.raises(FileChangedError, match="size"):
         perform(PartJob(length, place_of(path), may_map=True), None, shorten)
+
+
+_TRUNCATED = """
+import os, sys
+from aioglacier.files.reading import FileIdentity
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
+path = sys.argv[1]
+place = ReadFrom(path, 0, FileIdentity.of(os.stat(path)))
+job = PartJob(4 * 2**20, place, may_map=sys.argv[2] == "mapped")
+perform(job, None, lambda done: os.truncate(path, 2**20))
+"""
+
+
+@pytest.mark.parametrize("way", ["mapped", "read"])
+def test_a_file_that_is_truncated_kills_a_process_that_maps_it(tmp_path: Path, way: str) -> None:
+    """So only a worker process may map one, and the worker after it reads: reading ends with an error."""
+    path = saved(tmp_path / "file", DATA[: 4 * MIB])
+    command = [sys.executable, "-c", _TRUNCATED, str(path), way]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if way == "mapped":
+        assert done.returncode == -signal.SIGBUS
+    else:
+        assert done.returncode == 1
+        assert "FileChangedError" in done.stderr
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
