@@ -240,3 +240,5 @@ async def test_a_record_of_another_catalog_is_refused(catalog: Catalog, tmp_path
         upload = await begin(other)
     with pytest.raises(CatalogError, match="no upload number 1 on record"):
         await catalog.uploads.record_aborted(upload)
+    with pytest.raises(CatalogError, match="no upload number 1 on record"):
+        await catalog.uploads.record_parts(upload, [])

@@ -8,11 +8,15 @@ import pytest
 
 from aioglacier.catalog import ArchiveState
 from aioglacier.catalog.folders import entry_rows
+from aioglacier.catalog.folders.entry_records import Standing
 from tests.catalog.conftest import FILMS, OTHER_HASH, PHOTOS, TREE_HASH
 from tests.catalog.folders.conftest import Folder, version
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aioglacier.catalog import VaultKey
+    from aioglacier.catalog.folders.entry_records import StoredEntry
 
 #: More than a page of rows, and so many more that there is a last page.
 MANY = 5003
@@ -125,6 +129,7 @@ async def test_content_that_another_command_archived_is_found(folder: Folder) ->
     await folder.complete(upload)
     (found,) = (await folder.catalog.entries.find_content(PHOTOS, [(5, TREE_HASH)])).values()
     assert (found.upload, found.position, found.stored) == (upload.number, None, None)
+    assert found.archive_id == (await folder.catalog.uploads.get(upload.number)).archive_id
 
 
 async def test_what_rests_on_an_archive_is_named(folder: Folder) -> None:
@@ -167,3 +172,39 @@ async def test_children_are_what_lies_directly_in_a_folder(folder: Folder) -> No
     assert await children(b"b/") == [b"b/c", b"b/d/"]
     assert await children(b"b/d/") == [b"b/d/e", b"b/d/f/"]
     assert await children(b"b/d/f/") == []
+
+
+async def test_every_view_shows_a_folder_as_of_a_run(folder: Folder) -> None:
+    """Each view leaves out newer versions, also in an archive of one file, and paths that came later."""
+    entries = folder.catalog.entries
+    first, old = await folder.sync(b"a", b"d/a")
+    second, new = await folder.sync(b"a", b"d/a", b"d/b")
+    file = await folder.upload()
+    third = await folder.run()
+    of_file = {"position": None, "stored": None}
+    await entries.add([version(folder.tree, third, path, file, **of_file) for path in (b"a", b"e")])
+    await folder.complete(file)
+    fourth, failed = await folder.run(), await folder.upload()
+    await entries.add([version(folder.tree, fourth, b"x", failed)])
+    await folder.catalog.uploads.record_failed(failed, "refused")
+
+    async def seen(pages: AsyncIterator[list[StoredEntry]]) -> dict[bytes, int]:
+        return {one.entry.path: one.entry.since async for page in pages for one in page}
+
+    assert await seen(entries.children(folder.tree, b"d/", first)) == {b"d/a": first}
+    assert await seen(entries.children(folder.tree, b"d/")) == {b"d/a": second, b"d/b": second}
+    assert await seen(entries.stored_in(folder.tree, old.number, first)) == {b"a": first, b"d/a": first}
+    assert await seen(entries.stored_in(folder.tree, old.number)) == {}
+    assert await seen(entries.stored_in(folder.tree, new.number, second)) == dict.fromkeys(
+        (b"a", b"d/a", b"d/b"), second
+    )
+    assert await seen(entries.stored_in(folder.tree, new.number)) == {b"d/a": second, b"d/b": second}
+    assert await seen(entries.stored_in(folder.tree, file.number, second)) == {}
+    assert await seen(entries.stored_in(folder.tree, file.number)) == {b"a": third, b"e": third}
+    for run, since in ((first, first), (second, second), (third, third), (None, third)):
+        found = await entries.stored_at(folder.tree, b"a", run)
+        assert found is not None
+        assert found.entry.since == since
+    assert await entries.stored_at(folder.tree, b"e", second) is None
+    assert await folder.unproven(third) == {}
+    assert await folder.unproven(fourth) == await folder.unproven() == {b"x": Standing.LOST}

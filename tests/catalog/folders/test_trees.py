@@ -38,6 +38,7 @@ async def test_a_folder_is_adopted_once(file_catalog: Catalog) -> None:
     trees = file_catalog.trees
     first = await trees.adopt(PHOTOS, "2" * 32, "/old", host="here", owner="me")
     assert await trees.adopt(PHOTOS, "2" * 32, "/new", host="there", owner="you") == first
+    assert await trees.adopt(PHOTOS, "3" * 32, "/old", host="here", owner="me") != first
 
 
 async def test_a_path_that_is_not_utf_8_comes_back(file_catalog: Catalog) -> None:
