@@ -26,22 +26,14 @@
 #include <sys/xattr.h>
 #endif
 
+#include "native_look.h"
 #include "native_tar.h"
 
-#define BILLION 1000000000
 #define DIGEST 32
 #define LEAF (1024 * 1024) /* the tree hash of up to so many bytes is their SHA-256 */
 
 /* Room for the names of extended attributes. A file with more is left to the caller. */
 #define ATTRIBUTE_NAMES 1024
-
-#ifdef __APPLE__
-#define MODIFIED(status) ((status).st_mtimespec)
-#define CHANGED(status) ((status).st_ctimespec)
-#else
-#define MODIFIED(status) ((status).st_mtim)
-#define CHANGED(status) ((status).st_ctim)
-#endif
 
 typedef void (*hash_function)(const uint8_t *data, size_t size, uint8_t *digest);
 
@@ -312,11 +304,6 @@ static int is_same_time(struct timespec one, struct timespec other)
     return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
 }
 
-static int is_storable(struct timespec time)
-{
-    return time.tv_sec > -9 * (long long)BILLION && time.tv_sec < 9 * (long long)BILLION;
-}
-
 static int read_one(int folder, old_file *file)
 {
     /* Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer. */
@@ -344,11 +331,6 @@ static void make_member(old_file *file)
     if (file->is_hashed)
         sha256_of(file->header + TAR_BLOCK, size, file->digest);
     file->has_header = tar_header(file->header, file->path, &file->status, MODIFIED(file->status).tv_sec);
-}
-
-static long long nanoseconds(struct timespec time)
-{
-    return (long long)time.tv_sec * BILLION + time.tv_nsec;
 }
 
 /* The header in Python in front of what was read, for a path or a number that a ustar header has no room for. */
@@ -455,6 +437,8 @@ static PyMethodDef methods[] = {
      "Rename files of an open folder; return the numbers of those that have their old names."},
     {"read_members", native_read_members, METH_VARARGS,
      "Read files of an open folder: member of a bundle, hash and facts, None for one that is not as expected."},
+    {"look_at", native_look_at, METH_VARARGS,
+     "Return the facts of paths in an open folder, None for one without."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -480,7 +464,7 @@ static PyModuleDef_Slot native_slots[] = {
 static struct PyModuleDef native_files_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "native_files",
-    .m_doc = "Write, name and read many small files of one folder in one call without the GIL.",
+    .m_doc = "Write, name, read and look at many small files of one folder in one call without the GIL.",
     .m_size = 0,
     .m_methods = methods,
     .m_slots = native_slots,

@@ -15,3 +15,6 @@ def read_members(
     tree_hash: Callable[[Buffer], bytes],
     /,
 ) -> list[tuple[bytes, bytes, int, int, int, int, int, int, int, int] | None]: ...
+def look_at(
+    folder: int, names: Sequence[bytes], /
+) -> list[tuple[int, int, int, int, int, int, int, int, int, int] | None]: ...

@@ -1,4 +1,4 @@
-"""Write, name and read many small files of one open folder in one call.
+"""Write, name, read and look at many small files of one open folder in one call.
 
 The compiled functions (``native_files.c``) make the system calls of a whole batch without the GIL; those here
 do the same work one file after the other. Both do only the common case. They leave no trace of a file that
@@ -60,6 +60,9 @@ OldFile: TypeAlias = tuple[bytes, int, bytes]
 
 ReadFile: TypeAlias = tuple[bytes, bytes, int, int, int, int, int, int, int, int]
 """Member, hash, size, mtime and ctime in nanoseconds, inode, mode, owner, group, and blocks of 512 bytes."""
+
+PathFacts: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int]
+"""Mode, size, mtime and ctime in nanoseconds, inode, device, links, owner, group, and blocks of 512 bytes."""
 
 if TYPE_CHECKING:
     MakeHeader: TypeAlias = Callable[[bytes, int, int, int, int, int], bytes]
@@ -136,7 +139,7 @@ def _read_one(
         os.close(fd)
     if FileIdentity.of(before) != FileIdentity.of(after):
         return None
-    if not all(abs(time_ns) < _STORABLE_NS for time_ns in (after.st_mtime_ns, after.st_ctime_ns)):
+    if not _is_storable(after):
         return None
     header = make_header(path, size, after.st_mode, after.st_uid, after.st_gid, after.st_mtime_ns)
     member = b"".join((header, content, bytes(-size % _BLOCK)))
@@ -148,6 +151,29 @@ def _may_have_attributes(fd: int) -> bool:
         return any(name.startswith(_USER) for name in os.listxattr(fd))
     except (OSError, AttributeError):  # the file system, or the system, has none
         return False
+
+
+def _look_at(folder: int, names: Sequence[bytes], /) -> list[PathFacts | None]:
+    found: list[PathFacts | None] = []
+    for name in names:
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            found.append(None)
+        else:
+            found.append(path_facts(status) if _is_storable(status) else None)
+    return found
+
+
+def _is_storable(status: os.stat_result) -> bool:
+    return abs(status.st_mtime_ns) < _STORABLE_NS and abs(status.st_ctime_ns) < _STORABLE_NS
+
+
+def path_facts(status: os.stat_result) -> PathFacts:
+    """Return the facts that ``look_at`` returns."""
+    size, mtime_ns, ctime_ns, inode, mode, *owner, blocks = facts_of(status)
+    uid, gid = owner
+    return mode, size, mtime_ns, ctime_ns, inode, status.st_dev, status.st_nlink, uid, gid, blocks
 
 
 def facts_of(status: os.stat_result) -> tuple[int, int, int, int, int, int, int, int]:
@@ -180,11 +206,17 @@ compiled function makes most of both by itself.
 that no record can hold, or has extended attributes that a user gave it.
 """
 
+look_at: Callable[[int, Sequence[bytes]], list[PathFacts | None]] = _look_at
+"""Return what ``lstat`` tells of names, ``None`` for one that fails or has a time that no record can hold."""
+
 if os.environ.get(NATIVE_SWITCH) != "0":
     with suppress(ImportError):  # where it was compiled
         from aioglacier.files import native_files
 
         write_files, name_files = native_files.write_files, native_files.name_files
-        from aioglacier.files.native_files import read_members as _native_read  # an older build lacks it
+        from aioglacier.files.native_files import (
+            look_at as _native_look,  # an older build lacks these
+            read_members as _native_read,
+        )
 
-        read_members = _native_read
+        look_at, read_members = _native_look, _native_read

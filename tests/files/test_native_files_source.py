@@ -43,12 +43,15 @@ for count in (0, 1, 300):
     found = native_files.read_members(folder, [*wanted, (b"none", 5, b""), (b".", 4096, b"")], *functions)
     assert [one[0][512:][:one[2]] for one in found[:-2]] == contents and found[-2:] == [None, None]
     assert [one[1] for one in found[:-2]] == [hashlib.sha256(content).digest() for content in contents]
+    facts = native_files.look_at(folder, [name for name, *_ in wanted] + [b"none"])
+    assert [each[1] for each in facts[:-1]] == [len(content) for content in contents] and facts[-1] is None
     shorter = [(name, size - 1, path) for name, size, path in wanted if size]
     assert set(native_files.read_members(folder, shorter, *functions)) <= {None}
     for number in range(count):
         os.unlink(b"%d" % number)
 for mistake in ([1], [(b"a",)], [(b"a", -1, b"")], [("a", 1, b"")], None, [(b"a\\0", 1, b"")]):
-    for function, more in ((native_files.write_files, ()), (native_files.read_members, functions)):
+    for name, more in (("write_files", ()), ("read_members", functions), ("look_at", ())):
+        function = getattr(native_files, name)
         try:
             function(folder, mistake, *more)
         except (TypeError, ValueError):

@@ -39,6 +39,7 @@ class InPython:
     write_files = staticmethod(small_files._write_files)
     name_files = staticmethod(small_files._name_files)
     read_members = staticmethod(small_files._read_members)
+    look_at = staticmethod(small_files._look_at)
 
 
 @pytest.fixture(
@@ -350,3 +351,44 @@ def test_a_file_that_changes_is_never_read_in_halves(files: Any, folder: int, tm
         is_over.set()
         writer.join()
     assert {len(one[0]) for one in found if one is not None} <= {512 + 300_032}
+
+
+# --- look
+
+
+def test_facts_are_those_of_lstat(files: Any, folder: int, tmp_path: Path) -> None:
+    """Of every kind of path, of a link itself, and without those that are not there."""
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "other").hardlink_to(tmp_path / "file")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    os.utime(tmp_path / "file", ns=(-5, -5))
+    names = [b"file", b"none", b"folder", b"link", b"fifo", b"x" * 300]
+    expected = [
+        small_files.path_facts(os.lstat(tmp_path / os.fsdecode(name))) for name in names[:1] + names[2:5]
+    ]
+    assert files.look_at(folder, names) == [expected[0], None, *expected[1:], None]
+    mode, size, mtime_ns, *_, blocks = expected[0]
+    status = (tmp_path / "file").stat()
+    assert (mode, size, mtime_ns, blocks) == (status.st_mode, 7, -5, status.st_blocks)
+    assert expected[0][5:9] == (status.st_dev, 2, status.st_uid, status.st_gid)
+    assert files.look_at(folder, []) == []
+
+
+def test_a_path_with_a_time_that_no_record_holds_is_none(files: Any, folder: int, tmp_path: Path) -> None:
+    """The caller looks again by itself."""
+    (tmp_path / "a").touch()
+    os.utime(tmp_path / "a", (2**33 + 10**9, 2**33 + 10**9))
+    if (tmp_path / "a").stat().st_mtime < 9 * 10**9:
+        pytest.skip("this file system has no such time")
+    assert files.look_at(folder, [b"a"]) == [None]
+
+
+@pytest.mark.parametrize("names", [3, ["a"], [b"a\0b"]])
+def test_a_mistake_in_names_raises(files: Any, folder: int, names: Any) -> None:
+    """It is a fault of the caller."""
+    if files is InPython and names == ["a"]:
+        pytest.skip("Python takes text, too")
+    with pytest.raises((TypeError, ValueError)):
+        files.look_at(folder, names)

@@ -19,19 +19,27 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, refuse_without_folders
+from aioglacier.files.small_files import look_at, path_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aioglacier.bulk.filters import NamedPaths, PathFilter
+    from aioglacier.files.small_files import PathFacts
+
+    #: Name, path, whether it is a passage (see ``_Folder``), and facts, if there were any.
+    _Look: TypeAlias = tuple[tuple[bytes, bytes, bool], PathFacts | None]
 
 #: Names of one folder held at once. With 100 bytes each they take 13 MB. Listing a million names ten times
 #: takes as long as reading their facts once.
 NAMES_AT_ONCE: Final = 100_000
+
+#: Names whose facts come from one call.
+_LOOKS_AT_ONCE: Final = 256
 
 #: Nested folders held open. The scan opens those above again, through "..", when it comes back.
 _OPEN_AT_ONCE: Final = 64
@@ -159,49 +167,74 @@ class Scan:
         try:
             status = os.fstat(fd)
             self._device = status.st_dev
-            yield _found(b"", status)
+            yield _found(b"", path_facts(status))
             while folders:
                 yield from self._next(folders)
         finally:
             for folder in folders:
                 folder.close()
 
+    def _look(self, folder: _Folder) -> Iterator[_Look]:
+        """Yield the names of a folder that no pattern excludes, with their facts.
+
+        The facts of many names come from one call, but never those of names behind a folder: the scan may be
+        in that for hours.
+        """
+        prefix, path_filter = folder.path, self._filter
+        chosen: list[tuple[bytes, bytes, bool]] = []
+        names: list[bytes] = []
+        for name in folder.names:
+            path = prefix + name
+            is_folder, is_passage = name.endswith(b"/"), False
+            if path_filter is not None and (
+                not path_filter.names(path) if folder.is_passage else path_filter.excludes(path)
+            ):
+                is_passage = is_folder and path_filter.leads_on(path)
+                if not is_passage:
+                    continue
+            chosen.append((name, path, is_passage))
+            names.append(name[:-1] if is_folder else name)
+            if is_folder or len(names) >= _LOOKS_AT_ONCE:
+                yield from zip(chosen, look_at(folder.fd, names), strict=True)
+                chosen, names = [], []
+        if names:
+            yield from zip(chosen, look_at(folder.fd, names), strict=True)
+
+    def _look_again(self, fd: int, name: bytes, path: bytes) -> PathFacts | None:
+        """Return facts that ``look_at`` did not; ``None`` if there are none, which is noted."""
+        try:
+            return path_facts(os.stat(name.removesuffix(b"/"), dir_fd=fd, follow_symlinks=False))
+        except FileNotFoundError:
+            return None  # removed since it was listed
+        except OSError as error:
+            self._fail(path, error)
+            return None
+
     def _next(self, folders: list[_Folder]) -> Iterator[Found]:
         """Yield the next paths of the innermost folder, up to a folder in it or to its end."""
         folder = folders[-1]
-        fd, prefix, path_filter = folder.fd, folder.path, self._filter
-        lstat = os.stat
+        fd = folder.fd
+        if folder.looks is None:
+            folder.looks = self._look(folder)
         try:
-            for name in folder.names:
-                path = prefix + name
-                is_folder = name.endswith(b"/")
-                is_passage = False
-                if path_filter is not None and (
-                    not path_filter.names(path) if folder.is_passage else path_filter.excludes(path)
-                ):
-                    is_passage = is_folder and path_filter.leads_on(path)
-                    if not is_passage:
-                        continue
-                try:
-                    status = lstat(name[:-1] if is_folder else name, dir_fd=fd, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # removed since it was listed
-                except OSError as error:
-                    self._fail(path, error)
+            for (name, path, is_passage), known_facts in folder.looks:
+                facts = known_facts or self._look_again(fd, name, path)
+                if facts is None:
                     continue
-                if is_folder is not stat.S_ISDIR(status.st_mode):
+                is_folder = name.endswith(b"/")
+                if is_folder is not stat.S_ISDIR(facts[0]):
                     continue  # it became something else since it was listed; the next scan meets it
                 is_closed = False
-                if self._rules is not None and self._leaves_out(self._rules, fd, name, status):
+                if self._rules is not None and self._leaves_out(self._rules, fd, name, facts):
                     self.left_out.add(path)
                     if is_passage or not is_folder:
                         continue
                     is_closed = True
-                found = _found(path, status)
-                if found.mtime_ns != status.st_mtime_ns:
+                found = _found(path, facts)
+                if found[3] != facts[2]:
                     self.misdated.append(path)
-                if status.st_nlink > 1 and found.kind == "file":
-                    found = self._link(found, status.st_nlink)
+                if facts[6] > 1 and found[1] == "file":
+                    found = self._link(found, facts[6])
                 if is_passage:
                     self._enter(folders, name, path, found)
                     return
@@ -214,15 +247,16 @@ class Scan:
                     self._enter(folders, name, path)
                     return
         except OSError as error:
-            self._fail(prefix, error)
+            self._fail(folder.path, error)
         self._leave(folders)
 
-    def _leaves_out(self, rules: ScanRules, fd: int, name: bytes, status: os.stat_result) -> bool:
+    def _leaves_out(self, rules: ScanRules, fd: int, name: bytes, facts: PathFacts) -> bool:
         """Return whether the rules leave out a file, or the content of a folder."""
+        mode, size, _, _, _, device, *_ = facts
         if not name.endswith(b"/"):
             most = rules.exclude_larger_than
-            return most is not None and stat.S_ISREG(status.st_mode) and status.st_size > most
-        if rules.one_file_system and status.st_dev != self._device:
+            return most is not None and stat.S_ISREG(mode) and size > most
+        if rules.one_file_system and device != self._device:
             return True
         return rules.exclude_caches and _is_cache(fd, name)
 
@@ -243,7 +277,7 @@ class Scan:
                 folders[-1].open_again(left.fd)
         except OSError as error:
             self._fail(folders[-1].path, error)
-            folders[-1].names = iter(())
+            folders[-1].looks = iter(())
         finally:
             left.close()
 
@@ -297,10 +331,12 @@ class _Folder:
 
     Attributes:
         is_passage: The folder is excluded, and the scan only looks for paths in it that an include names.
+        names: The names in it, in order.
+        looks: Those that the scan comes to with their facts, once it has begun.
         passage: Such a folder's own facts, until the scan yields them before the first such path.
     """
 
-    __slots__ = ("fd", "identity", "is_passage", "names", "passage", "path")
+    __slots__ = ("fd", "identity", "is_passage", "looks", "names", "passage", "path")
 
     def __init__(self, fd: int, path: bytes, names_at_once: int, passage: Found | None = None) -> None:
         self.fd = fd
@@ -310,6 +346,7 @@ class _Folder:
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
         self.names: Iterator[bytes] = self._list(names_at_once)
+        self.looks: Iterator[_Look] | None = None
 
     def _list(self, names_at_once: int) -> Iterator[bytes]:
         last = b""
@@ -365,26 +402,25 @@ def storable_time(time_ns: int) -> int:
     return max(-_HALF, min(time_ns, _HALF - 1))
 
 
-def _found(path: bytes, status: os.stat_result) -> Found:
-    mode = status.st_mode
+def _found(path: bytes, facts: PathFacts) -> Found:
+    mode, size, mtime_ns, ctime_ns, inode, device, _, uid, gid, blocks = facts
     kind = _KINDS.get(stat.S_IFMT(mode), "character")
     is_folder = kind == "directory"
-    inode, device, mtime_ns = status.st_ino, status.st_dev, status.st_mtime_ns
     # The class's own constructor takes twice as long, and this runs for each of a million files.
     return tuple.__new__(
         Found,
         (
             path,
             kind,
-            status.st_size if kind == "file" else 0,
+            size if kind == "file" else 0,
             mtime_ns if -_HALF <= mtime_ns < _HALF else storable_time(mtime_ns),
-            0 if is_folder else status.st_ctime_ns,
+            0 if is_folder else ctime_ns,
             0 if is_folder else inode if inode < _HALF else signed(inode),
             mode & 0o7777,
-            status.st_uid,
-            status.st_gid,
+            uid,
+            gid,
             None,
             device if device < _HALF else signed(device),
-            status.st_blocks,
+            blocks,
         ),
     )

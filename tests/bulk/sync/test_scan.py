@@ -42,6 +42,32 @@ def test_a_folder_with_more_names_than_are_held_is_listed_in_turns(tmp_path: Pat
     assert found == sorted([b"", *(b"f%d" % number for number in range(100))])
 
 
+def test_names_are_looked_at_in_calls_for_many(tmp_path: Path) -> None:
+    """Nothing is lost or doubled where one call ends, or where a folder ends it."""
+    for number in range(600):
+        (tmp_path / f"f{number:03}").touch()
+    for number in (100, 555):
+        (tmp_path / f"f{number}.d").mkdir()
+        (tmp_path / f"f{number}.d" / "x").touch()
+    names = [b"f%03d" % number for number in range(600)]
+    names += [name for number in (100, 555) for name in (b"f%d.d/" % number, b"f%d.d/x" % number)]
+    assert paths(tmp_path) == sorted([b"", *names])
+
+
+def test_names_behind_a_folder_are_looked_at_after_it(tmp_path: Path) -> None:
+    """The scan may be in a folder for hours, and what is gone or changed meanwhile is seen."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").touch()
+    (tmp_path / "d").touch()
+    found = []
+    for each in Scan(os.fsencode(tmp_path)):
+        found.append((each.path, each.size))
+        if each.path == b"b/":
+            (tmp_path / "c").unlink()
+            (tmp_path / "d").write_bytes(b"more")
+    assert found == [(b"", 0), (b"b/", 0), (b"d", 4)]
+
+
 def test_a_deep_folder_needs_few_descriptors(tmp_path: Path) -> None:
     """Folders above are closed, and opened again on the way back."""
     here = os.open(tmp_path, os.O_RDONLY)
