@@ -106,6 +106,9 @@ async def command(
     them, and the files get those names. Of a vault, read the inventory first; in a bucket, those that
     'migrate' moved are found by themselves.
     """
+    from aioglacier.files.host import return_freed_memory  # noqa: PLC0415  # not needed for help
+
+    return_freed_memory()
     opened = glacier.place(place)
     if is_archives or await _has_no_folder(opened, options, archives):
         return await _restore_archives(

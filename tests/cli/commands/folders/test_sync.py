@@ -65,12 +65,14 @@ runpy.run_module("aioglacier", run_name="__main__", alter_sys=True)
 """
 
 
-def test_freed_memory_is_returned_to_the_system(program: Cli, tmp_path: Path) -> None:
-    """Threads that read files of all sizes would keep tens of MiB."""
+@pytest.mark.parametrize("words", ["sync tree photos", "restore photos back", "verify tree photos"])
+def test_freed_memory_is_returned_to_the_system(program: Cli, tmp_path: Path, words: str) -> None:
+    """Threads that read or write files of all sizes would keep tens of MiB."""
     make_tree(tmp_path / "tree")
-    python, _, _, *words = program.command("sync", "tree", "photos")
+    program("sync", "tree", "photos")
+    python, _, _, *command = program.command(*words.split())
     done = subprocess.run(
-        [python, "-c", _TELLING, *words],
+        [python, "-c", _TELLING, *command],
         cwd=program.folder,
         env=program.env(),
         capture_output=True,
