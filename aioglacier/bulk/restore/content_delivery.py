@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from aioglacier.bulk.formats.bundle_format import member_content
+from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.restore.placer import Content, as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.core.errors import GlacierError, TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.room import Room
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -34,11 +37,62 @@ if TYPE_CHECKING:
 _MEMBERS_AT_ONCE: Final = 500
 _BYTES_AT_ONCE: Final = 4 * MIB
 
+#: Threads that decode and write what one output gives; two keep up with the fetching.
+_WRITERS: Final = 2
+
+#: Bytes of members that are in memory at once, of all outputs together: one of 16 MiB, and a run.
+_MOST_IN_MEMORY: Final = 24 * MIB
+
+#: Files that get their names together, at least: each time costs a ``syncfs``, of 10 ms and more.
+_LANDED_FILES: Final = 2000
+_LANDED_BYTES: Final = 64 * MIB
+_LANDED_SECONDS: Final = 5.0
+
+#: And at most, while the disk is busy. A power failure holds back no more than four times this: files that
+#: are written, that wait for the disk, that wait for their names, and whose names wait for the disk.
+_MOST_FILES: Final = 8000
+_MOST_BYTES: Final = 256 * MIB
+
 #: Bytes between two members that are read along; a longer gap is skipped.
 _GAP: Final = 64 * 1024
 
-#: The position in the bundle, the bytes there, and the members.
-_Batch: TypeAlias = "tuple[int, bytes | bytearray, list[Entry]]"
+#: The range in the bundle, the bytes there, and the members.
+_Batch: TypeAlias = "tuple[int, int, bytes | bytearray, list[Entry]]"
+
+
+class Unlanded:
+    """The files of one output that are written and have no names yet; for the event loop alone."""
+
+    def __init__(self) -> None:
+        self._written: list[Written] = []
+        self._size = 0
+        self._since = 0.0
+
+    def add(self, written: Sequence[Written]) -> None:
+        """Add files that were written."""
+        if written and not self._written:
+            self._since = time.monotonic()
+        self._written += written
+        self._size += sum(file.size for file in written)
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether enough was written to put it on disk."""
+        return bool(self._written) and (
+            len(self._written) >= _LANDED_FILES
+            or self._size >= _LANDED_BYTES
+            or time.monotonic() - self._since > _LANDED_SECONDS
+        )
+
+    @property
+    def is_overdue(self) -> bool:
+        """Return whether so much was written that the disk must be waited for."""
+        return len(self._written) >= _MOST_FILES or self._size >= _MOST_BYTES
+
+    def take(self) -> list[Written]:
+        """Return the files, which are to be put on disk now."""
+        written, self._written, self._size = self._written, [], 0
+        return written
 
 
 class ContentDelivery:
@@ -50,14 +104,15 @@ class ContentDelivery:
         self._identities = identities
         self._version = version
         self._progress = progress
+        self._room = Room(_MOST_IN_MEMORY)
 
     async def deliver_members(
         self, reader: ArchiveReader, position: int, pages: AsyncIterator[list[StoredEntry]], placer: Placer
     ) -> None:
         """Put members of a bundle into their places.
 
-        While some are read, a thread writes those before, another puts earlier ones on disk, and a third
-        names those that are there.
+        While some are read, threads write those before, another puts earlier ones on disk, and one more names
+        those that are there.
 
         Args:
             reader: Reads the bundle, from ``position`` on.
@@ -69,50 +124,90 @@ class ContentDelivery:
             GlacierError: The bundle cannot be read. What was read before is in its place.
         """
         give, to_write = anyio.create_memory_object_stream["_Batch"](0)
-        land, to_land = anyio.create_memory_object_stream["list[Written]"](0)
+        land, to_land = anyio.create_memory_object_stream["None"](0)
         source = _MemberSource(reader, position)
+        unlanded = Unlanded()
         failure: GlacierError | None = None
         with first_cause():
             async with anyio.create_task_group() as tasks, give:
-                tasks.start_soon(self._write_all, to_write, placer, land)
-                tasks.start_soon(self._land_all, to_land, placer)
+                for _ in range(_WRITERS):
+                    tasks.start_soon(self._write_all, to_write.clone(), placer, unlanded, land.clone())
+                to_write.close()
+                land.close()
+                tasks.start_soon(self._land_all, to_land, placer, unlanded)
                 try:
                     async for start, stop, entries in _batches(pages):
-                        before = source.position
-                        data = await source.read(start, stop)
-                        self._progress.fetched += source.position - before
-                        await give.send((start, data, entries))
+                        await self._read(source, start, stop, entries, give)
                 except GlacierError as error:
                     failure = error
         if failure is not None:  # what was read before is in its place
             raise failure
 
+    async def _read(
+        self,
+        source: _MemberSource,
+        start: int,
+        stop: int,
+        entries: list[Entry],
+        give: MemoryObjectSendStream[_Batch],
+    ) -> None:
+        source.pass_over(start)
+        await self._room.enter(stop - start)  # the thread that writes them leaves
+        try:
+            before = source.position
+            data = await source.read(start, stop)
+            self._progress.fetched += source.position - before
+            await give.send((start, stop, data, entries))
+        except BaseException:
+            self._room.leave(stop - start)
+            raise
+
     async def _write_all(
         self,
         take: MemoryObjectReceiveStream[_Batch],
         placer: Placer,
-        give: MemoryObjectSendStream[list[Written]],
+        unlanded: Unlanded,
+        land: MemoryObjectSendStream[None],
     ) -> None:
-        async with take, give:
-            async for batch in take:
-                await run_in_thread(partial(self._write, *batch, placer))
-                is_disk_idle = give.statistics().tasks_waiting_receive > 0
-                if placer.is_landing_overdue or (is_disk_idle and placer.is_landing_due):
-                    await give.send(placer.take_written())
-            if rest := placer.take_written():
-                await give.send(rest)
+        async with take, land:
+            with closing(await run_in_thread(placer.twin)) as writer:
+                async for start, stop, data, entries in take:
+                    try:
+                        failures = await run_in_thread(partial(self._write, start, data, entries, writer))
+                    finally:
+                        del data  # or it would stay until the next one comes
+                        self._room.leave(stop - start)
+                    for failure in failures:
+                        self._progress.failures.add(*failure)
+                    unlanded.add(writer.take_written())
+                    is_disk_idle = land.statistics().tasks_waiting_receive > 0
+                    if unlanded.is_overdue or (is_disk_idle and unlanded.is_due):
+                        await land.send(None)
 
-    async def _land_all(self, take: MemoryObjectReceiveStream[list[Written]], placer: Placer) -> None:
+    async def _land_all(
+        self, take: MemoryObjectReceiveStream[None], placer: Placer, unlanded: Unlanded
+    ) -> None:
         """Put files on disk, and with them the names of those before."""
         named: list[Placed] = []
         give, to_name = anyio.create_memory_object_stream["list[Written]"](0)
         async with take, anyio.create_task_group() as tasks, give:
             tasks.start_soon(self._name_all, to_name, placer, named)
-            async for written in take:
-                await self._sync(placer, named)
-                await give.send(written)
+            async for _ in take:
+                await self._land(placer, unlanded, named, give)
+            await self._land(placer, unlanded, named, give)
         if named:
             await self._sync(placer, named)
+
+    async def _land(
+        self,
+        placer: Placer,
+        unlanded: Unlanded,
+        named: list[Placed],
+        give: MemoryObjectSendStream[list[Written]],
+    ) -> None:
+        if written := unlanded.take():
+            await self._sync(placer, named)
+            await give.send(written)
 
     async def _sync(self, placer: Placer, named: list[Placed]) -> None:
         on_disk = named[:]  # those that get their names meanwhile wait for the next call
@@ -128,18 +223,23 @@ class ContentDelivery:
                 async for written in take:
                     named += await run_in_thread(partial(namer.name_all, written))
 
-    def _write(self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer) -> None:
-        for failure in placer.write_files(self._contents(start, memoryview(data), entries)):
-            self._progress.failures.add(*failure)
+    def _write(
+        self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer
+    ) -> list[PathFailure]:
+        failures: list[PathFailure] = []
+        failures += placer.write_files(self._contents(start, memoryview(data), entries, failures))
+        return failures
 
-    def _contents(self, start: int, data: memoryview, entries: list[Entry]) -> Iterator[Content]:
+    def _contents(
+        self, start: int, data: memoryview, entries: list[Entry], failures: list[PathFailure]
+    ) -> Iterator[Content]:
         for entry in entries:
             path = self._version.paths_of(entry)[0]  # the other paths become hard links of it
             at = (entry.position or 0) - start
             try:
                 content = member_content(entry, data[at : at + (entry.stored or 0)], self._identities)
             except GlacierError as error:
-                self._progress.failures.add(path, error)
+                failures.append(PathFailure(path, error))
             else:
                 yield Content(entry, path, content)
 
@@ -209,6 +309,11 @@ class _MemberSource:
         self.position = position
         self._reader = reader
         self._last: bytes | bytearray = b""
+
+    def pass_over(self, start: int) -> None:
+        """Keep nothing of the last read that lies before ``start``, while the next one waits for room."""
+        if start >= self.position:
+            self._last = b""
 
     async def read(self, start: int, stop: int) -> bytes | bytearray:
         """Return the bytes from ``start`` to ``stop``; fewer where the bundle ends."""

@@ -20,7 +20,6 @@ import hashlib
 import os
 import stat
 import sys
-import time
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
@@ -44,16 +43,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.entry_records import Entry
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
-
-#: Files that get their names together, at least: each time costs a ``syncfs``, of 10 ms and more.
-_FILES_AT_ONCE: Final = 2000
-_BYTES_AT_ONCE: Final = 64 * MIB
-_SECONDS_AT_ONCE: Final = 5.0
-
-#: And at most, while the disk is busy. A power failure holds back no more than four times this: files that
-#: are written, that wait for the disk, that wait for their names, and whose names wait for the disk.
-_MOST_FILES: Final = 8000
-_MOST_BYTES: Final = 256 * MIB
 
 #: Bytes of contents that one call writes: decoded ones lie in memory until it ends.
 _WRITTEN_AT_ONCE: Final = 4 * MIB
@@ -98,8 +87,6 @@ class Placer:
         self._beneath = Beneath(root)
         self._overwrite = overwrite
         self._written: list[Written] = []
-        self._written_size = 0
-        self._written_since = 0.0
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
 
     def close(self) -> None:
@@ -171,20 +158,6 @@ class Placer:
 
     # --- files
 
-    @property
-    def is_landing_due(self) -> bool:
-        """Return whether enough was written to put it on disk."""
-        return bool(self._written) and (
-            len(self._written) >= _FILES_AT_ONCE
-            or self._written_size >= _BYTES_AT_ONCE
-            or time.monotonic() - self._written_since > _SECONDS_AT_ONCE
-        )
-
-    @property
-    def is_landing_overdue(self) -> bool:
-        """Return whether so much was written that the disk must be waited for."""
-        return len(self._written) >= _MOST_FILES or self._written_size >= _MOST_BYTES
-
     def write_files(self, contents: Iterable[Content]) -> list[PathFailure]:
         """Write files beside their places; ``land`` gives them their names.
 
@@ -247,7 +220,7 @@ class Placer:
         left = set(undone)
         for number, (entry, path, _) in enumerate(batch):
             if number not in left:
-                self._note_written(Written(path, names[number], entry.size))
+                self._written.append(Written(path, names[number], entry.size))
         return [batch[number] for number in undone]
 
     def write_file(self, entry: Entry, path: bytes, content: bytes | memoryview) -> None:
@@ -282,17 +255,11 @@ class Placer:
             raise
         finally:
             os.close(file)
-        self._note_written(Written(path, name, entry.size))
-
-    def _note_written(self, written: Written) -> None:
-        if not self._written:
-            self._written_since = time.monotonic()
-        self._written.append(written)
-        self._written_size += written.size
+        self._written.append(Written(path, name, entry.size))
 
     def take_written(self) -> list[Written]:
         """Return the files that were written since the last call, for ``name_all``."""
-        written, self._written, self._written_size = self._written, [], 0
+        written, self._written = self._written, []
         return written
 
     def name_all(self, written: Sequence[Written]) -> list[Placed]:

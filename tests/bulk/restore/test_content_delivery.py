@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.restore import content_delivery, placer as placer_module
-from aioglacier.bulk.restore.content_delivery import ContentDelivery
-from aioglacier.bulk.restore.placer import Placer, temporary_name
+from aioglacier.bulk.restore import content_delivery
+from aioglacier.bulk.restore.content_delivery import ContentDelivery, Unlanded
+from aioglacier.bulk.restore.placer import Placer, Written, temporary_name
 from aioglacier.bulk.restore.restore_progress import RestoreProgress
 from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
 from aioglacier.core.errors import IntegrityError
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
+    from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.bulk.restore.folder_version import FolderVersion
-    from aioglacier.bulk.restore.placer import Placed
+    from aioglacier.bulk.restore.placer import Content, Placed
     from aioglacier.transfer.download.reader import ArchiveReader
 
 
@@ -152,7 +154,7 @@ async def test_a_file_is_on_disk_before_its_name_and_its_name_before_it_is_repor
 ) -> None:
     """Each sync covers what was there when it began, whatever is written and named meanwhile."""
     monkeypatch.setattr(content_delivery, "_MEMBERS_AT_ONCE", 1)
-    monkeypatch.setattr(placer_module, "_FILES_AT_ONCE", 1)
+    monkeypatch.setattr(content_delivery, "_LANDED_FILES", 1)
     bundle, names = Bundle(), [b"%03d" % number for number in range(40)]
     hidden = {os.fsdecode(temporary_name(name)): os.fsdecode(name) for name in names}
     synced = set[str]()
@@ -179,3 +181,62 @@ async def test_a_file_is_on_disk_before_its_name_and_its_name_before_it_is_repor
     await deliver(bundle, tmp_path)
     assert unsafe == []
     assert sorted(reported) == sorted(found(tmp_path)) == sorted(hidden.values())
+
+
+@pytest.mark.parametrize("limit", ["_MOST_FILES", "_MOST_BYTES"])
+def test_a_landing_is_overdue_at_each_limit(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """A disk that is slower than the service holds back no more than that."""
+    unlanded = Unlanded()
+    unlanded.add([Written(b"a", b"hidden", 1)])
+    overdue = [unlanded.is_overdue]
+    monkeypatch.setattr(content_delivery, limit, 1)
+    overdue.append(unlanded.is_overdue)
+    unlanded.take()
+    assert [*overdue, unlanded.is_overdue] == [False, True, False]
+
+
+@pytest.mark.parametrize("limit", ["_LANDED_FILES", "_LANDED_BYTES", "_LANDED_SECONDS"])
+def test_a_landing_is_due_at_each_limit(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """So a power failure, or a slow service, holds back no more than that."""
+    unlanded = Unlanded()
+    due = [unlanded.is_due]
+    unlanded.add([Written(b"a", b"hidden", 1)])
+    due.append(unlanded.is_due)
+    monkeypatch.setattr(content_delivery, limit, 0)
+    due.append(unlanded.is_due)
+    assert unlanded.take() == [Written(b"a", b"hidden", 1)]
+    assert [*due, unlanded.is_due] == [False, False, True, False]
+
+
+async def test_members_in_memory_keep_to_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an output has failed: a member is read once those that leave it no room are written."""
+    monkeypatch.setattr(content_delivery, "_MEMBERS_AT_ONCE", 1)
+    monkeypatch.setattr(content_delivery, "_MOST_IN_MEMORY", 5000)  # a member has 3,584
+    written: list[bytes] = []
+    unwritten: list[int] = []
+    write = Placer.write_files
+
+    def write_and_note(placer: Placer, contents: Iterable[Content]) -> list[PathFailure]:
+        there = list(contents)
+        failed = write(placer, there)
+        written.extend(content.path for content in there)
+        return failed
+
+    class Watched(Bundle):
+        async def readinto(self, buffer: memoryview) -> int:
+            unwritten.append(self._position // 3584 - len(written))
+            return await super().readinto(buffer)
+
+    monkeypatch.setattr(Placer, "write_files", write_and_note)
+    delivery = ContentDelivery(None, cast("FolderVersion", Everything()), RestoreProgress())
+    with closing(Placer(os.fsencode(tmp_path), overwrite=False)) as placer:
+        for fails_at in (2 * 3584, 1 << 62):
+            bundle = Watched()
+            for number in range(8):
+                bundle.add(b"%d-%d" % (fails_at, number), bytes(3000))
+            bundle.fails_at = fails_at
+            written.clear()
+            with suppress(IntegrityError):
+                await delivery.deliver_members(cast("ArchiveReader", bundle), 0, bundle.pages(), placer)
+    assert set(unwritten) == {0}
+    assert len(written) == 8

@@ -227,34 +227,12 @@ def test_what_a_killed_run_left_is_written_anew(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"right"}
 
 
-@pytest.mark.parametrize("limit", ["_MOST_FILES", "_MOST_BYTES"])
-def test_a_landing_is_overdue_at_each_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    """A disk that is slower than the service holds back no more than that."""
+def test_an_empty_folder_is_empty_until_a_file_comes(tmp_path: Path) -> None:
+    """So that no file need be looked for in its place."""
     with closing(Placer(os.fsencode(tmp_path), overwrite=False)) as placer:
+        assert placer.is_empty()
         placer.write_file(file_entry(b"a", b"x"), b"a", b"x")
-        overdue = [placer.is_landing_overdue]
-        monkeypatch.setattr(placing, limit, 1)
-        overdue.append(placer.is_landing_overdue)
-        placer.land()
-        assert [*overdue, placer.is_landing_overdue] == [False, True, False]
-
-
-@pytest.mark.parametrize("limit", ["_FILES_AT_ONCE", "_BYTES_AT_ONCE", "_SECONDS_AT_ONCE"])
-def test_a_landing_is_due_at_each_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    """So a power failure, or a slow service, holds back no more than that."""
-    placer = Placer(os.fsencode(tmp_path), overwrite=False)
-    assert placer.is_empty()
-    due = [placer.is_landing_due]
-    placer.write_file(file_entry(b"a", b"x"), b"a", b"x")
-    due.append(placer.is_landing_due)
-    monkeypatch.setattr(placing, limit, 0)
-    due.append(placer.is_landing_due)
-    placer.land()
-    due.append(placer.is_landing_due)
-    placer.close()
-    assert due == [False, False, True, False]
+        assert not placer.is_empty()
 
 
 def test_a_file_that_appears_before_the_rename_is_kept(tmp_path: Path) -> None:
