@@ -1,6 +1,7 @@
 """What does an upload to S3 cost in time, CPU and memory, beside the floor and other clients?
 
-The floor reads a file, makes the same hashes and sends it with blocking ``sendall``, in one thread. All
+The floor reads a file, makes the same hashes and sends it with blocking ``sendall``, in one thread; with
+"+processes", in one process for each core, which costs more where two cores are the threads of one. All
 upload the same file, cached, over loopback to the same sink, in turns. "aioglacier-s3" sends SHA-256 and
 computes the tree hash beside it; "+crc64nvme" sends that checksum with an unsigned body, which needs TLS or
 loopback; "+writer" sends a stream. s5cmd and rclone have no clock inside, so all of their process counts, and
@@ -21,6 +22,7 @@ from benchmarks.sink import Sink
 
 CLIENTS = (
     "floor-s3",
+    "floor-s3+processes",
     "aioglacier-s3",
     "aioglacier-s3+writer",
     "obstore-s3",
@@ -61,7 +63,7 @@ def main() -> None:
         "rounds": options.rounds,
         "clients": {name: turns.figures(runs, options.size) for name, runs in costs.items()},
     }
-    for baseline in ("floor-s3", "floor-s3+crc64nvme", "awscrt-s3+crc64nvme"):
+    for baseline in ("floor-s3", "floor-s3+processes", "floor-s3+crc64nvme", "awscrt-s3+crc64nvme"):
         if baseline in costs:
             found[f"over_{baseline}"] = turns.ratios(costs, baseline)
     measure.publish("s3_upload", found)

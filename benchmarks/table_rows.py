@@ -33,6 +33,7 @@ CLIENTS: Final = {
     "aioglacier-download-cli": "`aioglacier download ... -`, the whole command, to a pipe",
     "boto3-download": "boto3, 4 threads, nothing verified or synced",
     "floor-s3": "floor: read, SHA-256 and tree hash in one pass, `sendall`; one thread",
+    "floor-s3+processes": "the same floor, a process for each core",
     "floor-s3+crc64nvme": "floor: read, CRC64NVME, `sendall`; one thread",
     "aioglacier-s3": "**aioglacier**, a file, SHA-256 and tree hash",
     "aioglacier-s3+writer": "**aioglacier**, a stream, SHA-256 and tree hash",
