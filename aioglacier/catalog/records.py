@@ -63,8 +63,11 @@ class VaultKey:
 
     @property
     def is_bucket(self) -> bool:
-        """Whether it is a place in a bucket, where the id of an archive is a key and is given again."""
-        return self.vault.startswith("s3://")
+        """Whether it is a place in a bucket, where the id of an archive is a key and is given again.
+
+        The name of a vault has no ":".
+        """
+        return ":" in self.vault
 
     def may_have_moved_to(self, endpoint: str) -> bool:
         """Return whether a local Glacier may have moved: to another port, or from a folder that is gone."""
@@ -75,7 +78,7 @@ class VaultKey:
 
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else ""
-        what = self.vault if self.is_bucket or not self.vault else f"vault {self.vault}"
+        what = self.vault if self.vault.startswith("s3://") or not self.vault else f"vault {self.vault}"
         return f"{f'{what} of ' if what else ''}account {self.account_id} in {self.region}{where}"
 
 

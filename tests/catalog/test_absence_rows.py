@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from aioglacier.bulk.archives.object_origin import archives_in
 from aioglacier.catalog import ArchiveState, Catalog, VaultKey
 from tests.catalog.conftest import FILMS, NOON, PHOTOS, archive
 
@@ -70,10 +71,11 @@ async def test_what_is_gone_is_not_made_sound_by_the_record_of_its_making(catalo
     assert await state(catalog, 1) is ArchiveState.DELETED
 
 
-async def test_a_key_of_a_bucket_is_given_again(catalog: Catalog) -> None:
+@pytest.mark.parametrize("key", [BUCKET, archives_in(BUCKET)])
+async def test_a_key_of_a_bucket_is_given_again(catalog: Catalog, key: VaultKey) -> None:
     """The next object of a key is stored, although the one before is gone."""
-    await catalog.archives.doubt(BUCKET, archive(1).id)
-    await catalog.archives.record_state(BUCKET, archive(1).id, ArchiveState.DELETED)
+    await catalog.archives.doubt(key, archive(1).id)
+    await catalog.archives.record_state(key, archive(1).id, ArchiveState.DELETED)
     for _ in range(2):
-        assert (await catalog.archives.record(BUCKET, archive(1))).state is ArchiveState.STORED
-        await catalog.archives.record_state(BUCKET, archive(1).id, ArchiveState.DELETED)
+        assert (await catalog.archives.record(key, archive(1))).state is ArchiveState.STORED
+        await catalog.archives.record_state(key, archive(1).id, ArchiveState.DELETED)

@@ -18,12 +18,13 @@ from aioglacier.bulk.archives.archive_source import VaultSource
 from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import MoveRun, PaceOptions
 from aioglacier.bulk.archives.planned_move import PlannedMove
+from aioglacier.bulk.path_failures import PathFailures
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.catalog.records import MoveState
 from aioglacier.client.vault import Vault
-from aioglacier.core.errors import GlacierError, TargetError
+from aioglacier.core.errors import ConfigurationError, GlacierError, TargetError
 from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.spending import Budget
 from aioglacier.files.crashpoints import passing
@@ -107,7 +108,9 @@ class ArchiveRestore(PlannedMove):
 
     async def _learn(self) -> None:
         await self._context.look()
-        await self._source.learn()
+        self._progress.failures = PathFailures()  # a run after a plan counts them once
+        for failure in await self._source.learn():
+            self._progress.failures.add(*failure)
 
     async def _run(self) -> None:
         await self._learn()
@@ -117,7 +120,12 @@ class ArchiveRestore(PlannedMove):
             await carrier.look_again(self._options.shard)
             plan = await self._priced(partial(make_plan, self._context, move))
             self._plan = plan
-            plan.check()
+            try:
+                plan.check()
+            except ConfigurationError as error:
+                if unread := self.failures:  # it may have what was asked for
+                    raise unread[0].error from error
+                raise
             self._budget.check(plan.cost, "this restore")
             await run_in_thread(self._make_root)
             await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for

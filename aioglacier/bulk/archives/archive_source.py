@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.bulk.archives.restore_meter import RestoreMeter
+    from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.records import MovedRecord
     from aioglacier.client.vault import Vault
@@ -50,8 +51,11 @@ class ArchiveSource(Protocol):
         """The place in whose records the archives are."""
         ...
 
-    async def learn(self) -> None:
-        """Record the archives that the service tells of at once; a vault has an inventory instead."""
+    async def learn(self) -> list[PathFailure]:
+        """Record the archives that the service tells of at once; a vault has an inventory instead.
+
+        Return what could not be read, by its key.
+        """
         ...
 
     def meter(self) -> RestoreMeter | None:
@@ -90,8 +94,9 @@ class VaultSource:
         self.context = vault.context.recorded()
         self._vault = vault
 
-    async def learn(self) -> None:
+    async def learn(self) -> list[PathFailure]:
         """See ``ArchiveSource``."""
+        return []
 
     def meter(self) -> None:
         """See ``ArchiveSource``."""

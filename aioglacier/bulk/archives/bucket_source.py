@@ -11,7 +11,7 @@ import json
 import os
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -19,15 +19,18 @@ from aioglacier.bulk.archives.archive_source import Asked, Ready
 from aioglacier.bulk.archives.object_origin import NO_ARCHIVE, ObjectOrigin, archives_in
 from aioglacier.bulk.archives.restore_meter import RestoreMeter, class_of
 from aioglacier.bulk.formats import tar
+from aioglacier.bulk.formats.bundle_format import not_a_bundle
 from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, decode_sidecar
 from aioglacier.bulk.formats.folder_descriptions import read_description
+from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import IntegrityError, NotRetrievedError, ObjectChangedError, ObjectNotFoundError
+from aioglacier.core.inventory.text import parse_utc
 from aioglacier.core.models import Archive, ArchiveId, JobId
 from aioglacier.core.s3.moved_metadata import ARCHIVE_ID, MOVE_FOLDER, VAULT, origin_of
 from aioglacier.core.spending import charging
-from aioglacier.core.treehash import TreeHash
+from aioglacier.core.treehash import HASH_SIZE, TreeHash
 from aioglacier.recorded.buckets.recorded_bucket import RecordedBucket
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
@@ -68,12 +71,14 @@ class BucketSource:
         self._prices = cache(prices)  # every archive asks for its class's
         self._days = days
         self._places = anyio.Semaphore(_AT_ONCE)
+        self._unread: list[PathFailure] = []
         self._asked: set[str] = set()  # bundles, of which each member would ask again
 
     # --- what there is
 
-    async def learn(self) -> None:
-        """See ``ArchiveSource``."""
+    async def learn(self) -> list[PathFailure]:
+        """See ``ArchiveSource``; a bundle whose index cannot be read fails by its key."""
+        self._unread = []
         page: list[ObjectEntry] = []
         async for entry in self._bucket.objects():
             if not entry.key.startswith(MOVE_FOLDER):
@@ -82,6 +87,7 @@ class BucketSource:
                 await self._learn_page(page)
                 page = []
         await self._learn_page(page)
+        return self._unread
 
     async def _learn_page(self, page: Sequence[ObjectEntry]) -> None:
         known = await self._archives.sources(self.context.key, [ArchiveId(entry.key) for entry in page])
@@ -104,7 +110,11 @@ class BucketSource:
             description = origin.description
             is_ours = "aioglacier" in read_description(description)
             if id_ is None and is_ours and head.metadata.get(VAULT):
-                await self._learn_bundle(head)
+                try:
+                    await self._learn_bundle(head)
+                except (IntegrityError, ObjectNotFoundError) as error:
+                    self._unread.append(PathFailure(os.fsencode(key), error))
+                    return
                 id_ = NO_ARCHIVE
             elif id_ is None:  # it came from no vault, and its key is its name
                 id_, description = key, description if is_ours else key
@@ -118,10 +128,10 @@ class BucketSource:
         async for page in self._members(head):
             with first_cause():
                 async with anyio.create_task_group() as tasks:
-                    for entry in page:
-                        tasks.start_soon(self._record, *_member(head, entry))
+                    for origin, archive in page:
+                        tasks.start_soon(self._record, origin, archive)
 
-    async def _members(self, head: ObjectHead) -> AsyncIterator[list[Entry]]:
+    async def _members(self, head: ObjectHead) -> AsyncIterator[list[tuple[ObjectOrigin, Archive]]]:
         try:
             async with self._bucket.restored(head.key + SIDECAR_SUFFIX).open_reader() as reader:
                 sidecar = decode_sidecar(await reader.read())
@@ -129,7 +139,15 @@ class BucketSource:
             error.add_note(f"without this copy of its index, the archives in bundle {head.key} are not known")
             raise
         for page in read_index(sidecar.index, sidecar.trailer, tree=0, run=0, upload=0, identities=None):
-            yield [entry for entry in page if "glacier" in json.loads(entry.extra or b"{}")]
+            try:
+                members = [
+                    _member(head, entry, facts)
+                    for entry in page
+                    if (facts := json.loads(entry.extra or b"{}").get("glacier")) is not None
+                ]
+            except (ValueError, KeyError, TypeError) as error:  # others may have written the index
+                raise not_a_bundle(f"its index describes an archive by {error!r}") from error
+            yield members
 
     async def _record(self, origin: ObjectOrigin, archive: Archive) -> None:
         await self._archives.record(self.context.key, archive, source=origin.text())
@@ -242,12 +260,12 @@ def _origin(head: ObjectHead, archive_id: str, position: int | None = None) -> O
     return ObjectOrigin(archive_id, head.key, head.etag, head.storage_class, head.size, position)
 
 
-def _member(head: ObjectHead, entry: Entry) -> tuple[ObjectOrigin, Archive]:
+def _member(head: ObjectHead, entry: Entry, facts: Any) -> tuple[ObjectOrigin, Archive]:
     """Return a member of a bundle: where it lies, and the archive that it was."""
-    facts = json.loads(entry.extra or b"{}")["glacier"]
     stop = (entry.position or 0) + (entry.stored or 0) - len(tar.padding(entry.size))
-    origin = _origin(head, str(facts["id"]), stop - entry.size)
-    created = datetime.fromisoformat(facts["created"])
-    return origin, Archive(
-        origin.id, "", entry.size, entry.content_hash or b"", str(facts["description"]), created
-    )
+    start, tree_hash = stop - entry.size, entry.content_hash or b""
+    origin = _origin(head, str(facts["id"]), start)
+    created = parse_utc(facts["created"])
+    if created is None or start < 0 or len(tree_hash) != HASH_SIZE:
+        raise ValueError(facts)
+    return origin, Archive(origin.id, "", entry.size, tree_hash, str(facts["description"]), created)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import re
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aioglacier.core.inventory.text import parse_utc
 from aioglacier.core.s3.objects import DESCRIPTION_NAME, TREE_HASH_NAME
+from aioglacier.core.treehash import HASH_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from aioglacier.core.models import Archive
     from aioglacier.core.s3.objects import ObjectHead
@@ -63,16 +65,18 @@ def metadata_of(archive: Archive) -> dict[str, str]:
 
 def description_of(metadata: Mapping[str, str]) -> str:
     """Return the description of the archive that an object was, or of the object if it was none."""
-    if DESCRIPTION_BASE64 in metadata:
-        return base64.b64decode(metadata[DESCRIPTION_BASE64]).decode()
+    with suppress(KeyError, ValueError):  # any program may have written the metadata
+        return base64.b64decode(metadata[DESCRIPTION_BASE64], validate=True).decode()
     return metadata.get(DESCRIPTION, metadata.get(DESCRIPTION_NAME, ""))
 
 
 def origin_of(head: ObjectHead) -> Origin:
     """Return what an object tells of itself. Metadata that make no sense count as missing."""
-    created, tree_hash = head.modified, b""
+    tree_hash = b""
     with suppress(ValueError):
         tree_hash = bytes.fromhex(head.metadata.get(TREE_HASH_NAME, ""))
-    with suppress(ValueError):
-        created = datetime.fromisoformat(head.metadata.get(CREATED, ""))
-    return Origin(description_of(head.metadata), created, tree_hash)
+    return Origin(
+        description_of(head.metadata),
+        parse_utc(head.metadata.get(CREATED, "")) or head.modified,
+        tree_hash if len(tree_hash) == HASH_SIZE else b"",
+    )

@@ -239,3 +239,44 @@ async def test_an_object_that_was_replaced_is_not_the_archive(old_vault: OldVaul
             await source.check(moved)
         await restore(bucket, tmp_path / "back", ids=[key])
     assert files(tmp_path / "back") == {key: b"m" * 14}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [b"no index", None])
+async def test_a_bundle_whose_index_cannot_be_read_fails_by_its_key(
+    old_vault: OldVault, tmp_path: Path, index: bytes | None
+) -> None:
+    """All else comes; if what is asked for may lie in that bundle, its error is the error of the run."""
+    made = await moved_away(old_vault, "GLACIER_IR")
+    async with old_vault.connected() as glacier:
+        bucket = await bucket_of(glacier)
+        (sidecar,) = [each.key async for each in bucket.objects() if each.key.endswith(".index")]
+        if index is None:
+            await bucket.delete(sidecar)
+        else:
+            await bucket.upload(index, key=sidecar, overwrite=True, storage_class="STANDARD")
+        error = ObjectNotFoundError if index is None else IntegrityError
+        run = ArchiveRestore(bucket, tmp_path / "back", budget(), pace=FAST)
+        await run.plan()
+        done = await run.run()
+        assert (done.restored, done.failed) == (2, 1)
+        (failure,) = run.failures
+        assert (failure.path.decode() + ".index", type(failure.error)) == (sidecar, error)
+        with pytest.raises(error):
+            await restore(bucket, tmp_path / "one", ids=[made[mt_aws("d1/f4")].id])
+
+
+@pytest.mark.slow
+async def test_a_key_that_is_given_again_comes_back(old_vault: OldVault, tmp_path: Path) -> None:
+    """An object that was found to be gone says nothing about the next one of its key."""
+    made = await moved_away(old_vault, "GLACIER_IR")
+    key = made["../out"].id
+    async with old_vault.connected() as glacier:
+        bucket = await bucket_of(glacier)
+        run = ArchiveRestore(bucket, tmp_path / "back", budget(), ArchiveOptions(ids=[key]), FAST)
+        await run.plan()
+        await bucket.delete(key)
+        assert (await run.run()).failed == 1
+        await bucket.upload(b"again", key=key, storage_class="GLACIER_IR")
+        await restore(bucket, tmp_path / "back", ids=[key])
+    assert [*files(tmp_path / "back").values()] == [b"again"]

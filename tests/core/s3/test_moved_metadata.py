@@ -57,5 +57,14 @@ def test_an_object_tells_its_origin() -> None:
     assert origin_of(moved) == ("a", DAY, b"\1" * 32)
     other = head({"aioglacier-description": "b"})
     assert origin_of(other) == ("b", LATER, b"")
-    broken = head({"glacier-created": "x", "aioglacier-tree-hash": "y"})
-    assert origin_of(broken) == ("", LATER, b"")
+    for created, tree_hash, text in (
+        ("x", "y", "=="),
+        ("2014-05-06", "00", "/w=="),
+        ("2014-05-06T07:08:09", "", "ä"),
+    ):
+        broken = {
+            "glacier-created": created,
+            "aioglacier-tree-hash": tree_hash,
+            "glacier-description-base64": text,
+        }
+        assert origin_of(head(broken)) == ("", LATER, b"")
