@@ -18,6 +18,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.models import JobAction, JobStatus
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.download.download import Download
+from aioglacier.transfer.download.proofs import NO_PROOFS
 from aioglacier.transfer.download.reader import open_reader
 from aioglacier.transfer.download.retrieval_source import GlacierOutput, unverifiable
 
@@ -96,7 +97,11 @@ class Job:
 
     @asynccontextmanager
     async def open_reader(
-        self, byte_range: ByteRange | tuple[int, int] | None = None, *, unverified: bool = False
+        self,
+        byte_range: ByteRange | tuple[int, int] | None = None,
+        *,
+        unverified: bool = False,
+        raw: bool = False,
     ) -> AsyncIterator[ArchiveReader]:
         """Open the output, or a half-open range of it that counts from the output's start.
 
@@ -107,6 +112,7 @@ class Job:
             byte_range: The range; ``None`` for all of the output.
             unverified: Also give bytes that cannot be verified: of a retrieved range that is no node of the
                 archive's tree hash, if no catalog has the hashes of its upload.
+            raw: Verify nothing, for a caller with hashes of its own.
 
         Raises:
             IntegrityError: Bytes differed from their hashes, or cannot be verified.
@@ -114,7 +120,7 @@ class Job:
             JobFailedError: The service could not carry out the job.
             InvalidRangeError: The range begins past the end.
         """
-        output = await self._output(unverified=unverified)
+        output = await self._output(unverified=unverified, raw=raw)
         with self._context.naming():
             async with open_reader(output, self._context.resources, byte_range) as reader:
                 yield reader
@@ -219,8 +225,19 @@ class Job:
                 )
         return description, description.output_size
 
-    async def _output(self, *, unverified: bool) -> GlacierOutput:
+    async def _output(self, *, unverified: bool, raw: bool = False) -> GlacierOutput:
         description, size = await self._describe_done()
+        if raw:
+            return GlacierOutput(
+                self._context.gateway,
+                self.vault,
+                self.id,
+                size=size,
+                tree_hash=None,
+                part=self._part,
+                allows_unverified=True,
+                proofs=NO_PROOFS,
+            )
         leaves = b""
         part = self._part or ByteRange(0, size)
         # Then the service gives the hash of the whole.

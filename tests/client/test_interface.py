@@ -62,7 +62,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     Upload.abort: "",
     Job.describe: "",
     Job.wait_until_done: "*, timeout_seconds=129600.0, notices=None",
-    Job.open_reader: "byte_range=None, *, unverified=False",
+    Job.open_reader: "byte_range=None, *, unverified=False, raw=False",
     Job.download: "path, *, overwrite=False, unverified=False",
     Job.prepare_download: "path, *, overwrite=False, unverified=False",
     Job.inventory: "",

@@ -171,6 +171,8 @@ async def test_bytes_that_nothing_vouches_for_are_given_only_if_asked_for(
     assert (tmp_path / "part").read_bytes() == data[MIB : 3 * MIB]
     async with job.open_reader(unverified=True) as reader:
         assert b"".join([block async for block in reader]) == data[MIB : 3 * MIB]
+    async with job.open_reader(raw=True) as reader:
+        assert b"".join([block async for block in reader]) == data[MIB : 3 * MIB]
 
 
 async def test_archives_and_jobs_can_be_pickled(scripted: ScriptedGateway, vault: Vault) -> None:

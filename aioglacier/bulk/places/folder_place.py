@@ -28,9 +28,13 @@ class AskedBytes(Protocol):
         ...
 
     def open_reader(
-        self, byte_range: tuple[int, int] | None = None
+        self, byte_range: tuple[int, int] | None = None, *, raw: bool = False
     ) -> AbstractAsyncContextManager[ArchiveReader]:
-        """Open it, or a half-open range that counts from its start. The caller verifies the bytes."""
+        """Open it, or a half-open range that counts from its start. The caller verifies the bytes.
+
+        Bytes that are damaged on the way come once more where the service has hashes of them; with ``raw``
+        that is left to the caller.
+        """
         ...
 
     async def prepare_download(self, path: str) -> Download:

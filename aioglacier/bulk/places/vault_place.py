@@ -174,10 +174,10 @@ class JobBytes:
         return done.archive_tree_hash in {None, archive.tree_hash}
 
     def open_reader(
-        self, byte_range: tuple[int, int] | None = None
+        self, byte_range: tuple[int, int] | None = None, *, raw: bool = False
     ) -> AbstractAsyncContextManager[ArchiveReader]:
         """See ``AskedBytes``."""
-        return self._job.open_reader(byte_range, unverified=True)
+        return self._job.open_reader(byte_range, unverified=True, raw=raw)
 
     async def prepare_download(self, path: str) -> Download:
         """See ``AskedBytes``."""

@@ -14,7 +14,7 @@ from aioglacier.bulk.formats.bundle_format import member_content
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.restore.placer import Content, as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
-from aioglacier.core.errors import GlacierError, TargetError
+from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.room import Room
@@ -107,7 +107,13 @@ class ContentDelivery:
         self._room = Room(_MOST_IN_MEMORY)
 
     async def deliver_members(
-        self, reader: ArchiveReader, position: int, pages: AsyncIterator[list[StoredEntry]], placer: Placer
+        self,
+        reader: ArchiveReader,
+        position: int,
+        pages: AsyncIterator[list[StoredEntry]],
+        placer: Placer,
+        *,
+        damaged: dict[bytes, int] | None = None,
     ) -> None:
         """Put members of a bundle into their places.
 
@@ -119,6 +125,8 @@ class ContentDelivery:
             position: Where in the bundle the reader is.
             pages: Members in the order of their positions.
             placer: For this call alone.
+            damaged: Takes the paths of damaged members with their positions, for the caller to read these
+                once more; without it they are failures.
 
         Raises:
             GlacierError: The bundle cannot be read. What was read before is in its place.
@@ -127,11 +135,12 @@ class ContentDelivery:
         land, to_land = anyio.create_memory_object_stream["None"](0)
         source = _MemberSource(reader, position)
         unlanded = Unlanded()
+        write_all = partial(self._write_all, placer, unlanded, damaged)
         failure: GlacierError | None = None
         with first_cause():
             async with anyio.create_task_group() as tasks, give:
                 for _ in range(_WRITERS):
-                    tasks.start_soon(self._write_all, to_write.clone(), placer, unlanded, land.clone())
+                    tasks.start_soon(write_all, to_write.clone(), land.clone())
                 to_write.close()
                 land.close()
                 tasks.start_soon(self._land_all, to_land, placer, unlanded)
@@ -164,9 +173,10 @@ class ContentDelivery:
 
     async def _write_all(
         self,
-        take: MemoryObjectReceiveStream[_Batch],
         placer: Placer,
         unlanded: Unlanded,
+        damaged: dict[bytes, int] | None,
+        take: MemoryObjectReceiveStream[_Batch],
         land: MemoryObjectSendStream[None],
     ) -> None:
         async with take, land:
@@ -177,12 +187,23 @@ class ContentDelivery:
                     finally:
                         del data  # or it would stay until the next one comes
                         self._room.leave(stop - start)
-                    for failure in failures:
-                        self._progress.failures.add(*failure)
+                    self._note_failures(failures, damaged, entries)
                     unlanded.add(writer.take_written())
                     is_disk_idle = land.statistics().tasks_waiting_receive > 0
                     if unlanded.is_overdue or (is_disk_idle and unlanded.is_due):
                         await land.send(None)
+
+    def _note_failures(
+        self, failures: Sequence[PathFailure], damaged: dict[bytes, int] | None, entries: Sequence[Entry]
+    ) -> None:
+        if not failures:
+            return
+        positions = {self._version.paths_of(entry)[0]: entry.position or 0 for entry in entries}
+        for path, error in failures:
+            if damaged is not None and isinstance(error, IntegrityError):
+                damaged[path] = positions[path]
+            else:
+                self._progress.failures.add(path, error)
 
     async def _land_all(
         self, take: MemoryObjectReceiveStream[None], placer: Placer, unlanded: Unlanded

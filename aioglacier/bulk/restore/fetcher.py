@@ -30,7 +30,7 @@ from aioglacier.tasks.room import Room
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Container, Sequence
 
     from aioglacier.bulk.places.folder_place import AskedBytes, Retriever
     from aioglacier.bulk.restore.folder_version import FolderVersion
@@ -196,10 +196,24 @@ class Fetcher:
                     await self._delivery.deliver_file(asked.content, stored, placer)
             return
         start = retrieval.byte_range.start if retrieval.byte_range else 0
-        wanted = (retrieval.first - start, retrieval.stop - start)
-        # Each member is compared with its own hash on record, also where no leaf hashes are.
-        async with self._placing() as placing, asked.content.open_reader(wanted) as reader:
-            await self._delivery.deliver_members(reader, retrieval.first, pages, placing)
+        first, stop = retrieval.first - start, retrieval.stop - start
+        damaged: dict[bytes, int] = {}
+        deliver = self._delivery.deliver_members
+        async with self._placing() as placing:
+            # Each member is compared with its own hash on record, so nothing is hashed twice.
+            async with asked.content.open_reader((first, stop), raw=True) as reader:
+                await deliver(reader, retrieval.first, pages, placing, damaged=damaged)
+            if not damaged:
+                return
+            first = min(min(damaged.values()) - start, stop - 1)
+            _log.warning("%d members of archive %s came damaged", len(damaged), retrieval.archive_id)
+            async with asked.content.open_reader((first, stop)) as reader:
+                await deliver(reader, start + first, self._only(retrieval, damaged), placing)
+
+    async def _only(self, retrieval: Retrieval, paths: Container[bytes]) -> AsyncIterator[list[StoredEntry]]:
+        """Yield the members of a retrieval that have some paths."""
+        async for page in self._version.members(retrieval):
+            yield [stored for stored in page if self._version.paths_of(stored.entry)[0] in paths]
 
     async def _is_another(self, asked: _Asked) -> bool:
         """Wait for the retrieval; return whether it brings another archive than the one on record."""

@@ -24,6 +24,7 @@ from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass, object_url
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.object_output import ObjectOutput, ObjectProofs
+from aioglacier.transfer.download.proofs import NO_PROOFS
 from aioglacier.transfer.download.reader import checked_range, open_reader
 from aioglacier.transfer.download.retrieval_source import unverifiable
 
@@ -144,7 +145,7 @@ class Restore:
             InvalidRangeError: The range begins past the end.
         """
         head = await self._readable_head()
-        known = ObjectProofs() if raw else await self._know(head)
+        known = ObjectProofs(NO_PROOFS) if raw else await self._know(head)
         with self._context.naming(self.key):
             base = checked_range(self._range, head.size)
             inside = checked_range(byte_range, base.size)
@@ -152,7 +153,7 @@ class Restore:
             if head.size:
                 wanted = ByteRange(base.start + inside.start, base.start + inside.stop)
             self._check_proven(head, known, wanted, unverified=unverified or raw)
-            if not known.by_range and wanted.size < head.size:
+            if not known.by_range and wanted.size < head.size and not raw:
                 known = ObjectProofs()  # a checksum of the whole says nothing about a range
             output = await self._output(head, known, allows_unverified=unverified or raw)
             async with open_reader(output, self._context.resources, wanted) as reader:

@@ -44,6 +44,20 @@ class TreeProofs:
 TREE_PROOFS: Final = TreeProofs()
 
 
+class NoProofs(TreeProofs):
+    """The way of a caller with hashes of its own: pieces are not hashed."""
+
+    hashes = ""
+
+    def of(self, hashes: PartHashes) -> bytes:
+        """See ``TreeProofs``."""
+        del hashes
+        return b""
+
+
+NO_PROOFS: Final = NoProofs()
+
+
 class PartProofs(TreeProofs):
     """The way of an S3 object with checksums of its parts: a piece is a part, of whatever size."""
 

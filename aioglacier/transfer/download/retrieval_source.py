@@ -110,9 +110,10 @@ class GlacierOutput:
         part: ByteRange | None = None,
         leaves: bytes = b"",
         allows_unverified: bool = False,
+        proofs: TreeProofs = TREE_PROOFS,
     ) -> None:
         self.allows_unverified = allows_unverified
-        self.proofs = TREE_PROOFS
+        self.proofs = proofs
         self._gateway = gateway
         self._vault = vault
         self._job_id = job_id
@@ -219,6 +220,8 @@ async def fetch_piece(
             output.open(byte_range) as answer,
         ):
             await answer.receive_into(buffer.view[: byte_range.size], moved)
+        if not output.proofs.hashes:
+            return None, b""
         hashes = await resources.hasher.run(PartJob(byte_range.size, None, output.proofs.hashes), buffer)
         return answer.head, output.proofs.of(hashes)
 

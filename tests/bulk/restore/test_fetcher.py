@@ -13,15 +13,19 @@ from aioglacier.bulk.restore import retrieval_plan as retrieval
 from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import ArchiveState
-from aioglacier.core.errors import CostLimitError, JobNotFoundError, NotStoredError
+from aioglacier.core.errors import CostLimitError, IntegrityError, JobNotFoundError, NotStoredError
 from aioglacier.core.spending import Budget
 from aioglacier.server.requests.faults import Fault, FaultKind
+from aioglacier.transfer.hashing.workers import Hasher
 from tests.bulk.conftest import MIB, picture, restore
 from tests.bulk.restore.conftest import make_files, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.hashing.part_job import PartJob
     from tests.bulk.conftest import Place
 
 
@@ -63,6 +67,36 @@ async def test_a_file_that_appears_during_a_restore_is_replaced_only_if_asked(
     assert (back / "f01").read_bytes() == b"of another program"
     assert (back / "f02").read_bytes() == (tree / "f02").read_bytes()
     assert sorted(each.name for each in back.iterdir()) == ["f00", "f01", "f02"]
+
+
+@pytest.mark.parametrize("times", [0, 1, None])
+async def test_damaged_members_are_read_once_more_and_cost_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int | None
+) -> None:
+    """Every member is hashed once, by itself; only the second reading compares the hashes of the service."""
+    hashed: list[int] = []
+    run = Hasher.run
+
+    async def run_and_note(hasher: Hasher, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        hashed.append(job.length)
+        return await run(hasher, job, buffer)
+
+    tree, back = make_files(tmp_path / "tree", 3, MIB), tmp_path / "back"
+    async with serving(tmp_path) as (server, vault):
+        await FolderSync(vault, tree).run()
+        if times != 0:
+            server.faults.add(Fault("GetJobOutput", FaultKind.FLIP, after_bytes=MIB // 2, count=times))
+        monkeypatch.setattr(Hasher, "run", run_and_note)
+        restore = FolderRestore(vault, back, Budget(load_prices("us-east-1")))
+        done = await restore.run()
+    assert bool(hashed) == (times != 0)
+    if times is None:  # in the archive itself
+        ((path, error),) = restore.failures
+        assert (path, type(error), done.restored) == (b"f00", IntegrityError, 2)
+        assert sorted(each.name for each in back.iterdir()) == ["f01", "f02"]
+        return
+    assert (restore.failures, done.restored) == ([], 3)
+    assert picture(back) == picture(tree)
 
 
 @pytest.mark.slow
