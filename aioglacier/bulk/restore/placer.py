@@ -29,12 +29,12 @@ from aioglacier.bulk.formats.attributes import decode_extra
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.limits import MIB
-from aioglacier.core.treehash import tree_hash
+from aioglacier.core.treehash import TreeHash, tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.holes import dig_holes, write_sparse
 from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind, write_all
-from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, PATH_ONLY
+from aioglacier.files.open_flags import BINARY, DIRECTORY, NOFOLLOW, NONBLOCK, PATH_ONLY
 from aioglacier.files.small_files import NewFile, name_files, write_files
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.entry_records import Entry
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
+_READ: Final = os.O_RDONLY | BINARY | NOFOLLOW | NONBLOCK
 
 #: Bytes of contents that one call writes: decoded ones lie in memory until it ends.
 _WRITTEN_AT_ONCE: Final = 4 * MIB
@@ -105,7 +106,7 @@ class Placer:
             return next(found, None) is None
 
     def is_there(self, entry: Entry, path: bytes | None = None) -> bool:
-        """Return whether a path is as wanted, by its kind, size and time, or by the target of a link.
+        """Return whether a path is as wanted: by kind, size and time or content, or by the target of a link.
 
         Raises:
             TargetError: Something else is there, and may not be overwritten.
@@ -137,11 +138,10 @@ class Placer:
     def _is_same(self, entry: Entry, status: os.stat_result, fd: int, name: bytes) -> bool:
         match entry.kind:
             case "file":
-                return (
-                    stat.S_ISREG(status.st_mode)
-                    and status.st_size == entry.size
-                    and status.st_mtime_ns == entry.mtime_ns
-                )
+                if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
+                    return False
+                # A file system may keep dates less exactly, or have refused to set them.
+                return status.st_mtime_ns == entry.mtime_ns or _has_content(entry, fd, name)
             case "symlink":
                 return stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) == entry.target
             case "hardlink":
@@ -435,6 +435,18 @@ def _open_up(name: bytes, fd: int | None, mode: int) -> None:
         os.chmod(f"/proc/self/fd/{place}", stat.S_IMODE(mode) | 0o700)  # noqa: PTH101
     finally:
         os.close(place)
+
+
+def _has_content(entry: Entry, folder: int, name: bytes) -> bool:
+    """Return whether a file has the content of an entry; false if it cannot be read."""
+    if not entry.size:
+        return True
+    hasher = TreeHash()
+    with suppress(OSError), open(os.open(name, _READ, dir_fd=folder), "rb", buffering=0) as file:  # noqa: PTH123
+        while block := file.read(MIB):
+            hasher.update(block)
+        return hasher.digest() == entry.content_hash
+    return False
 
 
 def _folder_of(path: bytes) -> bytes:

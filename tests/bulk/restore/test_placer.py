@@ -63,6 +63,23 @@ def test_a_folder_is_never_replaced_by_a_file(placer: Placer, tmp_path: Path) ->
     placer.close()
 
 
+@pytest.mark.parametrize("content", [b"", b"content" * 300_000])
+def test_a_file_whose_date_was_not_kept_is_there_by_its_content(tmp_path: Path, content: bytes) -> None:
+    """File systems keep dates to 2 s, or from 1901 on; other content of the same size is another file."""
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    entry = file_entry(b"a", content)
+    placer.write_file(entry, b"a", content)
+    placer.land()
+    os.utime(tmp_path / "a", ns=(-2_000_000_000, -2_000_000_000))
+    assert placer.is_there(entry)
+    with pytest.raises(TargetError, match="is not what would be restored"):
+        placer.is_there(file_entry(b"a", content + b"more"))
+    if content:
+        with pytest.raises(TargetError, match="is not what would be restored"):
+            placer.is_there(file_entry(b"a", b"C" + content[1:]))
+    placer.close()
+
+
 def test_what_the_system_refuses_is_noted_once_for_each_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
