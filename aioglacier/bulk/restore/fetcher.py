@@ -194,6 +194,8 @@ class Fetcher:
             async for page in pages:
                 for stored in page:
                     await self._delivery.deliver_file(asked.content, stored, placer)
+                    # Up to half of the memory limit; another output is read into less, and decoded meanwhile.
+                    self._context.resources.buffers.free_idle()
             return
         start = retrieval.byte_range.start if retrieval.byte_range else 0
         first, stop = retrieval.first - start, retrieval.stop - start

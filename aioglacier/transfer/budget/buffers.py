@@ -185,7 +185,11 @@ class BufferPool:
         self._serve()
 
     def close(self) -> None:
-        """Free all memory that is not lent out."""
+        """Free all memory; every buffer is back."""
+        self.free_idle()
+
+    def free_idle(self) -> None:
+        """Free all memory that is not lent out, where buffers of other sizes are needed next, or fewer."""
         while self._idle:
             self._free(self._idle.pop())
 

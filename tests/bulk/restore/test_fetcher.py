@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from aioglacier.bulk import FolderRestore
+from aioglacier.bulk import FolderRestore, SyncOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import retrieval_plan as retrieval
 from aioglacier.bulk.restore.fetcher import Fetcher
@@ -97,6 +97,18 @@ async def test_damaged_members_are_read_once_more_and_cost_no_others(
         return
     assert (restore.failures, done.restored) == ([], 3)
     assert picture(back) == picture(tree)
+
+
+async def test_the_memory_of_a_big_file_is_given_back_before_the_next(tmp_path: Path) -> None:
+    """Members of a bundle are read and decoded meanwhile, and need their own."""
+    tree, back = make_files(tmp_path / "tree", 2, 3 * MIB), tmp_path / "back"
+    async with serving(tmp_path) as (_, vault):
+        await FolderSync(vault, tree, SyncOptions(largest_member=0)).run()
+        buffers = vault.context.resources.buffers
+        buffers.free_idle()
+        done = await FolderRestore(vault, back, Budget(load_prices("us-east-1"))).run()
+        assert "allocated=0 lent=0" in repr(buffers)
+    assert (done.restored, picture(back)) == (2, picture(tree))
 
 
 @pytest.mark.slow

@@ -341,3 +341,18 @@ async def test_one_task_that_feeds_more_writers_than_buffers_is_told_why_it_stan
             async with open_writer(store, resources, options()) as third:
                 await third.write(b"more")
     assert store.archives == [b"some", b"some"]
+
+
+async def test_idle_memory_can_be_given_back_while_other_memory_is_lent() -> None:
+    """Lent memory stays, and the pool goes on."""
+    pool = BufferPool(4 * MIB, private_memory)
+    idle, lent = await pool.acquire(MIB), await pool.acquire(MIB)
+    lent.view[:4] = b"kept"
+    pool.release(idle)
+    pool.free_idle()
+    assert "allocated=1048576 lent=1" in repr(pool)
+    assert bytes(lent.view[:4]) == b"kept"
+    pool.release(lent)
+    pool.release(await pool.acquire(2 * MIB))
+    pool.close()
+    assert "allocated=0 lent=0" in repr(pool)
