@@ -242,3 +242,5 @@ async def test_a_record_of_another_catalog_is_refused(catalog: Catalog, tmp_path
         await catalog.uploads.record_aborted(upload)
     with pytest.raises(CatalogError, match="no upload number 1 on record"):
         await catalog.uploads.record_parts(upload, [])
+    with pytest.raises(CatalogError, match="no upload number 1 on record"):
+        await catalog.uploads.record_completed(upload, archive(1))

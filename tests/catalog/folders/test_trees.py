@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.catalog.conftest import FILMS, PHOTOS
 
 if TYPE_CHECKING:
@@ -31,6 +33,24 @@ async def test_a_folder_without_a_machine_belongs_to_the_first_that_opens_it(fil
     mine = await trees.open(PHOTOS, "/home", host="here", owner="me")
     assert (mine.number, mine.host, mine.owner) == (old.number, "here", "me")
     assert await trees.find(PHOTOS, "/home", "there") is None
+
+
+@pytest.mark.parametrize("hosts", [("", "here"), ("here", "")])
+async def test_a_folder_of_this_machine_comes_before_one_of_no_machine(
+    file_catalog: Catalog, hosts: tuple[str, str]
+) -> None:
+    """The order in which they were recorded does not matter."""
+    trees = file_catalog.trees
+    made = {
+        host: await trees.adopt(PHOTOS, str(at) * 32, "/home", host=host, owner=f"owner of {host}")
+        for at, host in enumerate(hosts)
+    }
+    assert await trees.find(PHOTOS, "/home", "here") == made["here"]
+    assert await trees.find(PHOTOS, "/home", "there") == made[""]
+    assert {each.host: each.owner for each in await trees.list(PHOTOS)} == {
+        "": "owner of ",
+        "here": "owner of here",
+    }
 
 
 async def test_a_folder_is_adopted_once(file_catalog: Catalog) -> None:
