@@ -161,7 +161,7 @@ async def test_plain_content_and_sizes_are_known(folder: Folder) -> None:
 
 async def test_children_are_what_lies_directly_in_a_folder(folder: Folder) -> None:
     """Neither what lies in folders of it, nor neighbours whose names begin alike."""
-    paths = [b"", b"a", b"b/", b"b/c", b"b/d/", b"b/d/e", b"b/d/f/", b"b0", b"b.txt"]
+    paths = [b"", b"a", b"b/", b"b/c", b"b/d/", b"b/d/e", b"b/d/f/", b"b/e/", b"b/e/g", b"b0", b"b.txt"]
     await folder.sync(*paths)
 
     async def children(name: bytes) -> list[bytes]:
@@ -169,7 +169,7 @@ async def test_children_are_what_lies_directly_in_a_folder(folder: Folder) -> No
         return [one.entry.path async for page in pages for one in page]
 
     assert await children(b"") == [b"a", b"b.txt", b"b/", b"b0"]
-    assert await children(b"b/") == [b"b/c", b"b/d/"]
+    assert await children(b"b/") == [b"b/c", b"b/d/", b"b/e/"]
     assert await children(b"b/d/") == [b"b/d/e", b"b/d/f/"]
     assert await children(b"b/d/f/") == []
 
