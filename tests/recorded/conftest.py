@@ -68,10 +68,11 @@ class House:
             async with self.vault.open_or_resume(self.file, part_size=MIB) as upload:
                 await upload.run()
         (record,) = await self.uploads()
-        await until(lambda: self._has_parts(record, 5))
+        await until(lambda: self.has_parts(record, 5))
         return await self.catalog.uploads.get(record.number)
 
-    async def _has_parts(self, record: UploadRecord, count: int) -> bool:
+    async def has_parts(self, record: UploadRecord, count: int) -> bool:
+        """Whether so many parts of an upload are on record, which is made in the background."""
         return len([part async for part in self.catalog.uploads.list_parts(record.number)]) == count
 
 

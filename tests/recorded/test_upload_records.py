@@ -13,6 +13,7 @@ from aioglacier.core.models import Archive, ArchiveId, UploadId
 from aioglacier.recorded.upload_records import UploadRecords, unknown_outcome
 from aioglacier.transfer.upload.writer import UploadOptions
 from tests.cli.conftest import MIB
+from tests.recorded.conftest import until
 
 if TYPE_CHECKING:
     from tests.recorded.conftest import House
@@ -71,6 +72,7 @@ async def test_an_upload_that_is_taken_on_record_keeps_its_description(house: Ho
         (found,) = [each async for each in house.vault.context.list_uploads()]
         record = await house.records.uploads.find(found.id)
         assert record is not None
+        await until(lambda: house.has_parts(record, 2))  # a part that comes later would find it aborted
         elsewhere = UploadRecords(house.catalog, replace(house.records.key, endpoint="local:/other"))
         await house.catalog.uploads.record_aborted(record)
         taken = await house.records.uploads.take_in(found, UploadOptions("v"), None, None)
