@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
@@ -27,7 +27,6 @@ from aioglacier.transfer.resources import open_resources
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping
-    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.catalog import Catalog
     from aioglacier.client.buckets.bucket import Bucket
@@ -285,7 +284,7 @@ async def connect(
     aws_secret_access_key: str | None = None,
     aws_session_token: str | None = None,
     proxy: str | None = None,
-    catalog: Catalog | None = None,
+    catalog: Catalog | AbstractAsyncContextManager[Catalog] | None = None,
     limits: Limits = Limits(),  # noqa: B008  # frozen
     timeouts: Timeouts = Timeouts(),  # noqa: B008  # frozen
     hash_in: HashIn = "auto",
@@ -313,7 +312,8 @@ async def connect(
         proxy: The URL of an HTTP proxy, with user and password if it requires them.
         catalog: An open catalog. Every request that changes something is recorded there before it is sent,
             and its answer after. If a record cannot be made, a ``CatalogError`` ends the work. The caller
-            closes the catalog.
+            closes the catalog. ``Catalog.open()`` without ``async with`` is opened once the credentials are
+            found, so a connection without them makes no file, and is closed with the connection.
         limits: Memory, concurrency and hash workers of all transfers together.
         timeouts: How long to wait for the service.
         hash_in: "auto" for worker processes where they pay (more than 256 MiB to hash, or a part above
@@ -341,7 +341,7 @@ async def connect(
     _require_asyncio()
     if isinstance(catalog, (str, os.PathLike)):
         raise ConfigurationError(
-            f"catalog is {os.fspath(catalog)!r}; it must be an open catalog: async with Catalog.open(...)"
+            f"catalog is {os.fspath(catalog)!r}; it must be a catalog: Catalog.open({os.fspath(catalog)!r})"
         )
     allowance = Allowance.of(limits, hash_in)  # before anything is opened
     own = _own_transport(ssl_context, connector, is_spread=(cluster or limits.processes or 1) != 1)
@@ -376,6 +376,8 @@ async def connect(
         retried = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retried")
         s3_options = replace(options, endpoint_url=s3_endpoint_url)
         services = await retried.find_services(options, s3_options, stack, own)
+        if isinstance(catalog, AbstractAsyncContextManager):
+            catalog = await stack.enter_async_context(catalog)
         resources = await stack.enter_async_context(open_resources(limits, hash_in, services.congestion))
         s3_endpoint = endpoint or ""
         is_spread = cluster is not None or (limits.processes or 1) > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import trustme
 
 import aioglacier
+from aioglacier.catalog import Catalog
 from aioglacier.server import LocalGlacier
 from aioglacier.transfer.hashing import workers
 
@@ -29,7 +31,7 @@ MIB = 1024 * 1024
     ("arguments", "told"),
     [
         ({"hash_in": "clouds"}, 'hash_in is \'clouds\'; it must be "auto", "processes" or "threads"'),
-        ({"catalog": "catalog.db"}, "catalog is 'catalog.db'; it must be an open catalog"),
+        ({"catalog": "catalog.db"}, "catalog is 'catalog.db'; it must be a catalog: Catalog.open"),
         ({"endpoint_url": "local:"}, "needs a folder"),
         ({"endpoint_url": "http://example.com"}, "plain http"),
         ({"endpoint_url": "ftp://127.0.0.1"}, "https://"),
@@ -65,6 +67,28 @@ async def test_a_missing_region_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(aioglacier.ConfigurationError, match="no region"):
         async with aioglacier.connect(aws_access_key_id="a", aws_secret_access_key="b"):
             pass
+
+
+async def test_a_catalog_is_begun_once_there_are_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A catalog that ``connect`` opens leaves no file if there are none, and closes with the connection."""
+    path = tmp_path / "records" / "catalog.db"
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(aioglacier.NoCredentialsError):
+        async with aioglacier.connect(region_name="eu-west-1", catalog=Catalog.open(path)):
+            pass
+    assert not path.parent.exists()
+    async with aioglacier.connect(endpoint_url=f"local:{tmp_path}", catalog=Catalog.open(path)) as glacier:
+        assert isinstance(glacier.catalog, Catalog)
+        vault = await glacier.create_vault("photos")
+        await vault.upload(DATA)
+    async with Catalog.open(path) as catalog:
+        (key,) = await catalog.archives.vault_keys()
+        assert key.vault == "photos"
 
 
 async def test_a_file_is_no_folder_for_a_local_glacier(tmp_path: Path) -> None:

@@ -206,6 +206,9 @@ class CommandGroup(click.Group):
     context_class = HelpContext
     command_class = Command
 
+    def meant_by(self, word: str) -> str | None:
+        """Return the whole command line that a word may have meant which is none of these commands."""
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -224,8 +227,10 @@ class CommandGroup(click.Group):
             return nearest
         if ctx.parent is None:
             return ""
+        if meant := self.meant_by(args[0]):
+            return f"; did you mean {meant!r}?"
         for usual in ("list", "show", "report"):
-            if (known := self.get_command(ctx, usual)) is not None and _takes_place(known, args[0]):
+            if (known := self.get_command(ctx, usual)) is not None and _takes_place(known, *args[:2]):
                 return _question(ctx, usual, *args)
         return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
 
@@ -235,10 +240,16 @@ def _question(group: click.Context, *words: str) -> str:
     return f"; did you mean {redact(line)!r}?"
 
 
-def _takes_place(command: click.Command, word: str) -> bool:
-    """Return whether a command can begin with this word as the name of a vault or a bucket."""
-    first = next((each for each in command.params if isinstance(each, click.Argument)), None)
+def _takes_place(command: click.Command, word: str, following: str = "-") -> bool:
+    """Return whether a command can begin with this word as the name of a vault or a bucket.
+
+    It cannot if another argument follows and the command takes one only.
+    """
+    arguments = [each for each in command.params if isinstance(each, click.Argument)]
+    first = arguments[0] if arguments else None
     if first is None or first.type.name not in {"vault", "place"}:
+        return False
+    if len(arguments) == 1 and not following.startswith("-"):
         return False
     try:
         first.type.convert(word, first, None)

@@ -96,8 +96,7 @@ class Session:
 
         async def connected() -> T:
             async with AsyncExitStack() as stack:
-                catalog = await stack.enter_async_context(self.open_catalog()) if records else None
-                glacier = await stack.enter_async_context(self.connect(catalog))
+                glacier = await stack.enter_async_context(self.connect(records=records))
                 _watch_garbage()  # from here on no module is loaded
                 return await work(glacier)
 
@@ -147,7 +146,7 @@ class Session:
 
     @asynccontextmanager
     async def open_catalog(self) -> AsyncIterator[Catalog]:
-        """Open the catalog that the global options name, before anything is asked of the service."""
+        """Open the catalog that the global options name."""
         import importlib  # noqa: PLC0415  # not needed for help
 
         import anyio.to_thread  # noqa: PLC0415
@@ -165,8 +164,11 @@ class Session:
             ) from error
 
     @asynccontextmanager
-    async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:
-        """Open the connection that the global options ask for."""
+    async def connect(self, *, records: bool) -> AsyncIterator[Glacier]:
+        """Open the connection that the global options ask for, with a catalog if there are ``records``.
+
+        The catalog is opened between the search for credentials and the first request.
+        """
         from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
 
         settings = self.settings
@@ -184,10 +186,11 @@ class Session:
             limits=settings.limits(),
             allow_insecure=settings.allow_insecure,
             cluster=settings.cluster,
-            catalog=catalog,
         )
         async with AsyncExitStack() as stack:
-            yield await _enter(stack, open_, settings)
+            yield await _enter(
+                stack, lambda: open_(catalog=self.open_catalog() if records else None), settings
+            )
 
 
 async def _enter(

@@ -271,7 +271,10 @@ def test_a_mistyped_command_is_answered_with_the_nearest(bare: Cli) -> None:
         ("catalog photos", "did you mean 'catalog report photos'?"),
         ("jobs photos wait ID", "did you mean 'jobs wait photos ID'?"),
         ("photos list", "did you mean 'list photos'?"),
-        ("bucket photos", "no command 'photos'; there are create, delete, list"),
+        ("bucket photos", "did you mean 'list s3://photos'?"),
+        ("bucket s3://photos/raw", "did you mean 'list s3://photos/raw'?"),
+        ("bucket a+b", "no command 'a+b'; there are create, delete, list"),
+        ("catalog compare photos", "no command 'compare'; there are check"),
         ("jobs a+b", "no command 'a+b'; there are list, output, show, wait"),
     ],
 )

@@ -13,6 +13,8 @@ from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.render.table import Column, Table, show_date
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
+from aioglacier.core.errors import BucketNameError
+from aioglacier.core.s3.object_checks import check_bucket_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +29,18 @@ if TYPE_CHECKING:
 _COLUMNS: Final = (Column("CREATED", 10, 10), Column("REGION", 14, 0))
 
 
-@click.group("bucket", cls=CommandGroup)
+class _BucketGroup(CommandGroup):
+    def meant_by(self, word: str) -> str | None:
+        """Objects are listed by a command outside of this group."""
+        name = word.removeprefix("s3://")
+        try:
+            check_bucket_name(name.partition("/")[0])
+        except BucketNameError:
+            return None
+        return f"list s3://{name}"
+
+
+@click.group("bucket", cls=_BucketGroup)
 def command() -> None:
     """Buckets: create, list, delete. Rules, policies and versions are for other tools."""
 
