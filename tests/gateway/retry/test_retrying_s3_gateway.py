@@ -161,9 +161,12 @@ async def test_a_restore_without_an_answer_began(server: FaultyServer, s3: Retry
     assert await s3.restore_object(BUCKET, KEY, days=3) is False
 
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
 def uploads(*ids: str, key: str = "k", algorithm: str = "SHA256", started: datetime | None = None) -> bytes:
-    """Return a list of uploads."""
-    at = f"{started or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    """Return a list of uploads; ``now`` stands for the time at which it is sent."""
+    at = f"{started:{TIME}}" if started else "now"
     items = "".join(
         f"<Upload><Key>{key}</Key><UploadId>{each}</UploadId><Initiated>{at}</Initiated><StorageClass>"
         f"DEEP_ARCHIVE</StorageClass><ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm></Upload>"
@@ -201,7 +204,9 @@ async def test_the_upload_of_a_lost_answer_is_taken(
     server: FaultyServer, s3: RetryingS3Gateway, script: list[bytes], expected: str
 ) -> None:
     """A new, empty upload of the same key and kind is taken, so that none stays behind to be billed."""
-    server.then(lost, *(answers(200, body, ID) for body in script), *([NEW] if expected == "new" else []))
+    # The parameters are made when tests are collected, which may be an hour before.
+    sent = [body.replace(b">now<", f">{datetime.now(UTC):{TIME}}<".encode()) for body in script]
+    server.then(lost, *(answers(200, body, ID) for body in sent), *([NEW] if expected == "new" else []))
     upload_id = await s3.create_multipart_upload(
         BUCKET, "k", settings=PLAIN, algorithm=ChecksumAlgorithm.SHA256
     )
