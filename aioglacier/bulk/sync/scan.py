@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from aioglacier.core.errors import SourceUnreadableError
@@ -26,7 +27,7 @@ from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, refuse_without_fold
 from aioglacier.files.small_files import look_at, path_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aioglacier.bulk.filters import NamedPaths, PathFilter
     from aioglacier.files.small_files import PathFacts
@@ -174,8 +175,8 @@ class Scan:
             for folder in folders:
                 folder.close()
 
-    def _look(self, folder: _Folder) -> Iterator[_Look]:
-        """Yield the names of a folder that no pattern excludes, with their facts.
+    def _look(self, folder: _Folder) -> Iterator[Iterable[_Look]]:
+        """Yield the names of a folder that no pattern excludes, with their facts, in groups.
 
         The facts of many names come from one call, but never those of names behind a folder: the scan may be
         in that for hours.
@@ -195,10 +196,10 @@ class Scan:
             chosen.append((name, path, is_passage))
             names.append(name[:-1] if is_folder else name)
             if is_folder or len(names) >= _LOOKS_AT_ONCE:
-                yield from zip(chosen, look_at(folder.fd, names), strict=True)
+                yield zip(chosen, look_at(folder.fd, names), strict=True)
                 chosen, names = [], []
         if names:
-            yield from zip(chosen, look_at(folder.fd, names), strict=True)
+            yield zip(chosen, look_at(folder.fd, names), strict=True)
 
     def _look_again(self, fd: int, name: bytes, path: bytes) -> PathFacts | None:
         """Return facts that ``look_at`` did not; ``None`` if there are none, which is noted."""
@@ -217,7 +218,8 @@ class Scan:
         if folder.looks is None:
             folder.looks = self._look(folder)
         try:
-            for (name, path, is_passage), known_facts in folder.looks:
+            # A folder is the last of its group, so nothing is left of a group when the scan enters one.
+            for (name, path, is_passage), known_facts in chain.from_iterable(folder.looks):
                 facts = known_facts or self._look_again(fd, name, path)
                 if facts is None:
                     continue
@@ -346,7 +348,7 @@ class _Folder:
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
         self.names: Iterator[bytes] = self._list(names_at_once)
-        self.looks: Iterator[_Look] | None = None
+        self.looks: Iterator[Iterable[_Look]] | None = None
 
     def _list(self, names_at_once: int) -> Iterator[bytes]:
         last = b""
