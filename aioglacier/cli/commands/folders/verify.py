@@ -74,9 +74,7 @@ async def command(
     """
     from aioglacier.bulk.findings import SERIOUS, Trouble  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
-    from aioglacier.files.host import return_freed_memory  # noqa: PLC0415
 
-    return_freed_memory()
     opened = glacier.place(place)
     budget = spending.budget(glacier, await class_of(opened))
     prices = budget.prices
