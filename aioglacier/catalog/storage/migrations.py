@@ -25,10 +25,12 @@ _WORDS: Final = {
     },
 }
 
-#: Counts the tables of this name: one or none.
+#: Counts the tables of this name: one or none. PostgreSQL's ``to_regclass`` may know the names of the time
+#: before a transaction had to wait; a query of its tables finds what the transaction sees.
 _COUNT_VERSIONS: Final = {
     "sqlite": "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'catalog_version'",
-    "postgresql": "SELECT count(to_regclass('catalog_version'))",
+    "postgresql": "SELECT count(*) FROM pg_catalog.pg_tables "
+    "WHERE schemaname = 'aioglacier' AND tablename = 'catalog_version'",
 }
 
 _FIRST: Final = """
@@ -435,6 +437,5 @@ def read_version(connection: Connection) -> int:
     ((count,),) = connection.rows(_COUNT_VERSIONS[connection.dialect])
     if not count:
         return 0
-    # PostgreSQL finds a table that another process has made since this snapshot was taken, and not its row.
-    rows = connection.rows("SELECT version FROM catalog_version")
-    return int(rows[0][0]) if rows else 0
+    ((version,),) = connection.rows("SELECT version FROM catalog_version")
+    return int(version)

@@ -415,9 +415,17 @@ def _upgrade(store: PostgresStore) -> None:
             path=store.location,
         )
     if version == 0:
-        store.run(lambda connection: connection.rows(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}"), is_write=True)
+        store.run(_make_schema, is_write=True)
     while version < migrations.VERSION and store.run(migrations.upgrade_once, is_write=True):
         pass
+
+
+def _make_schema(connection: Connection) -> None:
+    # "IF NOT EXISTS" alone knows the schemas that were there before this transaction waited for its lock.
+    asked = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?"
+    ((count,),) = connection.rows(asked, (_SCHEMA,))
+    if not count:
+        connection.rows(f"CREATE SCHEMA {_SCHEMA}")
 
 
 def _shown(url: str) -> str:

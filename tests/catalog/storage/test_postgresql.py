@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import signal
 import socket
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +15,7 @@ import pytest
 
 from aioglacier.catalog import Catalog, PartRecord, VaultKey
 from aioglacier.catalog.storage import migrations, postgresql
+from aioglacier.catalog.storage.backend import BusyError
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.tables import TABLES
 from aioglacier.core.errors import CatalogBusyError, CatalogError, UploadLockedError
@@ -21,6 +23,9 @@ from tests.catalog import servers
 from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive, child, outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
     from aioglacier.catalog.storage.backend import Connection
 
 pytestmark = pytest.mark.slow
@@ -189,6 +194,40 @@ run(work)
 
     ids = asyncio.run(look())
     assert len(ids) == len(set(ids)) == 800
+
+
+def test_two_that_make_the_tables_at_once(database: str) -> None:
+    """One that waited for the other sees its tables: PostgreSQL remembers names that it has not found."""
+    parameters = {"dsn": database, "server_settings": {"search_path": "aioglacier"}}
+    first, second = (postgresql.PostgresStore(parameters, "") for _ in range(2))
+    waiting = (
+        "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
+        "WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()"
+    )
+
+    def in_front_of_the_other(step: Callable[[Connection], object]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+
+            def wait() -> object:
+                while True:
+                    with suppress(BusyError):  # a busy machine, see lock_timeout
+                        return second.run(step, is_write=True)
+
+            def change(connection: Connection) -> Future[object]:
+                other = pool.submit(wait)
+                while not other.done() and connection.rows(waiting) != [(1,)]:
+                    pass
+                step(connection)
+                return other
+
+            first.run(change, is_write=True).result()
+
+    in_front_of_the_other(postgresql._make_schema)
+    assert second.run(migrations.read_version, is_write=False) == 0
+    in_front_of_the_other(migrations.upgrade_once)
+    assert second.run(migrations.read_version, is_write=False) == 2
+    for store in (first, second):
+        store.close()
 
 
 async def test_a_record_is_made_although_the_server_restarts() -> None:
