@@ -132,6 +132,7 @@ SILENT = {
     "Retrievals.check_not_paid",
     "Retrievals.check_verifiable",
     "Retrievals.find_delivered",  # but for a job that the catalog has on record
+    "Retrievals.find_kept",
     "Retrievals.find_named",
     "Retrievals.find_record",
 }

@@ -8,6 +8,7 @@ description that a spreadsheet would take for a formula gets an apostrophe in fr
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,7 +85,7 @@ def command(
     if format_ == "json" and target is None:
         session.output.is_json = True
     # A file that is there may be that of a killed run. Its bytes are compared if that run's job is done.
-    is_there = target is not None and not overwrite and Path(target).is_file()
+    is_there = target is not None and not overwrite and _may_be_a_list(target, format_)
     if target is not None:
         overwrites = overwrite or (is_there and not is_new and not dry_run)
         landing.check_target(target, overwrite=overwrites)
@@ -128,6 +129,14 @@ def command(
         return await tell_of(session, reading)
 
     return run
+
+
+def _may_be_a_list(path: str, format_: str | None) -> bool:
+    """Return whether a file begins as a list does."""
+    begins = csv_line(_COLUMNS).encode() if format_ == "csv" else b"{"
+    with suppress(OSError), open(path, "rb") as file:  # noqa: PTH123  # as the target is given
+        return file.read(len(begins)) == begins
+    return False
 
 
 async def _refuse_other(of: Vault, job_id: str | None, target: str, format_: str | None) -> None:
