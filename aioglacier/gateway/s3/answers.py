@@ -97,9 +97,9 @@ def is_new(answer: Answer, _: Arguments) -> bool | None:
     return answer.status == 202
 
 
-def upload_id(answer: Answer, _: Arguments) -> UploadId:
+def read_upload_id(root: Element) -> UploadId:
     """Return the id of the upload that began."""
-    value = documents.need(documents.parse(answer.body), "UploadId")
+    value = documents.need(root, "UploadId")
     if not value:
         raise ValueError("UploadId is empty")  # parts would become an object of their own
     return UploadId(value)

@@ -367,7 +367,7 @@ class S3Gateway(Performer):
     @Operation(
         "CreateMultipartUpload",
         "POST {key}?uploads",
-        answers.upload_id,
+        answers.document(answers.read_upload_id, "InitiateMultipartUploadResult"),
         headers={
             **SETTINGS,
             "x-amz-checksum-algorithm": argument("algorithm"),

@@ -114,9 +114,9 @@ def test_a_completion_may_leave_the_checksum_out(told: ObjectChecksum | None) ->
 
 def test_an_upload_needs_an_id() -> None:
     """An empty id would make every later request one of another kind."""
-    assert answers.upload_id(answer(b"<R><UploadId>u</UploadId></R>"), {}) == "u"
+    assert answers.read_upload_id(documents.parse(b"<R><UploadId>u</UploadId></R>")) == "u"
     with pytest.raises(ValueError, match="empty"):
-        answers.upload_id(answer(b"<R><UploadId></UploadId></R>"), {})
+        answers.read_upload_id(documents.parse(b"<R><UploadId></UploadId></R>"))
 
 
 def test_the_status_tells_a_new_restore() -> None:
