@@ -50,9 +50,8 @@ def upload(task: Task) -> None:
 def upload_object(task: Task) -> None:
     """Send a file in parts to a bucket, with the hashes that ours has: both native, or "crc64nvme".
 
-    With the trait "processes", a process for each core sends its share of the parts. The CPU seconds of one
-    thread on an idle machine say little where two cores are the threads of one: each is slower beside the
-    other.
+    With the trait "processes", a process for each core sends its share of the parts: that tells what CPU the
+    same work takes while all cores are busy.
     """
     if "processes" not in task.traits:
         _send_object(task, 0, 1)

@@ -1,11 +1,11 @@
 """What does an upload to S3 cost in time, CPU and memory, beside the floor and other clients?
 
 The floor reads a file, makes the same hashes and sends it with blocking ``sendall``, in one thread; with
-"+processes", in one process for each core, which costs more where two cores are the threads of one. All
-upload the same file, cached, over loopback to the same sink, in turns. "aioglacier-s3" sends SHA-256 and
-computes the tree hash beside it; "+crc64nvme" sends that checksum with an unsigned body, which needs TLS or
-loopback; "+writer" sends a stream. s5cmd and rclone have no clock inside, so all of their process counts, and
-no option for SHA-256 as a checksum: they sign that of the body, and on TLS rclone does not.
+"+processes", in one process for each core. All upload the same file, cached, over loopback to the same sink,
+in turns. "aioglacier-s3" sends SHA-256 and computes the tree hash beside it; "+crc64nvme" sends that checksum
+with an unsigned body, which needs TLS or loopback; "+writer" sends a stream. s5cmd and rclone have no clock
+inside, so all of their process counts, and no option for SHA-256 as a checksum: they sign that of the body,
+and on TLS rclone does not.
 """
 
 from __future__ import annotations
