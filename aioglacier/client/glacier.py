@@ -204,6 +204,18 @@ class Glacier:
 
         return VaultRecords(self.catalog, VaultKey(place, self.region, self._options.account_id, endpoint))
 
+    async def _follow_moved(self) -> None:
+        """Let the records of a server that moved follow it, before anything reads them."""
+        if self.catalog is None or not (self._endpoint or self._s3_endpoint):
+            return
+        from aioglacier.catalog import VaultKey  # noqa: PLC0415  # only a connection with a catalog loads it
+        from aioglacier.recorded.moved_places import follow_moved  # noqa: PLC0415
+
+        account = VaultKey("", self.region, self._options.account_id, self._endpoint)
+        await follow_moved(self.catalog, account, self.vaults, of_buckets=False)
+        account = replace(account, endpoint=self._s3_endpoint)
+        await follow_moved(self.catalog, account, self.buckets, of_buckets=True)
+
     @cached_property
     def _gateway(self) -> Gateway:
         """The gateway to the vaults. With a catalog every request passes the records."""
@@ -395,6 +407,7 @@ async def connect(
         glacier = Glacier(
             services, resources, options, catalog=catalog, endpoint=endpoint, s3_endpoint=s3_endpoint
         )
+        await glacier._follow_moved()  # noqa: SLF001  # before anything reads the records
         owner = OwnerTask()  # another task cannot close what this one opened
         try:
             yield glacier
