@@ -18,9 +18,12 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
+
 from aioglacier.bulk.file_hashes import FolderHashes
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
+from aioglacier.bulk.path_runs import READERS, HashCall, PathRun, hash_all
 from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
@@ -35,12 +38,15 @@ from aioglacier.core.models import Tier
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import machine_name
 from aioglacier.recorded.shard_locks import hold_shard
+from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.shard import WHOLE, Shard
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from datetime import datetime
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.sync.scan import Found
@@ -51,7 +57,9 @@ if TYPE_CHECKING:
     from aioglacier.core.spending import Budget
 
 
-_FILES_AT_ONCE: Final = 1000
+#: Paths of one run, and runs that wait until their files are hashed.
+_PATHS_AT_ONCE: Final = 1000
+_RUNS_AHEAD: Final = 2
 
 _FORMATS: Final = {
     "file": stat.S_IFREG,
@@ -140,6 +148,7 @@ class FolderVerify:
         self._counts = _Counts()
         runner = self._context.resources.runner
         self._hashes = FolderHashes(runner, self._root) if runner is not None else None
+        self._read_here = 0  # bytes of files that this process was given to read
         self._unproven: set[bytes] = set()
         self._ahead = _Ahead(iter(()), self._unproven)
         self._sample = VaultSample(
@@ -236,32 +245,105 @@ class FolderVerify:
     # --- the folder
 
     async def _compare_files(self, tree: TreeRecord) -> None:
-        entries = self._context.catalog.entries
         settings = await self._context.catalog.runs.last_settings(tree)
         path_filter = make_filter(settings.get("exclude", ()), settings.get("include", ()))
         scan = Scan(os.fsencode(self._root), path_filter, ScanRules.of(settings))
         shard = self._options.shard
         self._ahead = _Ahead((found for found in scan if shard.has(found.path)), self._unproven)
-
-        async def compare() -> AsyncIterator[StoredEntry]:
-            """Compare all paths; yield the files that other processes are to read."""
-            async for stored_page in entries.stored(tree):
-                page = [stored for stored in stored_page if shard.has(stored.entry.path)]
-                for at in range(0, len(page), _FILES_AT_ONCE):
-                    unread = await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
-                    for stored in unread:
-                        yield stored
-                for stored in page:
-                    if stored.entry.kind == "hardlink":
-                        await self._compare_link(tree, stored.entry)
-
-        if self._hashes is not None:
-            await self._hashes.hash(compare(), self._take)
-        else:
-            async for _ in compare():
-                raise AssertionError("this process reads every file")
+        give, runs = anyio.create_memory_object_stream[PathRun](_RUNS_AHEAD)
+        ask, calls = anyio.create_memory_object_stream[HashCall](0)
+        with first_cause():
+            async with anyio.create_task_group() as tasks, runs:
+                tasks.start_soon(self._look_at_all, tree, give, ask)
+                for _ in range(READERS):
+                    tasks.start_soon(hash_all, self._root, calls.clone())
+                calls.close()
+                if self._hashes is not None:
+                    await self._hashes.hash(self._judge_all(tree, runs), self._take)
+                else:
+                    async for _ in self._judge_all(tree, runs):
+                        raise AssertionError("this process reads every file")
         for found in await run_in_thread(self._ahead.rest):
             self._note_unarchived(found)
+
+    async def _look_at_all(
+        self, tree: TreeRecord, give: MemoryObjectSendStream[PathRun], ask: MemoryObjectSendStream[HashCall]
+    ) -> None:
+        """Look at all paths, and have their files hashed."""
+        async with give, ask:
+            async for stored_page in self._context.catalog.entries.stored(tree):
+                page = [stored for stored in stored_page if self._options.shard.has(stored.entry.path)]
+                for at in range(0, len(page), _PATHS_AT_ONCE):
+                    run = await run_in_thread(partial(self._look_at_some, page[at : at + _PATHS_AT_ONCE]))
+                    calls = run.calls()
+                    await give.send(run)
+                    for call in calls:
+                        await ask.send(call)
+
+    def _look_at_some(self, page: Sequence[StoredEntry]) -> PathRun:
+        reads = self._options.reads_files
+        run = PathRun(is_read_here=not self._is_spread())
+        for stored in page:
+            entry = stored.entry
+            run.steps += [(None, found) for found in self._ahead.up_to(entry.path)]
+            found = self._ahead.found
+            run.steps.append((stored, found))
+            is_file = found is not None and found.kind == entry.kind == "file"
+            if reads and is_file and found is not None and found.size == entry.size and run.is_read_here:
+                run.add_file(entry.path, entry.size)
+                self._read_here += entry.size
+        return run
+
+    def _is_spread(self) -> bool:
+        """Whether so much is read here that other processes pay."""
+        return self._hashes is not None and self._read_here >= self._hashes.runner.smallest
+
+    async def _judge_all(
+        self, tree: TreeRecord, runs: MemoryObjectReceiveStream[PathRun]
+    ) -> AsyncIterator[StoredEntry]:
+        """Compare all paths; yield the files that other processes are to read."""
+        async for run in runs:
+            await run.wait_until_hashed()
+            for stored in await run_in_thread(partial(self._judge_some, run)):
+                yield stored
+            for known, _ in run.steps:
+                if known is not None and known.entry.kind == "hardlink":
+                    await self._compare_link(tree, known.entry)
+
+    def _judge_some(self, run: PathRun) -> list[StoredEntry]:
+        """Compare the paths of a run; return those that another process is to read."""
+        unread = []
+        with closing(Beneath(os.fsencode(self._root))) as beneath:
+            for stored, found in run.steps:
+                if stored is None:
+                    if found is not None:
+                        self._note_unarchived(found)
+                    continue
+                self._counts.files += 1
+                if found is not None and self._is_as_recorded(stored, found, run):
+                    if stored.is_older:
+                        self._find(Trouble.OUTDATED, show_path(stored.entry.path))
+                elif self._compare_one(stored, beneath, reads=run.is_read_here):
+                    unread.append(stored)
+        return unread
+
+    def _is_as_recorded(self, stored: StoredEntry, found: Found, run: PathRun) -> bool:
+        """Return whether scan and hash show that nothing changed; if not, the path is looked at by itself."""
+        entry = stored.entry
+        if found.kind != entry.kind:
+            return False
+        if entry.kind == "directory":
+            return found.mode == entry.mode
+        if entry.kind != "file":
+            return False
+        if not self._options.reads_files:
+            facts = (found.size, found.mtime_ns, found.inode)
+            return facts == (entry.size, entry.mtime_ns, entry.inode)
+        actual = run.hash_of(entry.path)
+        if actual is None or actual != (entry.content_hash or stored.archive_hash):
+            return False
+        self._counts.size += entry.size
+        return True
 
     async def _take(self, stored: StoredEntry, actual: bytes | None) -> None:
         """Judge the hash that another process made of a file."""
@@ -290,22 +372,6 @@ class FolderVerify:
         self._counts.unarchived += 1
         special = f" ({SPECIAL_KINDS[found.kind]})" if found.kind in SPECIAL_KINDS else ""
         self._find(Trouble.UNARCHIVED, show_path(found.path) + special)
-
-    def _compare_some(self, page: list[StoredEntry]) -> list[StoredEntry]:
-        """Compare paths; return those that another process is to read."""
-        unread = []
-        with closing(Beneath(os.fsencode(self._root))) as beneath:
-            for stored in page:
-                for found in self._ahead.up_to(stored.entry.path):
-                    self._note_unarchived(found)
-                self._counts.files += 1
-                if self._compare_one(stored, beneath, reads=not self._is_spread()):
-                    unread.append(stored)
-        return unread
-
-    def _is_spread(self) -> bool:
-        """Whether so much was read here that other processes pay."""
-        return self._hashes is not None and self._counts.size >= self._hashes.runner.smallest
 
     def _compare_here(self, stored: StoredEntry) -> None:
         with closing(Beneath(os.fsencode(self._root))) as beneath:
@@ -396,18 +462,25 @@ class _Unread(Exception):  # noqa: N818  # it says who reads a file, and is no e
 
 
 class _Ahead:
-    """The scan of the folder beside the record, both in the order of paths: what is only in the folder."""
+    """The scan of the folder beside the record, both in the order of paths.
+
+    Attributes:
+        found: What the scan found at the last path of ``up_to``; ``None`` for nothing.
+    """
 
     def __init__(self, scan: Iterator[Found], reported: set[bytes]) -> None:
         self._scan = scan
         self._reported = reported
         self._next = next(scan, None)
+        self.found: Found | None = None
 
     def up_to(self, path: bytes) -> Iterator[Found]:
-        """Yield what lies before a path on record and is not on record itself."""
-        while self._next is not None and self._next.path <= path:
-            # Both come in the order of paths.
-            if self._next.path < path and self._next.path not in self._reported:
+        """Yield what lies before a path on record and is not on record itself; ``found`` is at the path."""
+        self.found = None
+        while self._next is not None and self._next.path <= path:  # both come in the order of paths
+            if self._next.path == path:
+                self.found = self._next
+            elif self._next.path not in self._reported:
                 yield self._next
             self._next = next(self._scan, None)
 

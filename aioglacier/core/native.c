@@ -265,25 +265,38 @@ static void pair_close(pair *self)
     self->leaves = NULL;
 }
 
+/* Fill one or two blocks with what is left of a message and its padding; return how many. */
+static size_t pad(const uint8_t *pending, uint64_t length, uint8_t *tail)
+{
+    const size_t kept = length % BLOCK;
+    const size_t size = kept < BLOCK - 8 ? BLOCK : 2 * BLOCK; /* 0x80 and the length must fit */
+    memset(tail, 0, size);
+    if (kept)
+        memcpy(tail, pending, kept);
+    tail[kept] = 0x80;
+    for (int byte = 0; byte < 8; byte++)
+        tail[size - 1 - byte] = (uint8_t)(length * 8 >> 8 * byte);
+    return size / BLOCK;
+}
+
+static void write_digest(const state from, uint8_t *digest)
+{
+    for (int byte = 0; byte < DIGEST; byte++)
+        digest[byte] = (uint8_t)(from[byte / 4] >> (24 - 8 * (byte % 4)));
+}
+
 /* The digest that a hash over `length` bytes ends with; neither the state nor what is pending changes. */
 static void finish(const state from, const uint8_t *pending, uint64_t length, uint8_t *digest)
 {
     state last, unused;
-    uint8_t tail[2 * BLOCK] = {0};
-    const size_t kept = length % BLOCK;
-    const size_t size = kept < BLOCK - 8 ? BLOCK : 2 * BLOCK; /* 0x80 and the length must fit */
+    uint8_t tail[2 * BLOCK];
     memcpy(last, from, sizeof last);
     memcpy(unused, from, sizeof unused);
-    memcpy(tail, pending, kept);
-    tail[kept] = 0x80;
-    for (int byte = 0; byte < 8; byte++)
-        tail[size - 1 - byte] = (uint8_t)(length * 8 >> 8 * byte);
-    compress_pair(last, unused, tail, size / BLOCK);
-    for (int byte = 0; byte < DIGEST; byte++)
-        digest[byte] = (uint8_t)(last[byte / 4] >> (24 - 8 * (byte % 4)));
+    compress_pair(last, unused, tail, pad(pending, length, tail));
+    write_digest(last, digest);
 }
 
-/* SHA-256 of bytes that lie together; needs no GIL. Other native modules call it through a capsule. */
+/* SHA-256 of bytes that lie together; needs no GIL. */
 static void sha256_of(const uint8_t *data, size_t size, uint8_t *digest)
 {
     state hash, unused;
@@ -292,6 +305,8 @@ static void sha256_of(const uint8_t *data, size_t size, uint8_t *digest)
     compress_pair(hash, unused, data, size / BLOCK);
     finish(hash, data + size / BLOCK * BLOCK, size, digest);
 }
+
+#include "native_lanes.h"
 
 /* Make room for the leaves that `size` further bytes complete, and one more. Returns 0 if there is no memory. */
 static int pair_reserve(pair *self, size_t size)
@@ -624,7 +639,57 @@ static PyObject *native_crc32c(PyObject *module, PyObject *args)
     return take_crc(args, crc32c);
 }
 
+static PyObject *list_digests(const message *messages, Py_ssize_t count)
+{
+    PyObject *digests = PyList_New(count);
+    for (Py_ssize_t at = 0; digests != NULL && at < count; at++) {
+        PyObject *digest = PyBytes_FromStringAndSize((const char *)messages[at].digest, DIGEST);
+        if (digest == NULL || PyList_SetItem(digests, at, digest) < 0)
+            Py_CLEAR(digests);
+    }
+    return digests;
+}
+
+static PyObject *native_sha256_each(PyObject *module, PyObject *given)
+{
+    (void)module;
+    if (!is_able()) {
+        PyErr_SetString(PyExc_RuntimeError, "this CPU has no SHA-256 instructions; use hashlib");
+        return NULL;
+    }
+    PyObject *kept = PySequence_Tuple(given); /* keeps the buffers alive */
+    if (kept == NULL)
+        return NULL;
+    const Py_ssize_t count = PyTuple_Size(kept);
+    message *messages = calloc((size_t)count + 1, sizeof *messages); /* calloc(0) may return NULL */
+    Py_buffer *views = calloc((size_t)count + 1, sizeof *views);
+    PyObject *digests = NULL;
+    Py_ssize_t taken = 0;
+    if (messages == NULL || views == NULL)
+        PyErr_NoMemory();
+    else
+        for (; taken < count; taken++) {
+            if (PyObject_GetBuffer(PyTuple_GetItem(kept, taken), views + taken, PyBUF_SIMPLE) < 0)
+                break;
+            messages[taken].data = views[taken].buf;
+            messages[taken].size = (size_t)views[taken].len;
+        }
+    if (messages != NULL && views != NULL && taken == count) {
+        Py_BEGIN_ALLOW_THREADS
+        sha256_each(messages, (size_t)count);
+        Py_END_ALLOW_THREADS
+        digests = list_digests(messages, count);
+    }
+    while (taken > 0)
+        PyBuffer_Release(views + --taken);
+    free(views);
+    free(messages);
+    Py_DECREF(kept);
+    return digests;
+}
+
 static PyMethodDef native_methods[] = {
+    {"sha256_each", native_sha256_each, METH_O, "SHA-256 of each of many contents, without the GIL."},
     {"crc64nvme", native_crc64nvme, METH_VARARGS, "CRC-64/NVME of bytes behind others with this checksum."},
     {"crc32c", native_crc32c, METH_VARARGS, "CRC-32C of bytes behind others with this checksum."},
     {NULL, NULL, 0, NULL},
@@ -647,8 +712,8 @@ static int native_exec(PyObject *module)
     Py_DECREF(instructions);
     if (failed_too || !is_able())
         return failed_too;
-    PyObject *capsule = PyCapsule_New((void *)sha256_of, "aioglacier.core.native._sha256", NULL);
-    const int failed_at_last = capsule == NULL || PyModule_AddObjectRef(module, "_sha256", capsule);
+    PyObject *capsule = PyCapsule_New((void *)sha256_each, "aioglacier.core.native._sha256_each", NULL);
+    const int failed_at_last = capsule == NULL || PyModule_AddObjectRef(module, "_sha256_each", capsule);
     Py_XDECREF(capsule);
     return failed_at_last ? -1 : 0;
 }

@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
+from itertools import pairwise
 
 from aioglacier.core.tuples import NamedTuple
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Final, Protocol
 
     from typing_extensions import Buffer
@@ -122,6 +123,26 @@ def tree_hash(data: Buffer) -> bytes:
     return TreeHash(view).digest()
 
 
+def tree_hashes(contents: Sequence[Buffer]) -> list[bytes]:
+    """Return the tree hash of each of many contents.
+
+    The native core hashes all their leaves in one call, on some CPUs at a third of the cost.
+    """
+    if _SHA256_EACH is None:
+        return [tree_hash(content) for content in contents]
+    leaves: list[memoryview] = []
+    bounds = [0]
+    for content in contents:
+        view = memoryview(content).cast("B")
+        leaves += [view[at : at + _LEAF_SIZE] for at in range(0, len(view), _LEAF_SIZE)] or [view]
+        bounds.append(len(leaves))
+    hashes = _SHA256_EACH(leaves)
+    return [
+        hashes[start] if stop - start == 1 else combine(hashes[start:stop])
+        for start, stop in pairwise(bounds)
+    ]
+
+
 def chunk_hashes(data: Buffer) -> list[bytes]:
     """Return the SHA-256 of every 1 MiB of ``data``, the last one shorter; of no bytes one hash."""
     view = memoryview(data).cast("B")
@@ -213,18 +234,22 @@ class _HashlibPair:
         return b"" if self._payload is None else self._payload.digest(), bytes(self._leaves) + last
 
 
-def _choose() -> tuple[str, type[_Pair]]:
+def _choose() -> tuple[str, type[_Pair], Callable[[Sequence[Buffer]], list[bytes]] | None]:
     if os.environ.get(NATIVE_SWITCH) != "0":
         try:
-            from aioglacier.core.native import INSTRUCTIONS, HashPair  # noqa: PLC0415  # where it was compiled
+            # Where it was compiled, and not by an older version.
+            from aioglacier.core.native import INSTRUCTIONS, HashPair, sha256_each  # noqa: PLC0415
         except ImportError:
-            return "hashlib", _HashlibPair
+            return "hashlib", _HashlibPair, None
         if INSTRUCTIONS:  # without SHA instructions hashlib is faster
-            return f"native, {INSTRUCTIONS}", HashPair
-    return "hashlib", _HashlibPair
+            return f"native, {INSTRUCTIONS}", HashPair, sha256_each
+    return "hashlib", _HashlibPair, None
 
 
-_CORE, _NEW_PAIR = _choose()
+_CORE, _NEW_PAIR, _SHA256_EACH = _choose()
+
+#: Whether the native core makes the hashes of many contents in one call.
+HASHES_EACH: Final = _SHA256_EACH is not None
 
 
 def _cut(data: Buffer, room: int) -> Iterator[memoryview]:

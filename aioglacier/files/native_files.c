@@ -26,43 +26,14 @@
 #include <sys/xattr.h>
 #endif
 
+#include "native_items.h"
+#include "native_beneath.h"
+#include "native_hash.h"
 #include "native_look.h"
 #include "native_tar.h"
 
-#define DIGEST 32
-#define LEAF (1024 * 1024) /* the tree hash of up to so many bytes is their SHA-256 */
-
 /* Room for the names of extended attributes. A file with more is left to the caller. */
 #define ATTRIBUTE_NAMES 1024
-
-typedef void (*hash_function)(const uint8_t *data, size_t size, uint8_t *digest);
-
-static hash_function sha256_of = NULL; /* the caller's function takes its place */
-
-/* A tuple of the files, which keeps their names alive, and zeroed memory for each. NULL with an error set. */
-static PyObject *take_files(PyObject *files, size_t size, void **memory)
-{
-    PyObject *kept = PySequence_Tuple(files);
-    if (kept == NULL)
-        return NULL;
-    *memory = calloc((size_t)PyTuple_Size(kept) + 1, size); /* calloc(0) may return NULL */
-    if (*memory == NULL) {
-        Py_DECREF(kept);
-        return PyErr_NoMemory();
-    }
-    return kept;
-}
-
-/* The items of a list of tuples, which PyArg_ParseTuple does not check by itself. */
-static PyObject *tuple_at(PyObject *kept, Py_ssize_t at)
-{
-    PyObject *item = PyTuple_GetItem(kept, at);
-    if (item != NULL && !PyTuple_Check(item)) {
-        PyErr_SetString(PyExc_TypeError, "each file must be a tuple");
-        return NULL;
-    }
-    return item;
-}
 
 /* ---- Write ------------------------------------------------------------------------------------------ */
 
@@ -258,9 +229,9 @@ typedef struct {
     long long size;
     PyObject *member; /* bytes: header, content and padding; owned, filled without the GIL before others have it */
     uint8_t *header;
-    uint8_t digest[DIGEST];
+    const uint8_t *digest; /* NULL: it is for the caller's function */
     struct stat status;
-    int is_settled, is_hashed, has_header;
+    int is_settled, has_header;
 } old_file;
 
 static int read_whole(int fd, uint8_t *data, size_t size)
@@ -327,10 +298,24 @@ static void make_member(old_file *file)
 {
     const size_t size = (size_t)file->size;
     memset(file->header + TAR_BLOCK + size, 0, -size % TAR_BLOCK);
-    file->is_hashed = sha256_of != NULL && size <= LEAF;
-    if (file->is_hashed)
-        sha256_of(file->header + TAR_BLOCK, size, file->digest);
     file->has_header = tar_header(file->header, file->path, &file->status, MODIFIED(file->status).tv_sec);
+}
+
+/* Hash the files that were read and have one leaf. `messages` has room for all. */
+static void hash_members(old_file *files, Py_ssize_t count, message *messages)
+{
+    size_t chosen = 0;
+    if (sha256_each == NULL)
+        return;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        old_file *file = files + at;
+        if (!file->is_settled || file->size > LEAF)
+            continue;
+        messages[chosen].data = file->header + TAR_BLOCK;
+        messages[chosen].size = (size_t)file->size;
+        file->digest = messages[chosen++].digest;
+    }
+    sha256_each(messages, chosen);
 }
 
 /* The header in Python in front of what was read, for a path or a number that a ustar header has no room for. */
@@ -358,7 +343,7 @@ static PyObject *describe(const old_file *file, PyObject *make_header, PyObject 
     PyObject *content = NULL, *hash = NULL, *found = NULL;
     if (member == NULL)
         return NULL;
-    if (file->is_hashed) {
+    if (file->digest != NULL) {
         hash = PyBytes_FromStringAndSize((const char *)file->digest, DIGEST);
     } else {
         content = PyMemoryView_FromMemory((char *)file->header + TAR_BLOCK, file->size, PyBUF_READ);
@@ -406,13 +391,17 @@ static PyObject *native_read_members(PyObject *module, PyObject *args)
             break;
         file->header = (uint8_t *)PyBytes_AsString(file->member);
     }
-    if (taken == count) {
+    message *messages = calloc((size_t)count + 1, sizeof *messages);
+    if (messages == NULL)
+        PyErr_NoMemory();
+    if (messages != NULL && taken == count) {
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t at = 0; at < count; at++) {
             files[at].is_settled = read_one(folder, files + at);
             if (files[at].is_settled)
                 make_member(files + at);
         }
+        hash_members(files, count, messages);
         Py_END_ALLOW_THREADS
         found = PyList_New(count);
         for (Py_ssize_t at = 0; found != NULL && at < count; at++) {
@@ -423,6 +412,7 @@ static PyObject *native_read_members(PyObject *module, PyObject *args)
     }
     for (Py_ssize_t at = 0; at < count; at++)
         Py_XDECREF(files[at].member);
+    free(messages);
     free(files);
     Py_DECREF(kept);
     return found;
@@ -437,6 +427,8 @@ static PyMethodDef methods[] = {
      "Rename files of an open folder; return the numbers of those that have their old names."},
     {"read_members", native_read_members, METH_VARARGS,
      "Read files of an open folder: member of a bundle, hash and facts, None for one that is not as expected."},
+    {"hash_files", native_hash_files, METH_VARARGS,
+     "Return the tree hashes of files below an open folder, None for one that is not as expected."},
     {"look_at", native_look_at, METH_VARARGS,
      "Return the facts of paths in an open folder, None for one without."},
     {NULL, NULL, 0, NULL},
@@ -447,9 +439,9 @@ static int native_exec(PyObject *module)
 {
     (void)module;
     PyObject *core = PyImport_ImportModule("aioglacier.core.native");
-    PyObject *capsule = core != NULL ? PyObject_GetAttrString(core, "_sha256") : NULL;
+    PyObject *capsule = core != NULL ? PyObject_GetAttrString(core, "_sha256_each") : NULL;
     if (capsule != NULL)
-        sha256_of = (hash_function)PyCapsule_GetPointer(capsule, "aioglacier.core.native._sha256");
+        sha256_each = (hash_function)PyCapsule_GetPointer(capsule, "aioglacier.core.native._sha256_each");
     Py_XDECREF(capsule);
     Py_XDECREF(core);
     PyErr_Clear();

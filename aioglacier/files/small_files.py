@@ -1,4 +1,4 @@
-"""Write, name, read and look at many small files of one open folder in one call.
+"""Write, name, read, hash and look at many small files of one open folder in one call.
 
 The compiled functions (``native_files.c``) make the system calls of a whole batch without the GIL; those here
 do the same work one file after the other. Both do only the common case. They leave no trace of a file that
@@ -15,11 +15,13 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from aioglacier.core.errors import TargetError
-from aioglacier.core.treehash import NATIVE_SWITCH
+from aioglacier.core.errors import TargetError, UnsafePathError
+from aioglacier.core.limits import MIB
+from aioglacier.core.treehash import HASHES_EACH, NATIVE_SWITCH, TreeHash
+from aioglacier.files.beneath import check_path
 from aioglacier.files.landing import rename, write_all
-from aioglacier.files.open_flags import NOFOLLOW, NONBLOCK
-from aioglacier.files.reading import FileIdentity
+from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, NONBLOCK
+from aioglacier.files.reading import FileChangedError, FileIdentity, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +32,8 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
 
 #: Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer.
 _OLD: Final = os.O_RDONLY | NOFOLLOW | NONBLOCK
+
+_FOLDER: Final = os.O_RDONLY | DIRECTORY | NOFOLLOW
 
 #: The content of a member of a tar archive is padded to a multiple of this.
 _BLOCK: Final = 512
@@ -57,6 +61,9 @@ Naming: TypeAlias = tuple[bytes, bytes]
 
 OldFile: TypeAlias = tuple[bytes, int, bytes]
 """The name of a file to read, its size, and the path that its header gets."""
+
+SizedFile: TypeAlias = tuple[bytes, int]
+"""The path of a file to hash, and its size."""
 
 ReadFile: TypeAlias = tuple[bytes, bytes, int, int, int, int, int, int, int, int]
 """Member, hash, size, mtime and ctime in nanoseconds, inode, mode, owner, group, and blocks of 512 bytes."""
@@ -153,6 +160,46 @@ def _may_have_attributes(fd: int) -> bool:
         return False
 
 
+def _hash_files(root: int, files: Sequence[SizedFile], room: memoryview, /) -> list[bytes | None]:
+    return [_hash_one(root, path, size, room[:MIB]) for path, size in files]
+
+
+def _hash_one(root: int, path: bytes, size: int, block: memoryview) -> bytes | None:
+    try:
+        fd = _open_beneath(root, path)
+    except (OSError, UnsafePathError):
+        return None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+            return None
+        hasher = TreeHash()
+        for at in range(0, size, MIB):
+            part = block[: min(MIB, size - at)]
+            fill(part, fd, at)
+            hasher.update(part)
+    except (OSError, FileChangedError):
+        return None
+    finally:
+        os.close(fd)
+    return hasher.digest()
+
+
+def _open_beneath(root: int, path: bytes) -> int:
+    check_path(path)
+    *steps, name = path.split(b"/")
+    folder = root
+    try:
+        for step in steps:
+            above, folder = folder, os.open(step, _FOLDER, dir_fd=folder)
+            if above != root:
+                os.close(above)
+        return os.open(name, _OLD, dir_fd=folder)
+    finally:
+        if folder != root:
+            os.close(folder)
+
+
 def _look_at(folder: int, names: Sequence[bytes], /) -> list[PathFacts | None]:
     found: list[PathFacts | None] = []
     for name in names:
@@ -206,6 +253,13 @@ compiled function makes most of both by itself.
 that no record can hold, or has extended attributes that a user gave it.
 """
 
+hash_files: Callable[[int, Sequence[SizedFile], memoryview], list[bytes | None]] = _hash_files
+"""Return the tree hashes of regular files of known paths and sizes below a folder, never through a link.
+
+Files are read into the memory given, of a MiB and more; its content is lost. ``None`` stands for a file that
+could not be read, or is of another size.
+"""
+
 look_at: Callable[[int, Sequence[bytes]], list[PathFacts | None]] = _look_at
 """Return what ``lstat`` tells of names, ``None`` for one that fails or has a time that no record can hold."""
 
@@ -220,3 +274,7 @@ if os.environ.get(NATIVE_SWITCH) != "0":
         )
 
         look_at, read_members = _native_look, _native_read
+        if HASHES_EACH:
+            from aioglacier.files.native_files import hash_files as _native_hash
+
+            hash_files = _native_hash

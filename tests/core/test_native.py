@@ -125,6 +125,40 @@ def test_each_core_agrees_with_hashlib_however_the_bytes_are_cut(
     assert pair.digests() == pair.digests() == expected(data)
 
 
+@needs_native
+@given(
+    sizes=st.lists(
+        st.one_of(
+            st.integers(0, 130), st.sampled_from([55, 56, 63, 64, 119, 120, MIB]), st.integers(0, 70_000)
+        ),
+        max_size=60,
+    ),
+    start=st.integers(0, 100),
+)
+def test_contents_hashed_together_have_the_hashes_of_hashlib(sizes: list[int], start: int) -> None:
+    """Any number of contents of any lengths, in any order, at any place in memory."""
+    contents = [memoryview(DATA)[start + at : start + at + size] for at, size in enumerate(sizes)]
+    assert native.sha256_each(contents) == [sha256(content).digest() for content in contents]
+
+
+@pytest.mark.parametrize("each", [pytest.param("native", marks=needs_native), "hashlib"])
+def test_tree_hashes_are_those_of_each_content(each: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty contents, those of one leaf and of several, with and without the native core."""
+    if each == "hashlib":
+        monkeypatch.setattr(treehash, "_SHA256_EACH", None)
+    contents = [DATA[:size] for size in (0, 1, MIB, MIB + 1, 0, 3 * MIB)]
+    assert treehash.tree_hashes(contents) == [treehash.TreeHash(content).digest() for content in contents]
+    assert treehash.tree_hashes([]) == []
+
+
+@needs_native
+@pytest.mark.parametrize("mistake", [[1], ["text"], [b"a", None], None, 5])
+def test_a_mistake_in_contents_raises(mistake: Any) -> None:
+    """Anything but a list of buffers is a TypeError."""
+    with pytest.raises(TypeError):
+        native.sha256_each(mistake)
+
+
 @pytest.mark.slow
 @pytest.mark.long
 @needs_native

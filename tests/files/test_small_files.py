@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aioglacier.bulk.formats import tar
-from aioglacier.core.treehash import tree_hash
+from aioglacier.core.limits import MIB
+from aioglacier.core.treehash import HASHES_EACH, tree_hash
 from aioglacier.files import small_files
 from aioglacier.files.small_files import NewFile
 
@@ -40,6 +41,7 @@ class InPython:
     name_files = staticmethod(small_files._name_files)
     read_members = staticmethod(small_files._read_members)
     look_at = staticmethod(small_files._look_at)
+    hash_files = staticmethod(small_files._hash_files)
 
 
 @pytest.fixture(
@@ -392,3 +394,100 @@ def test_a_mistake_in_names_raises(files: Any, folder: int, names: Any) -> None:
         pytest.skip("Python takes text, too")
     with pytest.raises((TypeError, ValueError)):
         files.look_at(folder, names)
+
+
+# --- hash
+
+
+SIZES = (0, 1, 64, 4000, MIB, MIB + 1, 5 * MIB + 7, 3 * MIB)
+
+
+@pytest.fixture
+def below(tmp_path: Path) -> dict[bytes, bytes]:
+    """Make files in folders, small and large in turns, and return their contents by path."""
+    wanted = {}
+    for number, size in enumerate((*SIZES, *reversed(SIZES))):
+        path = tmp_path / ("a/b", "a/b/c", "", "z")[number % 4] / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(size))
+        wanted[os.fsencode(path.relative_to(tmp_path))] = path.read_bytes()
+    return wanted
+
+
+@pytest.mark.parametrize("room", [MIB, 2 * MIB - 1, 9 * MIB])
+def test_files_in_folders_have_their_tree_hashes(
+    files: Any, folder: int, below: dict[bytes, bytes], room: int
+) -> None:
+    """Files of no, one and several leaves, and more than the memory has room for."""
+    sizes = [(path, len(content)) for path, content in below.items()]
+    found = files.hash_files(folder, sizes, memoryview(bytearray(room)))
+    assert found == [tree_hash(content) for content in below.values()]
+    assert files.hash_files(folder, [], memoryview(bytearray(room))) == []
+
+
+@pytest.mark.parametrize("room", [MIB, 2 * MIB, 9 * MIB])
+def test_a_file_that_cannot_be_hashed_spoils_no_other(
+    files: Any, folder: int, tmp_path: Path, below: dict[bytes, bytes], room: int
+) -> None:
+    """Files that are missing, of another size, links, FIFOs and folders are None, and paths that lead out."""
+    (tmp_path / "link").symlink_to("0")
+    (tmp_path / "way").symlink_to("a", target_is_directory=True)
+    os.mkfifo(tmp_path / "fifo")
+    bad = [b"none", b"link", b"way/b/0", b"fifo", b"a", b"a/../2", b"/etc/passwd", b"a//b/0", b"", b"a/b/"]
+    bad += [b"2/0", b"x" * 300, b"a/" * 3000 + b"0"]
+    wanted: list[tuple[bytes, int, bytes | None]] = []
+    for number, (path, content) in enumerate(below.items()):
+        wanted.append((path, len(content) + 1, None))  # as one that shrank
+        wanted.append((path, len(content), tree_hash(content)))
+        wanted.append((bad[number % len(bad)], len(content), None))
+    found = files.hash_files(folder, [(path, size) for path, size, _ in wanted], memoryview(bytearray(room)))
+    assert found == [hashed for _, _, hashed in wanted]
+
+
+def test_hashing_leaves_no_descriptor_open(files: Any, folder: int, below: dict[bytes, bytes]) -> None:
+    """Neither of files nor of the folders on the way."""
+    wanted = [(path, len(content)) for path, content in below.items()] + [(b"a/none/x", 1), (b"z/none", 1)]
+    before = os.dup(folder)
+    os.close(before)
+    files.hash_files(folder, wanted, memoryview(bytearray(MIB)))
+    after = os.dup(folder)
+    os.close(after)
+    assert after == before  # the lowest free one
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_spoils_no_other(
+    files: Any, folder: int, tmp_path: Path
+) -> None:
+    """The leaves that were read of it are in no other hash, whatever the moment was."""
+    cut, other = tmp_path / "cut", tmp_path / "other"
+    cut.write_bytes(bytes(5 * MIB))
+    other.write_bytes(bytes(2 * MIB + 1))
+    is_over = threading.Event()
+
+    def change() -> None:
+        while not is_over.is_set():
+            os.truncate(cut, 2 * MIB)
+            os.truncate(cut, 5 * MIB)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        whole, expected = tree_hash(bytes(5 * MIB)), tree_hash(bytes(2 * MIB + 1))
+        for _ in range(60):
+            wanted = [(b"cut", 5 * MIB), (b"other", 2 * MIB + 1)]
+            first, second = files.hash_files(folder, wanted, memoryview(bytearray(MIB)))
+            assert (first in {None, whole}, second) == (True, expected)
+    finally:
+        is_over.set()
+        thread.join()
+
+
+@pytest.mark.skipif(native is None or not HASHES_EACH, reason="not compiled")
+def test_a_mistake_in_what_is_to_be_hashed_raises(folder: int) -> None:
+    """Files of the wrong shape, a path with NUL, and too little memory hash nothing."""
+    room = memoryview(bytearray(MIB))
+    for mistake in ([1], [(b"a",)], [("a", 1)], None, [(b"a\0", 1)]):
+        with pytest.raises((TypeError, ValueError)):
+            native.hash_files(folder, mistake, room)
+    with pytest.raises(ValueError, match="a MiB of room"):
+        native.hash_files(folder, [], room[:-1])

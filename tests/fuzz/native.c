@@ -143,6 +143,30 @@ static void check_plain_hash(void)
         fail("the plain hash", 0);
 }
 
+/* Many messages at once, each at the very end of its memory. */
+static void compare_each(const uint8_t *data)
+{
+    message messages[70];
+    const size_t count = random_below(70);
+    for (size_t at = 0; at < count; at++) {
+        const size_t size = random_below(20) ? random_below(40 * BLOCK) : random_below(LEAF);
+        uint8_t *copy = malloc(size ? size : 1);
+        if (copy == NULL)
+            exit(2);
+        memcpy(copy, data + random_below(LEAF), size);
+        messages[at].data = copy;
+        messages[at].size = size;
+    }
+    sha256_each(messages, count);
+    for (size_t at = 0; at < count; at++) {
+        uint8_t expected[DIGEST];
+        plain_hash(messages[at].data, messages[at].size, expected);
+        if (memcmp(messages[at].digest, expected, DIGEST) != 0)
+            fail("a hash of many", messages[at].size);
+        free((uint8_t *)messages[at].data);
+    }
+}
+
 static size_t random_size(void)
 {
     switch (random_below(8)) {
@@ -172,6 +196,7 @@ int main(int count, char **arguments)
         const size_t size = random_size();
         pair hasher;
         compare_crcs(data, size % (20 * BLOCK));
+        compare_each(data);
         pair_open(&hasher);
         if (!pair_reserve(&hasher, 0))
             return 2;

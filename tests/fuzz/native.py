@@ -38,6 +38,9 @@ def hash_once(native: Any, dice: random.Random) -> None:
     leaves = b"".join(sha256(data[at : at + _LEAF_SIZE]).digest() for at in range(0, len(data), _LEAF_SIZE))
     if pair.digests() != (sha256(data).digest(), leaves):
         raise AssertionError(f"wrong hashes of {len(data)} bytes from {start}")
+    some = [data[at : at + dice.randrange(5000)] for at in range(0, len(data), 1 + len(data) // 40)]
+    if native.sha256_each(some) != [sha256(each).digest() for each in some]:
+        raise AssertionError(f"wrong hashes of {len(some)} contents")
 
 
 def main(seconds: float, folder: str | None = None) -> None:
