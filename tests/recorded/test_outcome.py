@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -169,6 +170,34 @@ async def test_uploads_that_may_go_on_are_not_swept(house: House) -> None:
         await sweep(house.vault.context.recorded())
     assert len([each async for each in house.vault.context.list_uploads()]) == 2
     assert {each.number for each in await house.uploads()} == {left.number, record.number}
+
+
+async def test_nothing_of_another_vault_or_of_a_file_is_swept_or_settled(house: House) -> None:
+    """The upload of a file goes on with the file, also without parts; another vault has its inventories."""
+    uploads, key = house.catalog.uploads, house.records.key
+    other = replace(key, vault="other")
+    record = await uploads.record_intent(key, part_size=MIB, source=str(house.file))
+    elsewhere = await uploads.record_intent(other, part_size=MIB)
+    single = await uploads.record_intent(other, part_size=5, size=5, tree_hash=bytes(32))
+    await sweep(house.vault.context.recorded())
+    assert {each.number for each in await house.uploads()} == {record.number, elsewhere.number, single.number}
+    late = single.active + 2 * INVENTORY_ALLOWANCE
+    await house.catalog.archives.merge_inventory(key, [], inventoried=late)
+    await house.catalog.archives.merge_inventory(other, [], inventoried=late)
+    assert await settle_by_inventories(house.records) == []
+    assert (await uploads.get(single.number)).state is UploadState.COMPLETING
+
+
+async def test_an_archive_of_another_upload_is_not_the_outcome(house: House) -> None:
+    """The key of an object may have been taken by a later upload."""
+    await house.vault.upload(b"one")
+    await house.vault.upload(b"two")
+    one, two = [each async for each in house.catalog.archives.list_vault(house.records.key)]
+    assert one.upload is not None
+    first = await house.catalog.uploads.get(one.upload)
+    context = house.vault.context.recorded()
+    assert await find_outcome(context, first) == Made(first, one.archive)
+    assert isinstance(await find_outcome(context, replace(first, archive_id=two.archive.id)), Gone)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import JobState
 from aioglacier.core.errors import CostLimitError, GlacierError
 from aioglacier.core.models import JobAction, Tier
+from aioglacier.core.ranges import ByteRange
 from aioglacier.core.spending import Budget
 from aioglacier.recorded.job_request import JobRequest
 from aioglacier.recorded.reserved_jobs import reserve_job
@@ -27,6 +29,7 @@ from aioglacier.server.requests.faults import Fault, FaultKind
 from tests.catalog.conftest import emptied_database, location, path, server  # noqa: F401
 from tests.cli.conftest import MIB
 from tests.forking import forks
+from tests.recorded.test_recording_gateway import stranger
 
 if TYPE_CHECKING:
     import aioglacier
@@ -164,6 +167,38 @@ async def test_an_inventory_is_used_until_there_is_a_newer_one(house: House) -> 
     assert (await house.vault.retrieve_inventory()).is_new
 
 
+async def test_a_newer_inventory_makes_no_other_job_out_of_date(house: House) -> None:
+    """The job of an archive stays in use, and so does an inventory job that is not done yet."""
+    archive = await house.vault.upload(b"small")
+    await house.server.run_inventory()
+    job = await house.vault.retrieve(archive.id)
+    await job.wait_until_done()
+    await house.server.advance(3600)
+    await house.server.run_inventory()
+    assert (await house.vault.retrieve(archive.id)).id == job.id
+
+
+@pytest.mark.parametrize("house", [3600], indirect=True)
+async def test_an_inventory_job_that_goes_on_is_not_paid_twice(house: House) -> None:
+    """It will list what the service knows when it is done."""
+    await house.vault.upload(b"small")
+    await house.server.run_inventory()
+    job = await house.vault.retrieve_inventory()
+    await house.server.advance(600)
+    await house.server.run_inventory()
+    assert (await house.vault.retrieve_inventory()).id == job.id
+
+
+async def test_a_job_of_an_archive_that_is_not_on_record_has_no_known_price(house: House) -> None:
+    """Its size is that of an archive which another program made, so a limit refuses it."""
+    async with stranger(house) as glacier:
+        archive = await glacier.vault("v").upload(b"small")
+    budget = Budget(load_prices("us-east-1"))
+    async with house.vault.spending(budget):
+        assert (await house.vault.retrieve(archive.id)).is_new
+    assert math.isnan(budget.cost)
+
+
 async def test_what_would_cost_too_much_leaves_no_intent(house: House) -> None:
     """A job and an upload that the budget refuses were never sent, and the record says so at once."""
     archive = await house.vault.upload(b"small")
@@ -213,11 +248,17 @@ async def test_a_job_is_on_record_as_it_was_asked_for(house: House) -> None:
     async with house.vault.spending(budget):
         whole = await bought(house, archive.id, tier="Bulk")
         assert budget.cost == pytest.approx(budget.prices.jobs(Tier.BULK, archive.size, 1))
+        # At once: a kill before the end of the block hides nothing.
+        assert [each.operation for each in (await house.catalog.reports.vault(house.records.key)).spent]
     record = await house.catalog.jobs.find(house.records.key, whole.id)
     assert record
     assert (record.action, record.tier, record.byte_range) == (JobAction.ARCHIVE_RETRIEVAL, Tier.BULK, None)
     (spent,) = (await house.catalog.reports.vault(house.records.key)).spent
     assert (spent.operation, spent.requests) == ("InitiateJob", 1)
+    part = await bought(house, archive.id, again=True, byte_range=(MIB, 2 * MIB))
+    record = await house.catalog.jobs.find(house.records.key, part.id)
+    assert record
+    assert (record.tier, record.byte_range) == (Tier.STANDARD, ByteRange(MIB, 2 * MIB))
 
 
 async def test_a_range_within_the_range_of_a_job_is_read_from_it(house: House) -> None:
