@@ -9,7 +9,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
+from aioglacier.bulk.formats.bundle_format import check_index_size, decode_trailer, short_hash
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, BundleFacts, encode_facts
 from aioglacier.bulk.formats.folder_descriptions import read_description
 from aioglacier.core.errors import ConfigurationError, IntegrityError, ObjectExistsError
@@ -29,6 +29,9 @@ _log: Final = logging.getLogger("aioglacier.migrate")
 
 #: Attempts to fetch the end of a bundle that comes damaged.
 _TRIES: Final = 3
+
+#: The largest index that is held to make a sidecar: that of a million members.
+_MOST_INDEX: Final = 64 * MIB
 
 
 async def keep_sidecar(target: BucketTarget, name: str, archive: Archive, output: GlacierOutput) -> None:
@@ -61,6 +64,7 @@ async def _read_sidecar(archive: Archive, output: GlacierOutput) -> bytes | None
             # One request is enough for most bundles: index and trailer fit into a MiB.
             end = await _read(output, ByteRange(max(0, archive.size - MIB), archive.size))
             trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
+            check_index_size(trailer.index_size, _MOST_INDEX)
             if (missing := archive.size - trailer.index_position - len(end)) > 0:
                 first = ByteRange(trailer.index_position, trailer.index_position + missing)
                 end = await _read(output, first) + end

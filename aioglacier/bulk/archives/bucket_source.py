@@ -19,9 +19,9 @@ from aioglacier.bulk.archives.archive_source import Asked, Ready
 from aioglacier.bulk.archives.object_origin import NO_ARCHIVE, ObjectOrigin, archives_in
 from aioglacier.bulk.archives.restore_meter import RestoreMeter, class_of
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.formats.bundle_format import not_a_bundle
+from aioglacier.bulk.formats.bundle_format import check_index_size, not_a_bundle
 from aioglacier.bulk.formats.bundle_index import read_index
-from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, decode_sidecar
+from aioglacier.bulk.formats.bundle_sidecar import FACTS_SIZE, SIDECAR_SUFFIX, decode_sidecar
 from aioglacier.bulk.formats.folder_descriptions import read_description
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.catalog.records import ArchiveState
@@ -70,6 +70,7 @@ class BucketSource:
         self._archives = place.catalog.archives
         self._prices = cache(prices)  # every archive asks for its class's
         self._days = days
+        self._memory = bucket.context.resources.buffers.limit
         self._places = anyio.Semaphore(_AT_ONCE)
         self._unread: list[PathFailure] = []
         self._asked: set[str] = set()  # bundles, of which each member would ask again
@@ -134,6 +135,7 @@ class BucketSource:
     async def _members(self, head: ObjectHead) -> AsyncIterator[list[tuple[ObjectOrigin, Archive]]]:
         try:
             async with self._bucket.restored(head.key + SIDECAR_SUFFIX).open_reader() as reader:
+                check_index_size(reader.size, min(head.size + FACTS_SIZE, self._memory))
                 sidecar = decode_sidecar(await reader.read())
         except ObjectNotFoundError as error:
             error.add_note(f"without this copy of its index, the archives in bundle {head.key} are not known")

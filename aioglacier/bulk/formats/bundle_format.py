@@ -173,6 +173,16 @@ def not_a_bundle(reason: str) -> IntegrityError:
     return IntegrityError(f"not a bundle, or a damaged one: {reason}", expected=b"", actual=b"")
 
 
+def check_index_size(size: int, most: int) -> None:
+    """Refuse an index, or a sidecar, that is larger than its bundle or the memory limit: it is held whole.
+
+    Raises:
+        IntegrityError: It is larger.
+    """
+    if size > most:
+        raise not_a_bundle(f"its index has {size} bytes, and the bundle or --memory allows {most}")
+
+
 def member_content(entry: Entry, raw: bytes | memoryview, identities: Identities | None = None) -> memoryview:
     """Return the content of a member from its stored bytes.
 

@@ -90,6 +90,7 @@ class BucketPlace:
         self.objects: dict[str, ObjectEntry] = {}
         self.etags: dict[ArchiveId, str | None] = {}
         self._bucket = bucket
+        self._memory = bucket.context.resources.buffers.limit
         self._unrecorded: list[Archive] | None = None
 
     async def look(self) -> None:
@@ -171,6 +172,9 @@ class BucketPlace:
         if not self.has_sidecar(archive_id):
             return None
         async with self._bucket.restored(archive_id + SIDECAR_SUFFIX).open_reader() as reader:
+            bundle = self.objects.get(archive_id)
+            if bundle is None or reader.size > min(bundle.size + FACTS_SIZE, self._memory):
+                return None  # it is held whole, and that of a bundle is smaller than the bundle
             return await reader.read()
 
     def target_of(self, archive_id: ArchiveId) -> ObjectTarget | None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
+from aioglacier.bulk.formats.bundle_format import check_index_size, decode_trailer, short_hash
 from aioglacier.bulk.formats.bundle_sidecar import decode_sidecar
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB
@@ -58,6 +58,7 @@ class BundleReader:
         end = await self._read(archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size))
         trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
         if trailer.index_position < tail.start:
+            check_index_size(trailer.index_size, self._place.context.resources.buffers.limit)
             await self._retriever.get(*_key(archive, _before(tail, trailer)))
         return trailer
 

@@ -14,9 +14,10 @@ import pytest
 from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, Trouble
 from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX, decode_sidecar
-from aioglacier.bulk.places.bucket_place import delete_sidecar
+from aioglacier.bulk.places.bucket_place import BucketPlace, delete_sidecar
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.core.models import ArchiveId
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.core.spending import Budget, spending
 from aioglacier.server import LocalGlacier
@@ -32,6 +33,7 @@ from tests.bulk.conftest import (
     recover,
     restore,
     troubles,
+    write,
 )
 from tests.bulk.test_kills import MORE_POINTS, POINTS, run
 from tests.counting import counting
@@ -91,6 +93,22 @@ async def delete(place: Place, suffix: str) -> None:
     async with behind_our_back(place) as bucket:
         for key in keys:
             await bucket.delete(key)
+
+
+async def test_a_sidecar_that_is_larger_than_its_bundle_is_not_read(place: Place, tmp_path: Path) -> None:
+    """A sidecar is held whole, and somebody may have put another object in its place."""
+    await place.sync(write(tmp_path / "tree", {"a": b"1"}))
+    async with place.bucket() as bucket:
+        folder = BucketPlace(bucket)
+        await folder.list_objects()
+        (bundle,) = [ArchiveId(key) for key in folder.objects if not key.endswith(SIDECAR_SUFFIX)]
+        sidecar = await folder.read_sidecar(bundle)
+        assert sidecar is not None
+        assert decode_sidecar(sidecar).facts.size == folder.objects[bundle].size
+        for size, is_read in ((folder.objects[bundle].size, True), (1 << 20, False)):
+            key = bundle + SIDECAR_SUFFIX
+            await bucket.upload(bytes(size), key=key, overwrite=True, storage_class="STANDARD")
+            assert (await folder.read_sidecar(bundle) is not None) is is_read
 
 
 async def test_a_folder_goes_to_a_bucket_and_comes_back(place: Place, tmp_path: Path) -> None:
