@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from aioglacier.catalog import Catalog, VaultKey
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
@@ -38,5 +39,13 @@ async def find_losses(
     if vault.context.records is None:
         return
     context = vault.context.recorded()
-    async for page in context.catalog.entries.resting_on(context.key, archive_ids):
+    async for page in losses_on_record(context.catalog, context.key, archive_ids):
+        yield page
+
+
+async def losses_on_record(
+    catalog: Catalog, key: VaultKey, archive_ids: Sequence[ArchiveId] | None
+) -> AsyncIterator[list[Loss]]:
+    """Yield the same for a place on record."""
+    async for page in catalog.entries.resting_on(key, archive_ids):
         yield [Loss(*each) for each in page]

@@ -82,7 +82,7 @@ CHANGES = {
     "bucket delete": "museum",
     "vault create": "videos",
     "vault delete": "photos",
-    "vault empty": "photos",
+    "vault empty": "photos --lose-files",
     "vault tags add": "photos a=b",
     "vault tags remove": "photos year",
     "vault policy set": "photos policy.json",

@@ -24,7 +24,7 @@ from aioglacier.bulk.restore.placer import Placer
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.catalog.records import MoveState
 from aioglacier.client.vault import Vault
-from aioglacier.core.errors import ConfigurationError, GlacierError, TargetError
+from aioglacier.core.errors import GlacierError, TargetError
 from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.spending import Budget
 from aioglacier.files.crashpoints import passing
@@ -120,12 +120,7 @@ class ArchiveRestore(PlannedMove):
             await carrier.look_again(self._options.shard)
             plan = await self._priced(partial(make_plan, self._context, move))
             self._plan = plan
-            try:
-                plan.check()
-            except ConfigurationError as error:
-                if unread := self.failures:  # it may have what was asked for
-                    raise unread[0].error from error
-                raise
+            self.check(plan)
             self._budget.check(plan.cost, "this restore")
             await run_in_thread(self._make_root)
             await run_in_thread(partial(self._check_room, plan.size))  # before any job is paid for

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.bulk.archives.move_run import MoveProgress
+from aioglacier.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aioglacier.bulk.archives.move_plan import ArchivePlan
@@ -77,6 +78,19 @@ class PlannedMove(ABC):
     def notices(self) -> list[str]:
         """Sentences about archives that were left out, or have other names than their descriptions say."""
         return self._plan.notices() if self._plan is not None else []
+
+    def check(self, plan: ArchivePlan) -> None:
+        """Refuse a plan as ``ArchivePlan.check`` does, or by what could not be read of the place.
+
+        Raises:
+            GlacierError: Nothing is selected, and this is why.
+        """
+        try:
+            plan.check()
+        except ConfigurationError as error:
+            if unread := self.failures:  # it may have what was asked for
+                raise unread[0].error from error
+            raise
 
     def snapshot(self) -> ArchivesSnapshot:
         """Return the counters now."""

@@ -117,15 +117,6 @@ class Fetcher:
                 tasks.start_soon(self._fetch_all, take.clone())
             take.close()
 
-    async def refuse(self, retrievals: Sequence[Retrieval]) -> None:
-        """Report the paths that no identity decrypts. Nothing is paid for them."""
-        if not retrievals:
-            return
-        error = ConfigurationError("it was encrypted to others: none of the identities opens it")
-        async with self._placing() as placer:
-            for retrieval in retrievals:
-                await self._fail_all(retrieval, error, placer)
-
     # --- what is asked for
 
     async def _ask_all(

@@ -15,7 +15,7 @@ of jobs shows what was requested. So it may be stopped at any moment.
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,12 +32,13 @@ from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.restore_plan import RestorePlan, plan_restore
 from aioglacier.bulk.restore.restore_progress import RestoreProgress
 from aioglacier.bulk.settling import recording_run
-from aioglacier.core.errors import ConfigurationError, NotStoredError, TargetError
+from aioglacier.core.errors import ConfigurationError, GlacierError, NotStoredError, TargetError
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
+    from aioglacier.catalog.folders.entry_records import StoredEntry
     from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.spending import Budget
@@ -124,16 +125,23 @@ class FolderRestore:
         )
 
     async def plan(self) -> RestorePlan:
-        """Return the plan of ``run``. It requests and writes nothing."""
+        """Return the plan of ``run``. It requests and writes nothing.
+
+        Paths that the run could not bring back are in ``failures``, older versions of others in ``notices``.
+        """
         await self._retriever.learn()
         version = await FolderVersion.find(self._context, self._options)
         is_there = await anyio.Path(self._root).is_dir()
         placer = await run_in_thread(partial(self._open_placer, is_made=False)) if is_there else None
+        self._progress = RestoreProgress()
         try:
-            return await self._make_plan(version, placer)
+            plan = await self._make_plan(version, placer)
+            await self._note_refused(version, plan, placer)
         finally:
             if placer is not None:
                 placer.close()
+        self._note_older_and_lost(version)
+        return plan
 
     async def run(self) -> RestoreSnapshot:
         """Bring back what is not there. It may be stopped or killed at any moment, and run again.
@@ -144,6 +152,7 @@ class FolderRestore:
             GlacierError: What keeps the rest from being brought back. Single files that cannot be are in
                 ``failures`` instead.
         """
+        self._progress = RestoreProgress()  # a plan before may have noted the same failures
         await self._place.look()
         version = await FolderVersion.find(self._context, self._options)
         placer = await run_in_thread(partial(self._open_placer, is_made=True))
@@ -180,8 +189,7 @@ class FolderRestore:
         await self._check_room(plan, placer)  # before anything is paid for
         self._check_identities(plan)  # nor is anything that could not be decrypted
         self._plan = plan
-        for failure in plan.taken:
-            self._progress.failures.add(*failure)
+        await self._note_refused(version, plan, placer)
         await outline.make_first()  # folders must be there before files come
         fetcher = Fetcher(
             self._context,
@@ -192,7 +200,6 @@ class FolderRestore:
             self._progress,
             gap=self._budget.prices.worthwhile_gap(self._options.tier),
         )
-        await fetcher.refuse(plan.unreadable)  # so that they are reported, and not asked for
         await fetcher.run(plan.retrievals, is_fresh=plan.is_fresh)
         while fetcher.has_lost:  # older versions of the same paths may be stored
             await fetcher.run((await self._make_plan(version, placer)).retrievals)
@@ -209,6 +216,16 @@ class FolderRestore:
         return await plan_restore(
             version, placer, self._options, self._budget.prices, self._retriever, looks_through=looks_through
         )
+
+    async def _note_refused(self, version: FolderVersion, plan: RestorePlan, placer: Placer | None) -> None:
+        """Report the paths whose places are taken, and those that no identity decrypts."""
+        for failure in plan.taken:
+            self._progress.failures.add(*failure)
+        error = ConfigurationError("it was encrypted to others: none of the identities opens it")
+        for retrieval in plan.unreadable:
+            async for page in version.members(retrieval):
+                for path in await run_in_thread(partial(_missing_paths, version, page, placer)):
+                    self._progress.failures.add(path, error)
 
     def _note_older_and_lost(self, version: FolderVersion) -> None:
         """Report the paths of which no version, or not the newest one, is stored."""
@@ -264,3 +281,14 @@ class FolderRestore:
                 f"what is to be restored was encrypted to {', '.join(sorted(plan.others))}, and no "
                 "identity given is one of theirs; nothing was asked for"
             )
+
+
+def _missing_paths(version: FolderVersion, page: list[StoredEntry], placer: Placer | None) -> list[bytes]:
+    """Return the paths of files that are not in their places; a plan has those whose places are taken."""
+    missing = []
+    for stored in page:
+        path = version.paths_of(stored.entry)[0]
+        with suppress(GlacierError, OSError):
+            if placer is None or not placer.is_there(stored.entry, path):
+                missing.append(path)
+    return missing

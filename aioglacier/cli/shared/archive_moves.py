@@ -92,11 +92,13 @@ async def run_move(
     """Print the plan of a move, or run it; ``facts`` are in each record, ``more`` is in the plan's."""
     if is_dry_run or (Tier.EXPEDITED in pace.tiers and not spending.yes):
         plan = await move.plan()
-        plan.check()  # as the run would
+        move.check(plan)  # as the run would
         if is_dry_run:
             record = {**_plan_record(plan, pace, budget.prices, facts), **more()}
             session.output.record(record, _plan_text)
-            return Exit.DONE
+            failed = move.snapshot().failed
+            tell_failures(session, move.failures, failed)  # what the run cannot bring is known before it
+            return Exit.SOME_FAILED if failed else Exit.DONE
         what = f"start {show_count(plan.to_ask, 'job')} for {show_size(plan.size)}"
         confirm_expedited(session, spending, plan.cost, budget.prices, what)
     session.safe = lambda: safe

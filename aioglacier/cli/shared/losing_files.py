@@ -78,11 +78,37 @@ async def refuse_to_lose_files(
 
     ``None`` means all archives of the vault.
     """
-    from aioglacier.bulk import find_losses  # noqa: PLC0415  # not needed for help
+    if vault.context.records is not None:
+        context = vault.context.recorded()
+        await _refuse(session, context.catalog, context.key, archive_ids, lose_files=lose_files)
+
+
+def foresee_losses(
+    session: Session, vault: str, archive_ids: Sequence[ArchiveId] | None, *, lose_files: bool
+) -> None:
+    """Do the same for a plan, which asks the service for nothing."""
+
+    async def look(catalog: Catalog) -> None:
+        key = await find_vault(session, catalog, vault)
+        if key is not None:
+            await _refuse(session, catalog, key, archive_ids, lose_files=lose_files)
+
+    session.run_with_catalog(look)
+
+
+async def _refuse(
+    session: Session,
+    catalog: Catalog,
+    key: VaultKey,
+    archive_ids: Sequence[ArchiveId] | None,
+    *,
+    lose_files: bool,
+) -> None:
+    from aioglacier.bulk.losses import losses_on_record  # noqa: PLC0415  # not needed for help
 
     named: list[str] = []
     count = 0
-    async for page in find_losses(vault, archive_ids):
+    async for page in losses_on_record(catalog, key, archive_ids):
         count += len(page)
         for loss in page[: _NAMED - len(named)]:
             rest = "; an older version stays" if loss.has_older else ""

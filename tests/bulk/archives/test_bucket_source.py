@@ -12,7 +12,7 @@ from aioglacier.bulk.archives.archive_choice import ArchiveOptions
 from aioglacier.bulk.archives.archive_restore import ArchiveRestore
 from aioglacier.bulk.archives.archive_source import Ready
 from aioglacier.bulk.archives.bucket_source import BucketSource
-from aioglacier.bulk.archives.move_plan import make_plan, opened_move
+from aioglacier.bulk.archives.move_plan import ArchivePlan, make_plan, opened_move
 from aioglacier.bulk.archives.move_run import PaceOptions
 from aioglacier.bulk.archives.object_origin import ObjectOrigin
 from aioglacier.bulk.pricing import load_prices
@@ -242,7 +242,9 @@ async def test_an_object_that_was_replaced_is_not_the_archive(old_vault: OldVaul
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", [b"no index", None])
+@pytest.mark.parametrize(
+    "index", [b"no index", None, pytest.param(bytes(1 << 20), id="larger than the bundle")]
+)
 async def test_a_bundle_whose_index_cannot_be_read_fails_by_its_key(
     old_vault: OldVault, tmp_path: Path, index: bytes | None
 ) -> None:
@@ -258,10 +260,14 @@ async def test_a_bundle_whose_index_cannot_be_read_fails_by_its_key(
         error = ObjectNotFoundError if index is None else IntegrityError
         run = ArchiveRestore(bucket, tmp_path / "back", budget(), pace=FAST)
         await run.plan()
+        assert run.snapshot().failed == 1
+        with pytest.raises(error):
+            run.check(ArchivePlan())  # nothing else is selected
         done = await run.run()
         assert (done.restored, done.failed) == (2, 1)
         (failure,) = run.failures
         assert (failure.path.decode() + ".index", type(failure.error)) == (sidecar, error)
+        assert ("bundle or --memory allows" in str(failure.error)) == (len(index or b"") > KIB)
         with pytest.raises(error):
             await restore(bucket, tmp_path / "one", ids=[made[mt_aws("d1/f4")].id])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk import FolderVerify, Trouble, VerifyOptions
+from aioglacier.bulk import FolderRestore, FolderVerify, RestoreOptions, Trouble, VerifyOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import ConfigurationError
@@ -45,6 +45,12 @@ async def test_what_an_identity_cannot_open_is_not_paid_for(place: Place, tmp_pa
     await place.sync(tree, recipients=first.recipients)
     write(tree, {"new": b"2" * 1000})
     await place.sync(tree, recipients=second.recipients)
+    async with place.vault() as vault:
+        chosen = RestoreOptions(identities=second.identities)
+        planned = FolderRestore(vault, tmp_path / "back", Budget(PRICES), chosen)
+        for _ in range(2):  # a second plan counts them once
+            await planned.plan()
+            assert [failure.path for failure in planned.failures] == [b"old"]
     done = await restore(place, tmp_path / "back", identities=second.identities)
     assert [failure.path for failure in done.failures] == [b"old"]
     assert done.snapshot().jobs_started == 1

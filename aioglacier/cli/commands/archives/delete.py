@@ -11,7 +11,12 @@ from aioglacier.cli.program.parameters import PLACE_NAME
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, several_ids
-from aioglacier.cli.shared.losing_files import LOSE_FILES, price_deletions, refuse_to_lose_files
+from aioglacier.cli.shared.losing_files import (
+    LOSE_FILES,
+    foresee_losses,
+    price_deletions,
+    refuse_to_lose_files,
+)
 from aioglacier.cli.shared.money import SPENDING
 from aioglacier.core.models import ArchiveId
 
@@ -47,6 +52,7 @@ def command(
     archives = [ArchiveId(each) for each in ids]
     cost, note = price_deletions(session, vault, archives, spending)
     if dry_run:
+        foresee_losses(session, vault, archives, lose_files=lose_files)
         text = f"delete {what} from vault {vault}; {note}"
         return tell_plan(session, "DeleteArchive", text, vault=vault, archive_ids=ids, **cost)
     confirm(session, f"delete {what} from vault {vault} for good", yes=spending.yes, note=note)

@@ -52,18 +52,19 @@ def delete_objects(
         looks = budget.prices.looking(heads=_HEADS * len(keys))
         record: Record = cost_record(budget.prices, cost + looks)
         note = f"less than {days} days of storage are charged as {days}: {cost_text(record)}" if days else ""
-        if dry_run:
-            text = f"delete {what} from {found}{note and f'; {note}'}"
-            return tell_plan(session, "DeleteObject", text, place=str(found), keys=list(keys), **record)
-        for _ in keys:
-            budget.charge("HeadObject", Charge(heads=1))  # those that told the classes
-        budget.check(cost, "the early deletion")
+        if not dry_run:
+            for _ in keys:
+                budget.charge("HeadObject", Charge(heads=1))  # those that told the classes
+            budget.check(cost, "the early deletion")
         for each in await bucket.context.places_on_record():
             prefix = parse_place(each.key.vault).prefix or ""
             below = [ArchiveId(key[len(prefix) :]) for key in _whole(bucket, keys) if key.startswith(prefix)]
             if below:
                 owner = glacier.bucket(found.name, prefix=prefix)
                 await refuse_to_lose_files(session, owner, below, lose_files=lose_files)
+        if dry_run:
+            text = f"delete {what} from {found}{note and f'; {note}'}"
+            return tell_plan(session, "DeleteObject", text, place=str(found), keys=list(keys), **record)
         confirm(session, f"delete {what} from {found} for good", yes=spending.yes, note=note)
         session.resume = session.same_command(yes=True)  # the answer was given
 

@@ -136,7 +136,7 @@ async def command(
             **cost_record(prices, plan.cost),
         }
         session.output.record(record, _plan_text)
-        return Exit.DONE
+        return _tell_exceptions(session, restore)
     if options.tier is Tier.EXPEDITED and not spending.yes:  # the question names jobs and cost
         plan = await restore.plan()
         what = f"start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
@@ -148,14 +148,19 @@ async def command(
     async with telling(session, restore.snapshot, lambda: _state(restore, speed)):
         done = await restore.run()
     session.safe = lambda: ""
-    tell_failures(session, restore.failures, done.failed)
-    for sentence in restore.notices:
-        session.output.warn(sentence)
+    ending = _tell_exceptions(session, restore)
     cost = cost_record(prices, done.cost)
     summarize(session, done, cost, started, _text, vault=place, target=directory)
-    if done.failed:
-        return Exit.SOME_FAILED
-    return Exit.NOT_YET if done.jobs_left else Exit.DONE
+    return Exit.NOT_YET if done.jobs_left and ending is Exit.DONE else ending
+
+
+def _tell_exceptions(session: Session, restore: FolderRestore) -> Exit:
+    """List the paths that do not come back, or not as the newest version; return the exit code for them."""
+    failed = restore.snapshot().failed
+    tell_failures(session, restore.failures, failed)
+    for sentence in restore.notices:
+        session.output.warn(sentence)
+    return Exit.SOME_FAILED if failed else Exit.DONE
 
 
 async def _has_no_folder(place: Vault | Bucket, options: RestoreOptions, archives: ArchiveOptions) -> bool:

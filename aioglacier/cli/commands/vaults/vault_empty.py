@@ -19,7 +19,12 @@ from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.job_waiting import inventory_job, wait
-from aioglacier.cli.shared.losing_files import LOSE_FILES, price_deletions, refuse_to_lose_files
+from aioglacier.cli.shared.losing_files import (
+    LOSE_FILES,
+    foresee_losses,
+    price_deletions,
+    refuse_to_lose_files,
+)
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.client.emptying import why_not_deletable
 from aioglacier.core.models import Tier
@@ -52,6 +57,7 @@ def empty(session: Session, name: str, lose_files: bool, spending: Spending, dry
     """
     cost, note = price_deletions(session, name, None, spending)
     if dry_run:
+        foresee_losses(session, name, None, lose_files=lose_files)
         return lambda glacier: _plan(session, glacier.vault(name), spending.prices(glacier), cost, note)
     confirm(session, f"delete ALL archives of vault {name} for good", yes=spending.yes, note=note)
     session.resume = session.same_command(yes=True)  # the answer was given

@@ -24,6 +24,30 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_overwritten(program: Cli,
     assert picture(tmp_path / "back") == picture(tree)
 
 
+def test_a_dry_run_names_what_would_not_come_back(program: Cli, tmp_path: Path) -> None:
+    """Files whose archive is gone, places that are taken, older versions; exit code 3, as of the run."""
+    (tmp_path / "tree").mkdir()
+    for name in ("taken", "changed"):
+        (tmp_path / "tree" / name).write_text(name)
+    program("sync", "tree", "photos")
+    first = {row["archive_id"] for row in program("--json", "list", "photos").records}
+    for name in ("changed", "lost"):
+        (tmp_path / "tree" / name).write_text(f"new {name}")
+    program("sync", "tree", "photos")
+    (newest,) = {row["archive_id"] for row in program("--json", "list", "photos").records} - first
+    assert "would be lost" in program("delete", "photos", newest, "--dry-run", code=2).err
+    assert "would be lost" in program("vault", "empty", "photos", "--dry-run", code=2).err
+    program("delete", "photos", newest, "--dry-run", "--lose-files")
+    program("delete", "photos", newest, "--lose-files", "--yes")
+    (tmp_path / "back").mkdir()
+    (tmp_path / "back" / "taken").write_text("mine")
+    for arguments in (("--dry-run",), ()):
+        done = program("restore", "photos", "back", *arguments, code=3)
+        for sentence in ("'lost' cannot be restored", "'changed' is an older version", "taken"):
+            assert sentence in done.err
+        assert (tmp_path / "back" / "changed").exists() is not bool(arguments)
+
+
 def test_one_of_several_folders_has_to_be_named(program: Cli, tmp_path: Path) -> None:
     """The message names them."""
     for name in ("one", "two"):
