@@ -3,8 +3,8 @@
 One process merges an inventory into a new catalog, merges it again and lists it. Then it records the
 files of a folder and reads them as a comparison with the disk does; it records archives in 200 tasks,
 each of which waits for its record to be on disk, and in the same way intents, ids, ends and parts of uploads
-and the steps of moves; then parts one by one. Memory is sampled while listing: "grown" is the growth
-meanwhile.
+and the steps of moves, jobs and deletions; then parts one by one. Memory is sampled while listing: "grown"
+is the growth meanwhile.
 "stall" is the longest time that the event loop served no other task. Python's garbage collection, which
 stops everything, is timed beside it; as in the command line, loaded modules are frozen, so that the
 collector skips them.
@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any
 from aioglacier.catalog import Catalog, PartRecord, VaultKey
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.catalog.moves.moves import Named
-from aioglacier.catalog.records import MovedPart, MoveState
-from aioglacier.core.models import Archive, ArchiveId, UploadId
+from aioglacier.catalog.records import ArchiveState, JobState, MovedPart, MoveState
+from aioglacier.core.models import Archive, ArchiveId, JobAction, JobId, UploadId
+from aioglacier.core.spending import Expense
 from benchmarks import measure
 from benchmarks.measure import MIB
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.records import MovedRecord, UploadRecord
+    from aioglacier.catalog.records import JobRecord, MovedRecord, UploadRecord
 
 KEY = VaultKey("benchmark", "eu-west-1")
 BY_TASKS = VaultKey("benchmark", "eu-west-2")
@@ -260,6 +261,27 @@ async def uploads(catalog: Catalog, count: int) -> dict[str, Any]:
     return {name: await by_tasks(count, way) for name, way in ways.items()}
 
 
+async def jobs(catalog: Catalog, count: int) -> dict[str, Any]:
+    """Record jobs: their intents, their ids with what they cost, and their ends."""
+    intended: list[JobRecord] = []
+    begun: list[JobRecord] = []
+
+    async def intend(archive: Archive) -> None:
+        retrieval = JobAction.ARCHIVE_RETRIEVAL
+        intended.append(await catalog.jobs.record_intent(BY_TASKS, retrieval, archive_id=archive.id))
+
+    async def begin(archive: Archive) -> None:
+        spent = [Expense("InitiateJob", 1, price=0.00005, currency="USD")]
+        job = intended.pop()
+        begun.append(await catalog.jobs.record_initiated(job, JobId(f"job {archive.id}"), spent=spent))
+
+    async def end(_archive: Archive) -> None:
+        await catalog.jobs.record_state(begun.pop(), JobState.SUCCEEDED)
+
+    ways = {"intents": intend, "ids": begin, "ends": end}
+    return {name: await by_tasks(count, way) for name, way in ways.items()}
+
+
 async def parts_by_tasks(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record parts of 200 uploads, each part as soon as the one before it is on disk."""
     uploads = []
@@ -328,6 +350,11 @@ async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
         figures |= await uploads(catalog, options.single)
         figures["parts_by_tasks"] = await parts_by_tasks(catalog, options.single)
         figures["moves"] = await moves(catalog, options.single)
+        figures["jobs"] = await jobs(catalog, options.single)
+        figures["deletions"] = await by_tasks(
+            options.single,
+            lambda archive: catalog.archives.record_state(BY_TASKS, archive.id, ArchiveState.DELETED),
+        )
         figures["record_part"] = await record_parts(catalog, options.parts)
     return figures
 

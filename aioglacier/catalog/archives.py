@@ -77,21 +77,28 @@ class Archives(Records):
 
         The deletion of an archive of a vault counts from the moment in which it is on record.
         """
+        await self._database.write_each(self._keep_states, (key, archive_id, state))
+
+    def _keep_states(
+        self, connection: Connection, given: Sequence[tuple[VaultKey, ArchiveId, ArchiveState]]
+    ) -> list[None]:
         noticed = count_microseconds(self._now())
-
-        def change(connection: Connection) -> None:
-            changed = connection.rows(
-                "UPDATE archives SET state = ? WHERE place = ? AND archive_id = ? RETURNING number",
-                (state.value, find_vault(connection, key), archive_id),
-            )
-            if changed or key.is_bucket:
-                return
-            if state is ArchiveState.STORED:
-                forget_absence(connection, find_vault(connection, key), archive_id)
-            else:
-                note_absence(connection, keep_vault(connection, key), archive_id, state, noticed)
-
-        await self._database.write(change)
+        asked = {(key, archive_id): state for key, archive_id, state in given}
+        if len(asked) < len(given):
+            return [
+                self._keep_states(connection, [each])[0] for each in given
+            ]  # each after the one before it
+        for key in dict.fromkeys(key for key, _, _ in given):
+            place = find_vault(connection, key)
+            states = {archive_id: state for its, archive_id, state in given if its == key}
+            asking = "SELECT number, archive_id FROM archives WHERE place = ? AND archive_id = ?"
+            known = connection.rows_of_each(asking, [(place, archive_id) for archive_id in states])
+            changes = [(states[ArchiveId(archive_id)].value, number) for number, archive_id in known]
+            connection.each("UPDATE archives SET state = ? WHERE number = ?", changes)
+            for archive_id in states.keys() - {archive_id for _, archive_id in known}:
+                if not key.is_bucket:
+                    _keep_absence(connection, key, archive_id, states[archive_id], noticed)
+        return [None] * len(given)
 
     async def doubt(
         self, key: VaultKey, archive_id: str | None = None, *, missed: datetime | None = None
@@ -319,6 +326,15 @@ def keep_archives(
         state = absent.get((keep.key, archive.id), kept.state)
         made.append(ArchiveRecord(kept.number, key, named, state, kept.source, kept.upload, kept.seen))
     return made
+
+
+def _keep_absence(
+    connection: Connection, key: VaultKey, archive_id: ArchiveId, state: ArchiveState, noticed: int
+) -> None:
+    if state is ArchiveState.STORED:
+        forget_absence(connection, find_vault(connection, key), archive_id)
+    else:
+        note_absence(connection, keep_vault(connection, key), archive_id, state, noticed)
 
 
 def _select(connection: Connection, condition: str, values: Sequence[object]) -> list[ArchiveRecord]:

@@ -36,6 +36,14 @@ class Expenses(Records):
         await self._database.write(lambda connection: add_expenses(connection, key, spent, self._now()))
 
 
+def add_each(
+    connection: Connection, given: Sequence[tuple[VaultKey, Sequence[Expense]]], now: datetime
+) -> None:
+    """Record what several recorded steps have cost."""
+    for key in dict.fromkeys(key for key, _ in given):
+        add_expenses(connection, key, [each for its, spent in given if its == key for each in spent], now)
+
+
 def add_expenses(connection: Connection, key: VaultKey, spent: Sequence[Expense], now: datetime) -> None:
     """Record requests and their price, one row for each day and operation."""
     spent = add_up(spent) if len(spent) > 1 else spent

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aioglacier.catalog.expenses import add_expenses
+from aioglacier.catalog.expenses import add_each
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.database import Records
@@ -16,7 +16,7 @@ from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
@@ -56,31 +56,26 @@ class Jobs(Records):
         days: int | None = None,
     ) -> JobRecord:
         """Record the intent to start a job, and give it its nonce."""
-
-        def change(connection: Connection) -> JobRecord:
-            now, wanted = self._now(), inventory
-            return _ROWS.insert(
-                connection,
-                key,
-                nonce=secrets.token_hex(8),
-                state=JobState.INTENT,
-                action=action,
-                archive_id=archive_id,
-                range_start=byte_range.start if byte_range else None,
-                range_stop=byte_range.stop if byte_range else None,
-                tier=tier,
-                inventory_format=wanted.format if wanted else None,
-                inventory_start=wanted.start_date if wanted else None,
-                inventory_end=wanted.end_date if wanted else None,
-                inventory_limit=wanted.limit if wanted else None,
-                inventory_marker=wanted.marker if wanted else None,
-                outcome="",
-                created=now,
-                changed=now,
-                days=days,
-            )
-
-        return await self._database.write(change)
+        now = self._now()
+        values: dict[str, object] = {
+            "nonce": secrets.token_hex(8),
+            "state": JobState.INTENT,
+            "action": action,
+            "archive_id": archive_id,
+            "range_start": byte_range.start if byte_range else None,
+            "range_stop": byte_range.stop if byte_range else None,
+            "tier": tier,
+            "inventory_format": inventory.format if inventory else None,
+            "inventory_start": inventory.start_date if inventory else None,
+            "inventory_end": inventory.end_date if inventory else None,
+            "inventory_limit": inventory.limit if inventory else None,
+            "inventory_marker": inventory.marker if inventory else None,
+            "outcome": "",
+            "created": now,
+            "changed": now,
+            "days": days,
+        }
+        return await self._database.write_each(_ROWS.insert_each, (key, values))
 
     async def record_initiated(
         self, job: JobRecord, job_id: JobId, *, spent: Sequence[Expense] = ()
@@ -90,31 +85,34 @@ class Jobs(Records):
         Raises:
             CatalogMismatchError: Another id is on record.
         """
-
-        def change(connection: Connection) -> JobRecord:
-            recorded = _ROWS.get(connection, job.number).job_id
-            if recorded is not None and recorded != job_id:
-                raise CatalogMismatchError(
-                    "a job has one id", recorded=f"job {recorded}", found=f"job {job_id}"
-                )
-            add_expenses(connection, job.key, spent, self._now())
-            return self._become(connection, job, JobState.OPEN, job_id=job_id)
-
-        return await self._database.write(change)
+        step = _Step(job, JobState.OPEN, {"job_id": job_id}, spent)
+        return await self._database.write_each(self._take_steps, step)
 
     async def record_state(self, job: JobRecord, state: JobState, outcome: str = "") -> JobRecord:
         """Record the state of a job."""
-        return await self._database.write(
-            lambda connection: self._become(connection, job, state, outcome=outcome)
-        )
+        return await self._database.write_each(self._take_steps, _Step(job, state, {"outcome": outcome}, ()))
 
-    def _become(self, connection: Connection, job: JobRecord, state: JobState, **values: object) -> JobRecord:
-        recorded = _ROWS.get(connection, job.number).state
-        if recorded is not state and state not in _MAY_BECOME[recorded]:
-            raise CatalogError(
-                f"job {job.job_id or f'number {job.number}'} is {recorded} and cannot become {state}"
-            )
-        return _ROWS.update(connection, job.number, state=state, changed=self._now(), **values)
+    def _take_steps(self, connection: Connection, steps: Sequence[_Step]) -> list[JobRecord]:
+        numbers = [step.job.number for step in steps]
+        if len(set(numbers)) < len(steps):
+            return [self._take_steps(connection, [step])[0] for step in steps]  # each after the one before it
+        now, recorded = self._now(), _ROWS.get_each(connection, numbers)
+        for job, state, values, _ in steps:
+            known = recorded[job.number]
+            job_id = values.get("job_id", known.job_id)
+            if known.job_id is not None and known.job_id != job_id:
+                raise CatalogMismatchError(
+                    "a job has one id", recorded=f"job {known.job_id}", found=f"job {job_id}"
+                )
+            if known.state is not state and state not in _MAY_BECOME[known.state]:
+                raise CatalogError(
+                    f"job {job.job_id or f'number {job.number}'} is {known.state} and cannot become {state}"
+                )
+        add_each(connection, [(step.job.key, step.spent) for step in steps], now)
+        changes = [
+            (job.number, {"state": state, "changed": now, **values}) for job, state, values, _ in steps
+        ]
+        return _ROWS.update_each(connection, changes)
 
     async def get(self, job: JobRecord) -> JobRecord:
         """Return the record as it is now."""
@@ -222,6 +220,15 @@ class Downloads(Records):
     async def job_of(self, download: DownloadRecord) -> JobRecord:
         """Return the job of a download."""
         return await self._database.read(lambda connection: _ROWS.get(connection, download.job))
+
+
+class _Step(NamedTuple):
+    """The next state of a job, with other values, and what was spent for it."""
+
+    job: JobRecord
+    state: JobState
+    values: Mapping[str, object]
+    spent: Sequence[Expense]
 
 
 def _record(row: dict[str, Any]) -> JobRecord:

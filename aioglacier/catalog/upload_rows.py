@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.catalog.records import UploadNumber, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import hash_of, optional, unescape
-from aioglacier.catalog.storage.tables import UPLOADS, marks
-from aioglacier.catalog.vaults import VaultRows, all_vaults, keep_vault, padded
+from aioglacier.catalog.storage.tables import UPLOADS
+from aioglacier.catalog.vaults import VaultRows, all_vaults, keep_vault
 from aioglacier.core.models import ObjectTarget, UploadId
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class Decisive(NamedTuple):
 
 def find_decisive(connection: Connection, numbers: Sequence[UploadNumber]) -> dict[UploadNumber, Decisive]:
     """Return these facts of uploads; an unknown one is an error."""
-    asked, vaults = padded(numbers), all_vaults(connection)
+    vaults = all_vaults(connection)
     names = "number, place, state, upload_id, size, tree_hash, archive_id, outcome"
-    statement = f"SELECT {names} FROM uploads WHERE number IN ({marks(len(asked))})"  # noqa: S608  # names of ours
+    statement = f"SELECT {names} FROM uploads WHERE number = ?"  # noqa: S608  # names of ours
     found = {
         UploadNumber(number): Decisive(
             vaults[place],
@@ -80,8 +80,8 @@ def find_decisive(connection: Connection, numbers: Sequence[UploadNumber]) -> di
             archive_id,
             unescape(outcome),
         )
-        for number, place, state, upload_id, size, tree_hash, archive_id, outcome in connection.rows(
-            statement, asked
+        for number, place, state, upload_id, size, tree_hash, archive_id, outcome in connection.rows_of_each(
+            statement, [(number,) for number in numbers]
         )
     }
     for number in numbers:
@@ -92,14 +92,14 @@ def find_decisive(connection: Connection, numbers: Sequence[UploadNumber]) -> di
 
 def find_owners(connection: Connection, upload_ids: Sequence[UploadId]) -> dict[UploadId, UploadNumber]:
     """Return which uploads have these ids."""
-    asked = padded(upload_ids)
-    statement = f"SELECT upload_id, number FROM uploads WHERE upload_id IN ({marks(len(asked))})"  # noqa: S608
-    return {UploadId(upload_id): number for upload_id, number in connection.rows(statement, asked)}
+    statement = "SELECT upload_id, number FROM uploads WHERE upload_id = ?"
+    found = connection.rows_of_each(statement, [(upload_id,) for upload_id in upload_ids])
+    return {UploadId(upload_id): number for upload_id, number in found}
 
 
 def find_states(connection: Connection, numbers: Sequence[UploadNumber]) -> dict[UploadNumber, UploadState]:
     """Return the states of uploads; an unknown one is an error."""
-    asked = padded(numbers)
-    statement = f"SELECT number, state FROM uploads WHERE number IN ({marks(len(asked))})"  # noqa: S608
-    found = {number: UploadState(state) for number, state in connection.rows(statement, asked)}
+    statement = "SELECT number, state FROM uploads WHERE number = ?"
+    rows = connection.rows_of_each(statement, [(number,) for number in numbers])
+    found = {number: UploadState(state) for number, state in rows}
     return found | {number: ROWS.get(connection, number).state for number in numbers if number not in found}

@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.catalog import archives
-from aioglacier.catalog.expenses import add_expenses
+from aioglacier.catalog.expenses import add_each
 from aioglacier.catalog.object_rows import keep_object_facts
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadNumber, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path, hash_of, hash_text
@@ -45,7 +46,6 @@ from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
-    from datetime import datetime
 
     from aioglacier.catalog.records import ArchiveRecord, VaultKey
     from aioglacier.catalog.storage.backend import Connection
@@ -179,7 +179,7 @@ class Uploads(Records):
                     recorded=f"one of {_source(owner)} to {owner.key}",
                     found=f"one of {_source(upload)} to {upload.key}",
                 )
-        _spend_each(connection, [(upload.key, spent) for upload, _, spent in given], self._now())
+        add_each(connection, [(upload.key, spent) for upload, _, spent in given], self._now())
         changes = [(upload, {"upload_id": upload_id}) for upload, upload_id, _ in given]
         return self._become_each(connection, recorded, UploadState.OPEN, changes)
 
@@ -209,7 +209,7 @@ class Uploads(Records):
         ]
         connection.each(_KEEP_PART, rows)
         UPLOADS.update_each(connection, [(number, {"active": now}) for number in uploads])
-        _spend_each(connection, [(upload.key, spent) for upload, _, spent in given], now)
+        add_each(connection, [(upload.key, spent) for upload, _, spent in given], now)
         return [None] * len(given)
 
     async def record_completing(self, upload: UploadRecord, *, size: int, tree_hash: bytes) -> UploadRecord:
@@ -226,9 +226,7 @@ class Uploads(Records):
 
     async def record_reopened(self, upload: UploadRecord) -> UploadRecord:
         """Record that the service refused to complete, and has made no archive."""
-        return await self._database.write(
-            lambda connection: self._become(connection, upload, UploadState.OPEN)
-        )
+        return await self._database.write_each(self._keep_ends, (upload, UploadState.OPEN, {}))
 
     async def record_completed(
         self,
@@ -276,9 +274,7 @@ class Uploads(Records):
             more = {"upload": upload.number, **({"source": file} if file is not None else {})}
             keeping.append((record.key, archive, state, more))
         # In the same transaction, so that a kill loses neither.
-        _spend_each(
-            connection, [(recorded[made.upload.number].key, made.spent) for made in given], self._now()
-        )
+        add_each(connection, [(recorded[made.upload.number].key, made.spent) for made in given], self._now())
         changes = [
             (made.upload, {"archive_id": made.archive.id, "outcome": TOLD if made.is_told else ""})
             for made in given
@@ -311,15 +307,17 @@ class Uploads(Records):
         return await self._end(upload, UploadState.FAILED, outcome)
 
     async def _end(self, upload: UploadRecord, state: UploadState, outcome: str) -> UploadRecord:
-        return await self._database.write(
-            lambda connection: self._become(connection, upload, state, outcome=outcome)
-        )
+        return await self._database.write_each(self._keep_ends, (upload, state, {"outcome": outcome}))
 
-    def _become(
-        self, connection: Connection, upload: UploadRecord, state: UploadState, **values: object
-    ) -> UploadRecord:
-        recorded = find_decisive(connection, [upload.number])
-        return self._become_each(connection, recorded, state, [(upload, values)])[0]
+    def _keep_ends(
+        self, connection: Connection, given: Sequence[tuple[UploadRecord, UploadState, Mapping[str, Any]]]
+    ) -> list[UploadRecord]:
+        made = []
+        for state, alike in groupby(given, lambda each: each[1]):
+            changes = [(upload, values) for upload, _, values in alike]
+            recorded = find_decisive(connection, [upload.number for upload, _ in changes])
+            made += self._become_each(connection, recorded, state, changes)
+        return made
 
     def _become_each(
         self,
@@ -435,13 +433,6 @@ class Uploads(Records):
 
 #: How the latest of several is found.
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
-
-
-def _spend_each(
-    connection: Connection, given: Sequence[tuple[VaultKey, Sequence[Expense]]], now: datetime
-) -> None:
-    for key in dict.fromkeys(key for key, _ in given):
-        add_expenses(connection, key, [each for its, spent in given if its == key for each in spent], now)
 
 
 class _Made(NamedTuple):

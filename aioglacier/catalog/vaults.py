@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog.storage.tables import Table
 
 R = TypeVar("R", UploadRecord, JobRecord)
-T = TypeVar("T")
 
 #: Records fetched at a time.
 _PAGE: Final = 500
@@ -80,14 +79,25 @@ class VaultRows(Generic[R]):
         self._noun = noun
         self._make: Callable[[dict[str, Any]], R] = make
 
-    def insert(self, connection: Connection, key: VaultKey, **values: object) -> R:
-        """Make a record."""
-        row = self._table.insert(connection, place=keep_vault(connection, key), **values)
-        return self._read(connection, row)
+    def insert_each(
+        self, connection: Connection, given: Sequence[tuple[VaultKey, Mapping[str, object]]]
+    ) -> list[R]:
+        """Make records with values for the same columns."""
+        rows = [{"place": keep_vault(connection, key), **values} for key, values in given]
+        numbers = self._table.insert_each(connection, rows)
+        empty = dict.fromkeys(self._table.columns)
+        return [
+            self._read(connection, {**empty, **row, "number": number})
+            for row, number in zip(rows, numbers, strict=True)
+        ]
 
-    def update(self, connection: Connection, number: int, **values: object) -> R:
-        """Change a record; return it as it is now."""
-        return self._read(connection, self._table.update(connection, number, **values))
+    def update_each(
+        self, connection: Connection, changes: Sequence[tuple[int, Mapping[str, object]]]
+    ) -> list[R]:
+        """Change records, each once; return them as they are now."""
+        self._table.update_each(connection, changes)
+        found = self.get_each(connection, [number for number, _ in changes])
+        return [found[number] for number, _ in changes]
 
     def select(self, connection: Connection, condition: str, *values: object) -> list[R]:
         """Return the records that a condition in SQL is true of."""
@@ -96,10 +106,16 @@ class VaultRows(Generic[R]):
 
     def get(self, connection: Connection, number: int) -> R:
         """Return the record with this number."""
-        found = self.select(connection, "number = ?", number)
-        if not found:
-            raise CatalogError(f"there is no {self._noun} number {number} on record")
-        return found[0]
+        return self.get_each(connection, [number])[number]
+
+    def get_each(self, connection: Connection, numbers: Sequence[int]) -> dict[int, R]:
+        """Return the records with these numbers, by their numbers."""
+        rows = self._table.select_each(connection, "number", numbers)
+        found = {row["number"]: self._read(connection, row) for row in rows}
+        for number in numbers:
+            if number not in found:
+                raise CatalogError(f"there is no {self._noun} number {number} on record")
+        return found
 
     def find(self, connection: Connection, key: VaultKey, id_: str) -> R | None:
         """Return the record with this id of the service.
@@ -124,12 +140,6 @@ class VaultRows(Generic[R]):
         key = all_vaults(connection)[row.pop("place")]
         record: R = self._make({**row, "key": key})
         return record
-
-
-def padded(values: Sequence[T]) -> list[T]:
-    """Repeat values up to a power of two: a server plans each length of a list once, so there are few."""
-    length = 1 << (len(values) - 1).bit_length()
-    return [values[at % len(values)] for at in range(length)]
 
 
 class _Known(dict[int, VaultKey]):

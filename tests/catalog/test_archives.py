@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -109,3 +110,24 @@ async def test_archives_that_are_older_than_their_vault_are_in_doubt(catalog: Ca
     for other, earlier in (("111122223333", timedelta(days=1)), ("444455556666", timedelta())):
         with pytest.raises(CatalogMismatchError):
             await catalog.archives.note_vault(PHOTOS, other, created - earlier)
+
+
+async def test_deletions_of_many_archives_at_once(catalog: Catalog) -> None:
+    """They are written together: of two vaults, of archives on record or on none, twice of one archive."""
+    for number in range(10):
+        await catalog.archives.record(PHOTOS, archive(number))
+    state, deleted = catalog.archives.record_state, ArchiveState.DELETED
+    await asyncio.gather(
+        *(state(PHOTOS, archive(number).id, ArchiveState.DELETING) for number in range(12)),
+        state(FILMS, archive(1).id, deleted),
+        state(PHOTOS, archive(0).id, deleted),
+        state(PHOTOS, archive(11).id, deleted),
+    )
+    states = [record.state async for record in catalog.archives.list_vault(PHOTOS, states=list(ArchiveState))]
+    assert states == [deleted, *[ArchiveState.DELETING] * 9]
+    for key, number, after in (
+        (PHOTOS, 10, ArchiveState.DELETING),
+        (PHOTOS, 11, deleted),
+        (FILMS, 1, deleted),
+    ):
+        assert (await catalog.archives.record(key, archive(number))).state is after

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from aioglacier.catalog import Catalog, DownloadState, JobState, VaultKey
+from aioglacier.catalog.records import JobRecord
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import InventoryFormat, InventoryParameters, JobAction, JobId, Tier
 from aioglacier.core.ranges import ByteRange
 from tests.catalog.conftest import FILMS, NOON, PHOTOS, archive
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
 
 FOLLOWING = {
     "intent": {"open", "failed", "gone"},
@@ -91,6 +98,48 @@ async def test_a_job_has_one_id_and_one_vault(catalog: Catalog) -> None:
     assert await catalog.jobs.find(PHOTOS, JobId("two")) is None
     with pytest.raises(CatalogMismatchError, match="us-east-1"):
         await catalog.jobs.find(VaultKey("photos", "us-east-1"), JobId("one"))
+
+
+async def test_steps_of_many_jobs_at_once(catalog: Catalog) -> None:
+    """They are written together, each with its own values; one that is refused harms no other."""
+    retrieval = JobAction.ARCHIVE_RETRIEVAL
+    jobs = await gathered(
+        [catalog.jobs.record_intent(PHOTOS, retrieval, archive_id=archive(at).id) for at in range(20)]
+    )
+    assert [job.archive_id for job in jobs] == [archive(at).id for at in range(20)]
+    jobs = await gathered([catalog.jobs.record_initiated(job, JobId(f"-{job.number}")) for job in jobs])
+    assert [job.job_id for job in jobs] == [f"-{job.number}" for job in jobs]
+    failed, succeeded = JobState.FAILED, JobState.SUCCEEDED
+    steps = [catalog.jobs.record_state(job, failed, f"{job.number}") for job in jobs[:10]]
+    steps += [catalog.jobs.record_state(job, succeeded) for job in jobs[10:]]
+    refused = catalog.jobs.record_initiated(jobs[10], JobId("other"))
+    *ended, error = await asyncio.gather(*steps, refused, return_exceptions=True)
+    assert isinstance(error, CatalogMismatchError)
+    assert ended == await gathered([catalog.jobs.get(job) for job in jobs])
+    assert [job.state for job in ended if isinstance(job, JobRecord)] == [failed] * 10 + [succeeded] * 10
+    assert [job.outcome for job in ended[:10] if isinstance(job, JobRecord)] == [
+        f"{job.number}" for job in jobs[:10]
+    ]
+
+
+async def test_steps_of_one_job_at_once(catalog: Catalog) -> None:
+    """The second step begins where the first one ends, also if both are written together."""
+    job = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
+    other = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
+    steps = [
+        catalog.jobs.record_initiated(other, JobId("-o")),
+        catalog.jobs.record_initiated(job, JobId("-j")),
+        catalog.jobs.record_state(job, JobState.SUCCEEDED),
+        catalog.jobs.record_state(job, JobState.GONE),
+    ]
+    await gathered(steps)
+    last = await catalog.jobs.get(job)
+    assert (last.state, last.job_id) == (JobState.GONE, "-j")
+
+
+async def gathered(records: Sequence[Coroutine[Any, Any, JobRecord]]) -> list[JobRecord]:
+    """Make records at once."""
+    return list(await asyncio.gather(*records))
 
 
 async def test_the_life_of_a_download(catalog: Catalog) -> None:

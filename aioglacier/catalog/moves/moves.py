@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import ArchiveRecord, VaultKey
     from aioglacier.catalog.storage.backend import Connection
 
-#: Names asked for by one statement, whose values databases limit.
-_NAMES: Final = 500
-
 _LAST_JOB: Final = (
     "SELECT m.requested, j.tier FROM moved AS m LEFT JOIN jobs AS j ON j.job_id = m.job_id "
     "WHERE m.move = ? AND m.state = 'requested' ORDER BY m.requested DESC LIMIT 1"
@@ -303,9 +300,9 @@ class Moves(Records):
             # One transaction: after a kill the bundle has all its members, or there is no bundle.
             facts = {name: value for name, value in bundle._asdict().items() if name != "number"}
             number = MOVED_BUNDLES.insert(connection, move=move.number, **facts)["number"]
-            for moved, position in members:
-                at = {"bundle": number, "position": position, "changed": self._now()}
-                MOVED.update(connection, moved.number, state=MoveState.COMPLETING, **at)
+            same = {"state": MoveState.COMPLETING, "bundle": number, "changed": self._now()}
+            changes = [(moved.number, {**same, "position": position}) for moved, position in members]
+            MOVED.update_each(connection, changes)
             return bundle._replace(number=number)
 
         return await self._database.write(change)
@@ -355,20 +352,16 @@ def _known(
 ) -> Mapping[int, MoveState]:
     if not archives:
         return {}
-    statement = f"SELECT archive, state FROM moved WHERE move = ? AND archive IN ({marks(len(archives))})"  # noqa: S608
-    rows = connection.rows(statement, (move.number, *(archive.number for archive in archives)))
+    statement = "SELECT archive, state FROM moved WHERE move = ? AND archive = ?"
+    rows = connection.rows_of_each(statement, [(move.number, archive.number) for archive in archives])
     return {number: MoveState(state) for number, state in rows}
 
 
 def _taken(connection: Connection, move: MoveRecord, names: Sequence[str], has_folders: bool) -> set[str]:
     """Return which of these names, and of the folders in them, other archives have."""
     asked = list(dict.fromkeys(way for name in names for way in _ways(name, has_folders)))
-    taken: set[str] = set()
-    for at in range(0, len(asked), _NAMES):
-        some = asked[at : at + _NAMES]
-        statement = f"SELECT name FROM moved WHERE move = ? AND name IN ({marks(len(some))})"  # noqa: S608
-        taken.update(name for (name,) in connection.rows(statement, (move.number, *some)))
-    return taken
+    statement = "SELECT name FROM moved WHERE move = ? AND name = ?"
+    return {name for (name,) in connection.rows_of_each(statement, [(move.number, name) for name in asked])}
 
 
 def _ways(name: str, has_folders: bool) -> list[str]:

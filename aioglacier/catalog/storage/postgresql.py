@@ -166,10 +166,11 @@ _INSERTION: Final = re.compile(
 _UPDATE: Final = re.compile(
     r"UPDATE (?P<table>\w+) SET (?P<changes>\w+ = \?(?:, \w+ = \?)*) WHERE number = \?"
 )
+_LOOKUP: Final = re.compile(r"SELECT [\w, ]+ FROM \w+ WHERE \w+ = \?(?: AND \w+ = \?)*")
 
 
 class _RowStatement(NamedTuple):
-    """A statement that inserts or changes one row.
+    """A statement that inserts, changes or finds one row.
 
     Attributes:
         many: The statement for many rows; {names} and {arrays} stand for those of their columns.
@@ -201,6 +202,13 @@ def _row_statement(statement: str) -> _RowStatement | None:
         key = len(columns)
         rows = f"FROM unnest({{arrays}}) AS v ({{names}}) WHERE {match['table']}.number = v{key}"
         return _RowStatement(f"UPDATE {match['table']} SET {changes} {rows}", (key,))  # noqa: S608  # names of ours
+    if _LOOKUP.fullmatch(statement):
+        # OFFSET 0 keeps it a search by index for each row. For a condition of many values, the server read
+        # all rows of a table that had no statistics yet, or had them from when it was empty.
+        conditions = "".join(f"{text} v{at}" for at, text in enumerate(statement.split(" ?")[:-1]))
+        rows = "FROM unnest({arrays}) WITH ORDINALITY AS v ({names}, at)"
+        many = f"SELECT found.* {rows}, LATERAL ({conditions} OFFSET 0) AS found ORDER BY at"
+        return _RowStatement(many, ())
     return None
 
 

@@ -105,6 +105,13 @@ class Table:
         rows = connection.rows(f"SELECT {self._names} FROM {self.name} WHERE {condition}", values)  # noqa: S608
         return [self._read(row) for row in rows]
 
+    def select_each(
+        self, connection: Connection, column: str, values: Iterable[object]
+    ) -> list[dict[str, Any]]:
+        """Return the rows that have one of these values, as they are kept, in this column."""
+        statement = f"SELECT {self._names} FROM {self.name} WHERE {column} = ?"  # noqa: S608
+        return [self._read(row) for row in connection.rows_of_each(statement, [(value,) for value in values])]
+
     def _kept(self, values: Mapping[str, Any]) -> list[object]:
         return [optional(self.columns[name].keep, value) for name, value in values.items()]
 

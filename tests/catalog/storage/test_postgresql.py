@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from aioglacier.catalog import Catalog, PartRecord, VaultKey
+from aioglacier.catalog import ArchiveState, Catalog, PartRecord, VaultKey
+from aioglacier.catalog.archives import keep_archives
 from aioglacier.catalog.storage import migrations, postgresql
 from aioglacier.catalog.storage.backend import BusyError
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.tables import TABLES
+from aioglacier.catalog.vaults import keep_vault
 from aioglacier.core.errors import CatalogBusyError, CatalogError, UploadLockedError
 from tests.catalog import servers
 from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive, child, outcome
@@ -290,3 +292,35 @@ async def test_a_merge_tells_the_server_how_many_there_are(database: str) -> Non
         await catalog.archives.merge_inventory(PHOTOS, map(archive, range(300)), inventoried=NOON)
     (row,) = await servers.ask(database, "SELECT reltuples FROM pg_class WHERE relname = 'archives'")
     assert row["reltuples"] == 300
+
+
+async def test_rows_are_found_by_their_index(database: str) -> None:
+    """Also in a table that has grown since the statement was planned, without statistics."""
+
+    def find(connection: Connection, place: int, numbers: range) -> int:
+        wanted = "SELECT archive_id FROM archives WHERE place = ? AND archive_id = ?"
+        names = [archive(number).id for number in numbers]
+        found = connection.rows_of_each(wanted, [(place, name) for name in names])
+        assert found == [(name,) for name in names]
+        ((read,),) = connection.rows(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'archives'"
+        )
+        return int(read)
+
+    def look(connection: Connection) -> None:
+        place = keep_vault(connection, PHOTOS)
+        keep(connection, range(2))
+        for _ in range(10):  # by now a server has one plan for all values, if it makes one
+            find(connection, place, range(2))
+        for first in range(2, 2002, 200):
+            keep(connection, range(first, first + 200))
+        before = find(connection, place, range(0))
+        assert find(connection, place, range(1000, 1200)) - before <= 250
+
+    def keep(connection: Connection, numbers: range) -> None:
+        state = ArchiveState.STORED
+        keep_archives(connection, [(PHOTOS, archive(number), state, {}) for number in numbers])
+
+    async with Catalog.open(database) as catalog:
+        await catalog._database.write(look)
