@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aioglacier.bulk import FolderSync
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.sync.compare import Comparison, Known
-from aioglacier.bulk.sync.scan import Scan
+from aioglacier.bulk.sync.scan import Scan, ScanFailure
 from aioglacier.catalog.folders.entry_records import Standing
 from tests.bulk.conftest import write
 from tests.bulk.test_kills import run
@@ -49,6 +49,42 @@ def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
     path_filter = make_filter(["kept"])
     comparison = Comparison(Scan(os.fsencode(tmp_path), path_filter), iter(before), path_filter=path_filter)
     assert list(comparison) == []
+
+
+def test_what_could_not_be_looked_at_or_is_left_out_is_not_gone(tmp_path: Path) -> None:
+    """Nor is anything below such a folder, while another path that is not there is gone."""
+    write(tmp_path, dict.fromkeys(("big", "cache/x/y", "gone", "shut/d/e", "shut-up", "odd", "odder"), b"1"))
+    before = [Known(*found[:10], 0, None, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
+    for path in ("big", "gone", "odd", "odder", "shut-up"):
+        (tmp_path / path).unlink()
+    shutil.rmtree(tmp_path / "cache" / "x")
+    shutil.rmtree(tmp_path / "shut" / "d")
+    scan = Scan(os.fsencode(tmp_path))
+    scan.left_out |= {b"big", b"cache/"}
+    scan.failures += [ScanFailure(path, 13, "Permission denied") for path in (b"shut/", b"odd")]
+    gone = [
+        change.known.path
+        for change in Comparison(scan, iter(before))
+        if change.found is None and change.known
+    ]
+    assert gone == [b"gone", b"odder", b"shut-up"]
+    scan = Scan(os.fsencode(tmp_path))
+    scan.failures.append(ScanFailure(b"", 5, "Input/output error"))  # the folder itself
+    assert [change for change in Comparison(scan, iter(before)) if change.found is None] == []
+
+
+async def test_a_disk_whose_number_has_changed_is_mounted(place: Place, tmp_path: Path) -> None:
+    """A device gets another number at a start of the machine; an empty folder of it has lost its files."""
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3", "d/e/f": b"4"})
+    await place.sync(tree)
+    with closing(sqlite3.connect(place.catalog)) as connection:
+        connection.execute("UPDATE entries SET device = device + 1")
+        connection.commit()
+    (tree / "d" / "e" / "f").unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        assert (await sync.run()).removed == 1
+        assert (sync.held_back, sync.unmounted) == (0, [])
 
 
 async def test_a_disk_that_is_not_mounted_in_a_folder_removes_nothing(place: Place, tmp_path: Path) -> None:
