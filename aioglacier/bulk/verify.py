@@ -28,9 +28,9 @@ from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import OPEN, hash_opened
-from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, ScanRules, signed, storable_time
+from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, ScanRules, signed
 from aioglacier.bulk.vault_sample import VaultSample
-from aioglacier.catalog.folders.entry_records import Standing
+from aioglacier.catalog.folders.entry_records import Standing, storable_time
 from aioglacier.catalog.inventories.inventory_merge import INVENTORY_ALLOWANCE
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError, VaultNotFoundError

@@ -21,7 +21,7 @@ from aioglacier.bulk.archives.planned_move import PlannedMove
 from aioglacier.bulk.path_failures import PathFailures
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.placer import Placer
-from aioglacier.catalog.folders.entry_records import Entry
+from aioglacier.catalog.folders.entry_records import Entry, storable_time
 from aioglacier.catalog.records import MoveState
 from aioglacier.client.vault import Vault
 from aioglacier.core.errors import GlacierError, TargetError
@@ -222,7 +222,7 @@ def as_file(moved: MovedRecord) -> Entry:
         since=0,
         kind="file",
         size=archive.size,
-        mtime_ns=int(modified.timestamp()) * 1_000_000_000,
+        mtime_ns=storable_time(int(modified.timestamp()) * 1_000_000_000),  # a description may say any year
         ctime_ns=0,
         inode=0,
         device=0,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.age import AGE, unseal_member
 from aioglacier.bulk.formats.zstd import compressor, decode, skippable_frame, skipped_text
+from aioglacier.catalog.folders.entry_records import storable_time
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 from aioglacier.core.limits import MIB
 
@@ -166,6 +167,17 @@ def whole_number(value: object) -> int:
     if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
         raise ValueError(f"{value!r} is not a whole number of 64 bits")
     return value
+
+
+def kept_time(value: object) -> int:
+    """Return a time in nanoseconds as a catalog keeps it: of the years 1677 to 2262.
+
+    Raises:
+        ValueError: The value is no whole number.
+    """
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not a time")
+    return storable_time(value)
 
 
 def not_a_bundle(reason: str) -> IntegrityError:

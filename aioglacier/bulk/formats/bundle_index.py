@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.age import sealed_member, unseal_member
-from aioglacier.bulk.formats.bundle_format import INDEX_NAME, not_a_bundle, whole_number
+from aioglacier.bulk.formats.bundle_format import INDEX_NAME, kept_time, not_a_bundle, whole_number
 from aioglacier.bulk.formats.zstd import compressor, decode, split_frame
 from aioglacier.catalog.folders.entry_records import Entry
 
@@ -113,7 +113,7 @@ def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int,
         since=run,
         kind=told["kind"],
         size=whole_number(told["size"]),
-        mtime_ns=whole_number(told["mtime_ns"]),
+        mtime_ns=kept_time(told["mtime_ns"]),
         ctime_ns=0,
         inode=0,
         device=0,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.bundle_format import TRAILER_SIZE, BundleTrailer, encode_trailer, short_hash
-from aioglacier.bulk.formats.bundle_index import encode_page, index_lines
+from aioglacier.bulk.formats.bundle_index import encode_page, index_lines, read_index
 
 if TYPE_CHECKING:
     from aioglacier.catalog.folders.entry_records import Entry
@@ -55,9 +55,15 @@ class BundleLayout:
         return header
 
     def end(self, tree: str, root: str) -> bytes:
-        """Return index and trailer, which follow the members and make a sidecar."""
+        """Return index and trailer, which follow the members and make a sidecar.
+
+        Raises:
+            IntegrityError: The index could not be read again, so nothing in this bundle would count as kept.
+        """
         index = encode_page(0, self._lines, None, None)
         trailer = BundleTrailer(
             self.size, len(index), self.members, None, None, short_hash(index), tree, "", root
         )
+        for _ in read_index(index, trailer, tree=0, run=0, upload=0, identities=None):
+            pass
         return index + encode_trailer(trailer)

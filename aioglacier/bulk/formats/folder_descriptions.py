@@ -7,7 +7,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.bulk.formats.bundle_format import whole_number
+from aioglacier.bulk.formats.bundle_format import kept_time, whole_number
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.limits import VAULT
 
@@ -98,7 +98,7 @@ def described_file(archive: Archive, fields: dict[str, Any]) -> Entry | None:
             since=0,
             kind="file",
             size=archive.size,
-            mtime_ns=whole_number(fields["mtime_ns"]),
+            mtime_ns=kept_time(fields["mtime_ns"]),
             ctime_ns=0,
             inode=0,
             device=0,

@@ -16,9 +16,9 @@ import anyio
 from aioglacier.bulk.formats.age import AGE
 from aioglacier.bulk.formats.folder_descriptions import describe_file, name_file
 from aioglacier.bulk.sync.folder_files import hash_file, look_at_file, new_version, reading
-from aioglacier.bulk.sync.scan import storable_time
 from aioglacier.bulk.sync.seal_files import archive_sealed
 from aioglacier.bulk.sync.stored_contents import Touched, point_to, touch
+from aioglacier.catalog.folders.entry_records import storable_time
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
     CatalogError,

@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
-from aioglacier.bulk.sync.scan import Found, signed, storable_time
-from aioglacier.catalog.folders.entry_records import Entry
+from aioglacier.bulk.sync.scan import Found, signed
+from aioglacier.catalog.folders.entry_records import Entry, storable_time
 from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import TreeHash

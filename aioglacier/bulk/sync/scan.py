@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from aioglacier.catalog.folders.entry_records import storable_time
 from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.files.open_flags import DIRECTORY, NOFOLLOW, refuse_without_folders
 from aioglacier.files.small_files import look_at, path_facts
@@ -397,11 +398,6 @@ def _names_after(fd: int, last: bytes, at_once: int) -> tuple[list[bytes], bool]
 def signed(number: int) -> int:
     """Return an unsigned 64-bit number as a database keeps it."""
     return number if number < _HALF else number - 2 * _HALF
-
-
-def storable_time(time_ns: int) -> int:
-    """Return a time in nanoseconds as a database keeps it: the nearest one of the years 1677 to 2262."""
-    return max(-_HALF, min(time_ns, _HALF - 1))
 
 
 def _found(path: bytes, facts: PathFacts) -> Found:

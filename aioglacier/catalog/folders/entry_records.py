@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import UploadNumber, VaultKey
     from aioglacier.core.models import ArchiveId
 
+_HALF: Final = 1 << 63
+
 TreeNumber = NewType("TreeNumber", int)
 RunNumber = NewType("RunNumber", int)
 
@@ -147,3 +149,8 @@ class StoredContent(NamedTuple):
     compression: str | None
     encryption: str | None
     archive_id: ArchiveId
+
+
+def storable_time(time_ns: int) -> int:
+    """Return a time in nanoseconds as a database keeps it: the nearest one of the years 1677 to 2262."""
+    return max(-_HALF, min(time_ns, _HALF - 1))

@@ -135,12 +135,20 @@ class Moves(Records):
         def change(connection: Connection) -> list[str]:
             known = _known(connection, move, [named.archive for named in archives])
             new = [named for named in archives if named.archive.number not in known]
-            taken = _taken(connection, move, [name for named in new for name in named.names], has_folders)
+            asked = [name for named in new for name in named.names]
+            taken = _taken(connection, move, asked, has_folders)
+            folders = _folders(connection, move, asked) if has_folders else set()
             rows, given = [], []
             for archive, names in new:
-                free = (name for name in names if taken.isdisjoint(_ways(name, has_folders)))
+                free = (
+                    name
+                    for name in names
+                    if taken.isdisjoint(_ways(name, has_folders)) and escape(name) not in folders
+                )
                 given.append(next(free, names[-1]))  # the last one is its id
-                taken.add(escape(given[-1]))  # names of one call must differ, too
+                *above, own = _ways(given[-1], has_folders)
+                taken.add(own)  # names of one call must differ, too
+                folders.update(above)
                 rows.append(
                     {
                         "move": move.number,
@@ -362,6 +370,15 @@ def _taken(connection: Connection, move: MoveRecord, names: Sequence[str], has_f
     asked = list(dict.fromkeys(way for name in names for way in _ways(name, has_folders)))
     statement = "SELECT name FROM moved WHERE move = ? AND name = ?"
     return {name for (name,) in connection.rows_of_each(statement, [(move.number, name) for name in asked])}
+
+
+def _folders(connection: Connection, move: MoveRecord, names: Sequence[str]) -> set[str]:
+    """Return the folders in names of other archives, at least those that are one of these names."""
+    asked = dict.fromkeys(map(escape, names))
+    # "0" comes after "/", so between the two is what lies below the folder.
+    statement = "SELECT min(name) FROM moved WHERE move = ? AND name >= ? AND name < ?"
+    below = connection.rows_of_each(statement, [(move.number, f"{name}/", f"{name}0") for name in asked])
+    return {way for (name,) in below if name is not None for way in _ways(unescape(name), True)[:-1]}
 
 
 def _ways(name: str, has_folders: bool) -> list[str]:

@@ -24,10 +24,11 @@ from aioglacier.core.errors import (
     ObjectChangedError,
     ObjectNotFoundError,
 )
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.models import Tier
 from aioglacier.migrate import MigrationOptions
 from aioglacier.server import Fault, FaultKind
-from tests.bulk.archives.conftest import budget, mt_aws
+from tests.bulk.archives.conftest import budget, fast_glacier, mt_aws
 from tests.bulk.archives.test_archive_restore import files
 from tests.migrate.conftest import FAST, bucket_of, migration_of
 
@@ -92,6 +93,28 @@ async def test_objects_and_members_of_bundles_come_back_by_their_descriptions(
         "%2E%2E/out": b"o" * (70 * KIB),
     }
     assert (tmp_path / "back" / "d0" / "f3").stat().st_mtime == 1345568904
+
+
+@pytest.mark.slow
+async def test_dates_of_any_year_keep_no_archive_of_a_bundle_back(
+    old_vault: OldVault, tmp_path: Path
+) -> None:
+    """Descriptions are unverified; a date that no file system or catalog keeps becomes the nearest one."""
+    made = {
+        fast_glacier("first").replace("20120821T170824Z", "00010101T000000Z"): b"1" * 900,
+        mt_aws("last", "99991231T235959Z"): b"2" * 900,
+        mt_aws("plain"): b"3" * 900,
+    }
+    assert all(decode(each).modified is not None for each in made)
+    await old_vault.fill(made)
+    async with old_vault.connected() as glacier:
+        options = MigrationOptions(pace=FAST, bundle_up_to=64 * KIB)
+        run = await migration_of(glacier, options, storage_class="GLACIER_IR")
+        assert (await run.run()).restored == 3
+    old_vault.location = str(old_vault.folder / "later.db")
+    async with old_vault.connected() as glacier:
+        assert (await restore(await bucket_of(glacier), tmp_path / "back")).failures == []
+    assert files(tmp_path / "back") == {"first": b"1" * 900, "last": b"2" * 900, "plain": b"3" * 900}
 
 
 @pytest.mark.slow

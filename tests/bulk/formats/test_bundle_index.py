@@ -49,6 +49,15 @@ def test_a_line_of_an_index_is_an_entry() -> None:
     assert (entry.path, entry.size, entry.mode, entry.upload) == (b"a/file", 5, 0o644, 3)
 
 
+@pytest.mark.parametrize("time", [1 << 70, -(1 << 70), 0])
+def test_a_time_of_any_year_is_read(time: int) -> None:
+    """As the nearest one that a catalog keeps; one member does not make the bundle unreadable."""
+    (entry,) = read_all(*index_of(json.dumps(GOOD_LINE | {"mtime_ns": time}).encode()))
+    assert entry.mtime_ns == max(-(1 << 63), min(time, (1 << 63) - 1))
+    with pytest.raises(IntegrityError):
+        read_all(*index_of(json.dumps(GOOD_LINE | {"mtime_ns": 0.5}).encode()))
+
+
 @pytest.mark.parametrize("extra", [None, b'{"sparse": true, "xattrs": {"user.\\u00e9": "eA=="}}'])
 @pytest.mark.parametrize("target", [None, b"", b'\xff"\\\n/a'])
 @pytest.mark.parametrize("path", [b"a", b'\xff\xfe "quoted\\" \n\x01', "\u00e9\U0001f600".encode()])

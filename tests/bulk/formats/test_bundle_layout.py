@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import tarfile
 
+import pytest
+
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.bundle_format import INDEX_NAME, decode_trailer, member_content
 from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.bundle_layout import BundleLayout
 from aioglacier.catalog.folders.entry_records import Entry
+from aioglacier.core.errors import IntegrityError
 
 FILE = Entry(0, b"", 0, "file", 0, 7_000_000_000, 0, 0, 0, 0o600, 1, 1, content_hash=bytes(32))
 
@@ -65,3 +68,12 @@ def test_a_bundle_is_never_larger_than_its_capacity() -> None:
         written += 1
     assert written > 20
     assert capacity // 2 < layout.size + len(layout.end("t" * 32, "r" * 300)) <= capacity
+
+
+def test_a_bundle_that_could_not_be_read_again_is_not_made() -> None:
+    """Its members are then not taken for kept."""
+    layout = BundleLayout(1 << 20)
+    for _ in range(2):
+        assert layout.add(FILE._replace(path=b"twice")) is not None
+    with pytest.raises(IntegrityError, match="lists a path twice"):
+        layout.end("t" * 32, "photos")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.sync.scan import Scan, ScanRules, signed, storable_time
+from aioglacier.bulk.sync.scan import Scan, ScanRules, signed
+from aioglacier.catalog.folders.entry_records import storable_time
 from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aioglacier.catalog import Catalog
+from aioglacier.catalog.moves.moves import Named
 from aioglacier.catalog.records import MoveState
 from tests.catalog.moves.planned_moves import listed, planned
 from tests.catalog.samples import NOON, PHOTOS, archive
@@ -22,6 +23,19 @@ async def test_a_name_is_given_once_and_no_file_is_a_folder(tmp_path: Path) -> N
         assert [moved.name for moved in await listed(catalog, move)] == ["a", "c\x00d", third]
         assert await catalog.moves.find(PHOTOS, "s3://b/p/") == move
         assert await catalog.moves.find(PHOTOS, "s3://b/") is None
+
+
+async def test_no_folder_of_another_archive_is_a_file(tmp_path: Path) -> None:
+    """Whether the name with the folder was given before, in the same call, or to an archive of this one."""
+    async with Catalog.open(tmp_path / "c.db") as catalog:
+        move = await planned(catalog, 1, "a/b/c", "x")
+        records = [await catalog.archives.record(PHOTOS, archive(number)) for number in range(1, 6)]
+        wanted = [["a"], ["a/b"], ["a0"], ["d/e"], ["d", "f"]]
+        named = [Named(each, [*names, each.archive.id]) for each, names in zip(records, wanted, strict=True)]
+        given = await catalog.moves.plan(move, named)
+        assert given == [records[0].archive.id, records[1].archive.id, "a0", "d/e", "f"]
+        other = await catalog.archives.record(PHOTOS, archive(6))
+        assert await catalog.moves.plan(move, [Named(other, ["a/b", "z"])], has_folders=False) == ["a/b"]
 
 
 async def test_states_and_facts_come_back(tmp_path: Path) -> None:
