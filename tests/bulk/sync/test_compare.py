@@ -42,6 +42,19 @@ def test_comparison_tells_new_changed_gone_and_same_apart(tmp_path: Path) -> Non
     assert comparison.unchanged == 1
 
 
+def test_a_thorough_comparison_yields_every_file_with_bytes(tmp_path: Path) -> None:
+    """Its content is to be compared; everything that was looked at is counted, folders apart from files."""
+    write(tmp_path, {"a": b"1", "d/b": b"22", "empty": b""})
+    before = [Known(*found[:10], 0, None, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
+    thorough = Comparison(Scan(os.fsencode(tmp_path)), iter(before), is_thorough=True)
+    assert [change.found.path for change in thorough if change.found] == [b"a", b"d/b"]
+    assert (thorough.looked_at, thorough.unchanged, thorough.unchanged_folders) == (5, 3, 2)
+    quick = Comparison(Scan(os.fsencode(tmp_path)), iter(before))
+    assert (quick.looked_at, quick.size) == (0, 0)
+    assert list(quick) == []
+    assert (quick.looked_at, quick.size, quick.unchanged, quick.unchanged_folders) == (5, 3, 5, 2)
+
+
 def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
     """The scan leaves it out, and its record stays."""
     (tmp_path / "kept").touch()

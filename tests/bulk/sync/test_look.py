@@ -131,3 +131,23 @@ async def test_each_shard_names_its_own_paths_that_cannot_be_read(place: Place, 
     assert failure.path == b"closed/"
     assert isinstance(failure.error, SourceUnreadableError)
     assert (failure.error.path, failure.error.errno) == ("closed/", errno.EACCES)
+
+
+async def test_each_shard_names_its_own_paths_that_were_asked_for_and_are_nowhere(
+    place: Place, tmp_path: Path
+) -> None:
+    """Each is named once, in order, with the words that it was asked for by."""
+    asked = [b"far/away", b"gone", b"lost", b"missing"]
+    named: list[list[bytes]] = []
+    async with Catalog.open(place.catalog) as catalog:
+        for number in (1, 2):
+            look = FolderLook(str(tmp_path), SyncOptions(only=asked, shard=Shard(number, 2)), catalog.entries)
+            failures = PathFailures()
+            look.list_failures(failures)
+            named.append([failure.path for failure in failures.kept])
+            for path, error in failures.kept:
+                assert isinstance(error, SourceUnreadableError)
+                assert error.path == path.decode()
+                assert f"{path.decode()!r} is neither in the folder nor on record" in str(error)
+    assert all(sorted(each) == each for each in named)
+    assert sorted(path for each in named for path in each) == asked

@@ -34,6 +34,28 @@ async def test_most_of_a_folder_is_not_recorded_as_removed_unasked(place: Place,
     assert [path.name for path in (tmp_path / "rest").iterdir()] == ["c"]
 
 
+async def test_removed_files_are_compared_with_those_that_were_and_are_there(
+    place: Place, tmp_path: Path
+) -> None:
+    """A changed file is still there; a new one was not there before, and a folder is no file."""
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3", "d/e": b"4", "d/f": b"5"})
+    await place.sync(tree)
+    write(tree, dict.fromkeys("abc", b"changed"))
+    for name in ("e", "f"):
+        (tree / "d" / name).unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        done = await sync.run()
+        assert (done.removed, sync.held_back) == (2, 0)
+        assert (done.changed, done.changed_size) == (4, 3 * len(b"changed"))  # the folder has another date
+    write(tree, dict.fromkeys("ghijk", b"new"))
+    for name in "ab":
+        (tree / name).unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        assert ((await sync.run()).removed, sync.held_back) == (0, 2)
+
+
 async def test_removals_are_accepted_only_of_paths_that_are_still_gone(place: Place, tmp_path: Path) -> None:
     """The disk was mounted while someone was asked: what is there again is not recorded as removed."""
     tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3"})
