@@ -55,6 +55,25 @@ def test_a_thorough_comparison_yields_every_file_with_bytes(tmp_path: Path) -> N
     assert (quick.looked_at, quick.size, quick.unchanged, quick.unchanged_folders) == (5, 3, 5, 2)
 
 
+def test_lost_files_are_new_with_their_links_and_special_files_take_places_away(tmp_path: Path) -> None:
+    """A link stands for the content that its file had, so it is recorded again with its file."""
+    write(tmp_path, {"file": b"1", "other": b"2", "pipe": b"3"})
+    os.link(tmp_path / "file", tmp_path / "link")
+    before = [Known(*found[:10], 0, 1, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
+    assert list(Comparison(Scan(os.fsencode(tmp_path)), iter(before))) == []
+    (tmp_path / "pipe").unlink()
+    os.mkfifo(tmp_path / "pipe")
+    lost = [each._replace(standing=Standing.LOST) if each.path == b"file" else each for each in before]
+    comparison = Comparison(Scan(os.fsencode(tmp_path)), iter(lost))
+    changes = {(each.found or each.known or before[0]).path: each for each in comparison}
+    del changes[b""]  # the folder has another date
+    assert list(changes) == [b"file", b"link", b"pipe"]
+    assert (changes[b"file"].known, changes[b"file"].is_lost) == (None, True)
+    assert (changes[b"link"].known is not None, changes[b"link"].is_lost) == (True, False)
+    assert (changes[b"pipe"].found, changes[b"pipe"].known) == (None, before[-1])
+    assert comparison.skipped == [(b"pipe", "fifo")]
+
+
 def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
     """The scan leaves it out, and its record stays."""
     (tmp_path / "kept").touch()
@@ -102,26 +121,26 @@ async def test_a_disk_whose_number_has_changed_is_mounted(place: Place, tmp_path
 
 async def test_a_disk_that_is_not_mounted_in_a_folder_removes_nothing(place: Place, tmp_path: Path) -> None:
     """Its mount point is empty and on the folder's own device; an empty folder of that device is empty."""
-    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3", "disk/d/e": b"4", "plain/f": b"5"})
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3", "mnt/disk/d/e": b"4", "plain/f": b"5"})
     await place.sync(tree)
 
     def note_device(device: int) -> None:
         with closing(sqlite3.connect(place.catalog)) as connection:
-            is_within = "substr(path, 1, 5) = CAST('disk/' AS BLOB)"
+            is_within = "substr(path, 1, 9) = CAST('mnt/disk/' AS BLOB)"
             connection.execute(f"UPDATE entries SET device = ? WHERE {is_within}", (device,))  # noqa: S608
             connection.commit()
 
     device = os.stat(tree).st_dev  # noqa: PTH116
     note_device(device + 1)
-    shutil.rmtree(tree / "disk" / "d")
+    shutil.rmtree(tree / "mnt" / "disk" / "d")
     (tree / "plain" / "f").unlink()
     async with place.vault() as vault:
         sync = FolderSync(vault, tree)
         assert (await sync.run()).removed == 1
-        assert (sync.held_back, sync.unmounted) == (2, [b"disk"])
+        assert (sync.held_back, sync.unmounted) == (2, [b"mnt/disk"])
     assert run(place, "sync", tree, "folders") == 3
     note_device(device)  # or it would look damaged
     await place.restore(tmp_path / "back")
-    assert (tmp_path / "back" / "disk" / "d" / "e").read_bytes() == b"4"
+    assert (tmp_path / "back" / "mnt" / "disk" / "d" / "e").read_bytes() == b"4"
     assert not (tmp_path / "back" / "plain" / "f").exists()
     assert (await place.sync(tree, accepts_removals=True)).removed == 2
