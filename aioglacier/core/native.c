@@ -688,7 +688,28 @@ static PyObject *native_sha256_each(PyObject *module, PyObject *given)
     return digests;
 }
 
+/* Copying megabytes takes as long as a thousand steps of Python, which another thread may take meanwhile. */
+static PyObject *native_copy(PyObject *module, PyObject *args)
+{
+    Py_buffer to, from;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "w*y*", &to, &from))
+        return NULL;
+    const int fits = from.len <= to.len;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        memmove(to.buf, from.buf, (size_t)from.len);
+        Py_END_ALLOW_THREADS
+    } else {
+        PyErr_SetString(PyExc_ValueError, "the bytes are more than there is room for");
+    }
+    PyBuffer_Release(&from);
+    PyBuffer_Release(&to);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}
+
 static PyMethodDef native_methods[] = {
+    {"copy", native_copy, METH_VARARGS, "Copy bytes to the start of a buffer, without the GIL."},
     {"sha256_each", native_sha256_each, METH_O, "SHA-256 of each of many contents, without the GIL."},
     {"crc64nvme", native_crc64nvme, METH_VARARGS, "CRC-64/NVME of bytes behind others with this checksum."},
     {"crc32c", native_crc32c, METH_VARARGS, "CRC-32C of bytes behind others with this checksum."},

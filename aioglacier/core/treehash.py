@@ -130,11 +130,14 @@ def tree_hashes(contents: Sequence[Buffer]) -> list[bytes]:
     """
     if _SHA256_EACH is None:
         return [tree_hash(content) for content in contents]
+    views = [memoryview(content) for content in contents]
+    if all(view.nbytes <= _LEAF_SIZE for view in views):
+        return _SHA256_EACH(views)
     leaves: list[memoryview] = []
     bounds = [0]
-    for content in contents:
-        view = memoryview(content).cast("B")
-        leaves += [view[at : at + _LEAF_SIZE] for at in range(0, len(view), _LEAF_SIZE)] or [view]
+    for view in views:
+        octets = view.cast("B")
+        leaves += [octets[at : at + _LEAF_SIZE] for at in range(0, len(octets), _LEAF_SIZE)] or [octets]
         bounds.append(len(leaves))
     hashes = _SHA256_EACH(leaves)
     return [
@@ -237,12 +240,12 @@ class _HashlibPair:
 def _choose() -> tuple[str, type[_Pair], Callable[[Sequence[Buffer]], list[bytes]] | None]:
     if os.environ.get(NATIVE_SWITCH) != "0":
         try:
-            # Where it was compiled, and not by an older version.
-            from aioglacier.core.native import INSTRUCTIONS, HashPair, sha256_each  # noqa: PLC0415
+            from aioglacier.core import native  # noqa: PLC0415  # where it was compiled
         except ImportError:
             return "hashlib", _HashlibPair, None
-        if INSTRUCTIONS:  # without SHA instructions hashlib is faster
-            return f"native, {INSTRUCTIONS}", HashPair, sha256_each
+        if native.INSTRUCTIONS:  # without SHA instructions hashlib is faster
+            each = getattr(native, "sha256_each", None)  # an older build lacks it
+            return f"native, {native.INSTRUCTIONS}", native.HashPair, each
     return "hashlib", _HashlibPair, None
 
 

@@ -110,6 +110,17 @@ class Beneath:
             raise
 
 
+def checked_name(name: bytes) -> bytes:
+    """Return the name of a path in its folder.
+
+    Raises:
+        UnsafePathError: It is none.
+    """
+    if name in _NO_STEPS or b"\0" in name:
+        check_path(name)
+    return name
+
+
 def check_path(path: bytes) -> None:
     """Refuse a path that does not lie below a folder.
 

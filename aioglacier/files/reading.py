@@ -12,11 +12,13 @@ import errno
 import mmap
 import os
 
+from aioglacier.core.treehash import NATIVE_SWITCH
 from aioglacier.core.tuples import NamedTuple
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 #: How often to read a block that a disk cannot read: a cable or a network may do better the next time.
@@ -90,6 +92,24 @@ def make_block(size: int) -> memoryview:
     if not hasattr(mmap, "MAP_PRIVATE"):
         return memoryview(mmap.mmap(-1, size))
     return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+def _copy_bytes(to: memoryview, data: memoryview, /) -> None:
+    to[: len(data)] = data
+
+
+def _choose_copy() -> Callable[[memoryview, memoryview], None]:
+    if os.environ.get(NATIVE_SWITCH) != "0":
+        try:
+            from aioglacier.core import native  # noqa: PLC0415  # where it was compiled
+        except ImportError:
+            return _copy_bytes
+        return getattr(native, "copy", _copy_bytes)  # an older build lacks it
+    return _copy_bytes
+
+
+copy_bytes: Callable[[memoryview, memoryview], None] = _choose_copy()
+"""Copy bytes to the start of other memory; where this is compiled, other threads run meanwhile."""
 
 
 def fill(view: memoryview, descriptor: int, offset: int) -> None:

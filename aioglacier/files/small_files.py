@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 
 
 def _write_files(folder: int, files: Sequence[NewFile], /) -> list[int]:
-    return [number for number, file in enumerate(files) if not _write_one(folder, file)]
+    return [number for number, file in enumerate(files) if not _write_one(folder, NewFile(*file))]
 
 
 def _write_one(folder: int, file: NewFile) -> bool:

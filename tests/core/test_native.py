@@ -152,6 +152,18 @@ def test_tree_hashes_are_those_of_each_content(each: str, monkeypatch: pytest.Mo
 
 
 @needs_native
+def test_bytes_are_copied_to_the_start_of_other_memory() -> None:
+    """More than there is room for are refused."""
+    room = bytearray(b"12345")
+    native.copy(memoryview(room)[1:4], b"ab")
+    assert room == b"1ab45"
+    for to in (memoryview(room)[:1], b"12"):
+        with pytest.raises((ValueError, TypeError)):
+            native.copy(to, b"ab")
+    assert room == b"1ab45"
+
+
+@needs_native
 @pytest.mark.parametrize("mistake", [[1], ["text"], [b"a", None], None, 5])
 def test_a_mistake_in_contents_raises(mistake: Any) -> None:
     """Anything but a list of buffers is a TypeError."""

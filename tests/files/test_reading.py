@@ -97,3 +97,14 @@ def test_a_block_is_whole_pages(size: int) -> None:
     block = make_block(size)
     assert len(block) == size
     assert ctypes.addressof(ctypes.c_char.from_buffer(block)) % mmap.PAGESIZE == 0
+
+
+@pytest.mark.parametrize("copy", [reading.copy_bytes, reading._copy_bytes])
+def test_bytes_are_copied_to_the_start_of_other_memory(copy: Any) -> None:
+    """The rest stays, and more than there is room for raises."""
+    room = bytearray(b"12345")
+    with memoryview(room) as view:
+        copy(view[1:4], memoryview(b"ab"))
+        with pytest.raises(ValueError, match=r"more than|different structures"):
+            copy(view[:1], memoryview(b"ab"))
+    assert room == b"1ab45"

@@ -205,8 +205,9 @@ def member_content(entry: Entry, raw: bytes | memoryview, identities: Identities
     member = raw if entry.encryption is None else unseal_member(bytes(raw), identities)
     if entry.compression == "zstd":
         member = decode(member)
-    padded = entry.size + len(tar.padding(entry.size))
-    content = memoryview(member)[len(member) - padded : len(member) - padded + entry.size]
+    padded = entry.size + -entry.size % tar.BLOCK
+    start = len(member) - padded
+    content = memoryview(member)[start : start + entry.size]
     if len(content) != entry.size or len(member) < padded + tar.BLOCK:
         raise IntegrityError(
             f"the member {os.fsdecode(entry.path)!r} has another length than recorded",

@@ -16,6 +16,7 @@ from aioglacier.bulk.restore.placer import Content, as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.limits import MIB
+from aioglacier.files.reading import make_block
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.room import Room
 from aioglacier.tasks.threads import run_in_thread
@@ -56,8 +57,57 @@ _MOST_BYTES: Final = 256 * MIB
 #: Bytes between two members that are read along; a longer gap is skipped.
 _GAP: Final = 64 * 1024
 
+#: Blocks that are kept for the next runs. The pages of a new one cost as much CPU as writing it does.
+_MOST_BLOCKS: Final = 4
+
 #: The range in the bundle, the bytes there, and the members.
-_Batch: TypeAlias = "tuple[int, int, bytes | bytearray, list[Entry]]"
+_Batch: TypeAlias = "tuple[int, int, Lease, list[Entry]]"
+
+
+class Blocks:
+    """Memory that runs of members are read into again and again; for the event loop alone."""
+
+    def __init__(self) -> None:
+        self._idle: list[memoryview] = []
+
+    def lend(self, size: int) -> Lease:
+        """Return memory of some size, with any content."""
+        if size > _BYTES_AT_ONCE:
+            self._idle.clear()  # or both would be in memory
+            return Lease(self, make_block(size), size)
+        block = self._idle.pop() if self._idle else make_block(_BYTES_AT_ONCE)
+        return Lease(self, block, size)
+
+    def take_back(self, block: memoryview) -> None:
+        """Keep a block that nothing uses any more."""
+        if len(block) == _BYTES_AT_ONCE and len(self._idle) < _MOST_BLOCKS:
+            self._idle.append(block)
+
+
+class Lease:
+    """A block that was lent. It goes back when as many have let go of it as hold it; at first one does.
+
+    Attributes:
+        data: Its bytes.
+    """
+
+    __slots__ = ("_block", "_blocks", "_holders", "data")
+
+    def __init__(self, blocks: Blocks, block: memoryview, size: int) -> None:
+        self._blocks = blocks
+        self._block = block
+        self._holders = 1
+        self.data = block[:size]
+
+    def hold(self) -> None:
+        """Let one more use it."""
+        self._holders += 1
+
+    def let_go(self) -> None:
+        """Use it no more."""
+        self._holders -= 1
+        if not self._holders:
+            self._blocks.take_back(self._block)
 
 
 class Unlanded:
@@ -105,6 +155,7 @@ class ContentDelivery:
         self._version = version
         self._progress = progress
         self._room = Room(_MOST_IN_MEMORY)
+        self._blocks = Blocks()
 
     async def deliver_members(
         self,
@@ -133,7 +184,7 @@ class ContentDelivery:
         """
         give, to_write = anyio.create_memory_object_stream["_Batch"](0)
         land, to_land = anyio.create_memory_object_stream["None"](0)
-        source = _MemberSource(reader, position)
+        source = _MemberSource(reader, position, self._blocks)
         unlanded = Unlanded()
         write_all = partial(self._write_all, placer, unlanded, damaged)
         failure: GlacierError | None = None
@@ -149,6 +200,8 @@ class ContentDelivery:
                         await self._read(source, start, stop, entries, give)
                 except GlacierError as error:
                     failure = error
+                finally:
+                    source.forget()
         if failure is not None:  # what was read before is in its place
             raise failure
 
@@ -164,9 +217,13 @@ class ContentDelivery:
         await self._room.enter(stop - start)  # the thread that writes them leaves
         try:
             before = source.position
-            data = await source.read(start, stop)
-            self._progress.fetched += source.position - before
-            await give.send((start, stop, data, entries))
+            lease = await source.read(start, stop)
+            try:
+                self._progress.fetched += source.position - before
+                await give.send((start, stop, lease, entries))
+            except BaseException:
+                lease.let_go()
+                raise
         except BaseException:
             self._room.leave(stop - start)
             raise
@@ -181,11 +238,13 @@ class ContentDelivery:
     ) -> None:
         async with take, land:
             with closing(await run_in_thread(placer.twin)) as writer:
-                async for start, stop, data, entries in take:
+                async for start, stop, lease, entries in take:
                     try:
-                        failures = await run_in_thread(partial(self._write, start, data, entries, writer))
+                        write = partial(self._write, start, lease.data, entries, writer)
+                        failures = await run_in_thread(write)
                     finally:
-                        del data  # or it would stay until the next one comes
+                        lease.let_go()
+                        del lease, write  # or a large one would stay until the next one comes
                         self._room.leave(stop - start)
                     self._note_failures(failures, damaged, entries)
                     unlanded.add(writer.take_written())
@@ -244,11 +303,9 @@ class ContentDelivery:
                 async for written in take:
                     named += await run_in_thread(partial(namer.name_all, written))
 
-    def _write(
-        self, start: int, data: bytes | bytearray, entries: list[Entry], placer: Placer
-    ) -> list[PathFailure]:
+    def _write(self, start: int, data: memoryview, entries: list[Entry], placer: Placer) -> list[PathFailure]:
         failures: list[PathFailure] = []
-        failures += placer.write_files(self._contents(start, memoryview(data), entries, failures))
+        failures += placer.write_files(self._contents(start, data, entries, failures))
         return failures
 
     def _contents(
@@ -262,7 +319,7 @@ class ContentDelivery:
             except GlacierError as error:
                 failures.append(PathFailure(path, error))
             else:
-                yield Content(entry, path, content)
+                yield tuple.__new__(Content, (entry, path, content))
 
     async def deliver_file(self, asked: AskedBytes, stored: StoredEntry, placer: Placer) -> None:
         """Put a file that is an archive of its own into its place, in parallel and resumable."""
@@ -326,29 +383,41 @@ class _MemberSource:
         position: Where in the bundle the reader is.
     """
 
-    def __init__(self, reader: ArchiveReader, position: int) -> None:
+    def __init__(self, reader: ArchiveReader, position: int, blocks: Blocks) -> None:
         self.position = position
         self._reader = reader
-        self._last: bytes | bytearray = b""
+        self._blocks = blocks
+        self._last: Lease | None = None
+
+    def forget(self) -> None:
+        """Keep nothing of the last read."""
+        if self._last is not None:
+            self._last.let_go()
+            self._last = None
 
     def pass_over(self, start: int) -> None:
         """Keep nothing of the last read that lies before ``start``, while the next one waits for room."""
         if start >= self.position:
-            self._last = b""
+            self.forget()
 
-    async def read(self, start: int, stop: int) -> bytes | bytearray:
-        """Return the bytes from ``start`` to ``stop``; fewer where the bundle ends."""
+    async def read(self, start: int, stop: int) -> Lease:
+        """Return the bytes from ``start`` to ``stop``, fewer where the bundle ends; to be let go of."""
         while start > self.position and (block := await self._reader.read(min(start - self.position, MIB))):
             self.position += len(block)
-        again = self._last[start - self.position :] if start < self.position else b""
-        self._last = b""  # or three batches would be in memory
-        data = bytearray(max(len(again), stop - start))
-        data[: len(again)] = again
-        filled = len(again)
-        with memoryview(data) as view:
-            while filled < len(data) and (count := await self._reader.readinto(view[filled:])):
+        again = self._last.data[start - self.position :] if start < self.position and self._last else b""
+        lease = self._blocks.lend(max(len(again), stop - start))
+        data = lease.data
+        try:
+            data[: len(again)] = again
+            self.forget()  # or three runs would be in memory
+            filled = len(again)
+            while filled < len(data) and (count := await self._reader.readinto(data[filled:])):
                 filled += count
                 self.position += count
-        del data[filled:]
-        self._last = data
-        return data
+        except BaseException:
+            lease.let_go()
+            raise
+        lease.data = data[:filled]
+        lease.hold()
+        self._last = lease
+        return lease

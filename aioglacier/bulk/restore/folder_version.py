@@ -134,6 +134,8 @@ class FolderVersion:
 
     def paths_of(self, entry: Entry) -> list[bytes]:
         """Return the paths of the content of a file: the first is written, the others become hard links."""
+        if self.selection.selects_all:
+            return [entry.path]
         own = [entry.path] if self.selection.selects(entry) else []
         return own or self.aliases.get(entry.path, [])
 
@@ -173,11 +175,10 @@ class FolderVersion:
             yield await run_in_thread(partial(self._meant_files, page))  # the loop receives meanwhile
 
     def _meant_files(self, page: list[StoredEntry]) -> list[StoredEntry]:
-        return [
-            stored
-            for stored in page
-            if stored.entry.kind == "file" and stored.entry.size and self.paths_of(stored.entry)
-        ]
+        files = [stored for stored in page if stored.entry.kind == "file" and stored.entry.size]
+        if self.selection.selects_all:
+            return files
+        return [stored for stored in files if self.paths_of(stored.entry)]
 
     async def members(self, retrieval: Retrieval) -> AsyncIterator[list[StoredEntry]]:
         """Yield the files of a retrieval by position, also those that are in their places already."""

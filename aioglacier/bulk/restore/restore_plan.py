@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.restore.placer import as_target_error
 from aioglacier.bulk.restore.retrieval_plan import Retrieval, needed_of, plan_retrievals
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.prices import HEADS
+from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from anyio.streams.memory import MemoryObjectSendStream
 
     from aioglacier.bulk.places.folder_place import Retriever
     from aioglacier.bulk.restore.folder_version import FolderVersion
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Needed
     from aioglacier.catalog.folders.entry_records import StoredEntry
+    from aioglacier.catalog.records import UploadNumber
     from aioglacier.core.prices import Prices
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
@@ -102,11 +108,15 @@ async def plan_restore(
     retrievals: list[Retrieval] = []
     for upload in await version.uploads():
         needed: list[Needed] = []
-        async for page in version.contents(upload):
-            needed += await run_in_thread(partial(looked.missing, page))
-            if len(needed) > _MOST_NEEDED:
-                retrievals += plan(needed)
-                needed.clear()
+        give, pages = anyio.create_memory_object_stream["list[StoredEntry]"](1)
+        with first_cause():
+            async with anyio.create_task_group() as tasks, pages:
+                tasks.start_soon(_read_ahead, version, upload, give)
+                async for page in pages:
+                    needed += await run_in_thread(partial(looked.missing, page))
+                    if len(needed) > _MOST_NEEDED:
+                        retrievals += plan(needed)
+                        needed.clear()
         retrievals += plan(needed)
     detached = await run_in_thread(partial(looked.missing, list(version.detached.values())))
     detached.sort(key=lambda each: (each.upload, each.position))
@@ -139,6 +149,15 @@ async def plan_restore(
     )
 
 
+async def _read_ahead(
+    version: FolderVersion, upload: UploadNumber, give: MemoryObjectSendStream[list[StoredEntry]]
+) -> None:
+    """Read the records of an archive, a page ahead of the plan."""
+    async with give:
+        async for page in version.contents(upload):
+            await give.send(page)
+
+
 async def _find_strangers(
     version: FolderVersion, retrievals: Sequence[Retrieval], options: RestoreOptions
 ) -> dict[int, list[str]]:
@@ -162,6 +181,10 @@ class _Looked:
 
     def missing(self, page: list[StoredEntry]) -> list[Needed]:
         """Return where the contents of missing files lie; in a thread."""
+        if self._placer is None and not any(stored.entry.encryption for stored in page):
+            self.files += len(page)
+            self.size += sum(stored.entry.size for stored in page)
+            return [needed_of(stored) for stored in page]
         found = []
         for stored in page:
             entry = stored.entry

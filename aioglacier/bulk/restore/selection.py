@@ -40,10 +40,12 @@ class Selection:
     """Decides path by path.
 
     Attributes:
+        selects_all: Whether every path is selected.
         is_query: Whether files are chosen by what they are, so that empty folders are not selected.
     """
 
     options: SelectionOptions
+    selects_all: bool = field(init=False)
     is_query: bool = field(init=False)
     _patterns: PathSelection | None = field(init=False)
     _exclude: PathFilter | None = field(init=False)
@@ -54,6 +56,7 @@ class Selection:
         self.is_query = any(bound is not None for bound in bounds)
         self._patterns = PathSelection(options.patterns) if options.patterns else None
         self._exclude = PathFilter(options.exclude) if options.exclude else None
+        self.selects_all = self._patterns is None and self._exclude is None and not self.is_query
 
     @property
     def unmatched(self) -> list[str]:

@@ -168,9 +168,12 @@ def select_stored(
     stored = []
     for row in rows:
         archive_id, size, tree_hash, created, is_older = row[_ARCHIVE:]
-        if archive_id not in archives:
-            archives[archive_id] = (archive_id, size, bytes.fromhex(tree_hash), instant_of(created))
-        stored.append(StoredEntry(checked(row[:_ARCHIVE]), *archives[archive_id], bool(is_older)))
+        archive = archives.get(archive_id)
+        if archive is None:
+            archive = (archive_id, size, bytes.fromhex(tree_hash), instant_of(created))
+            archives[archive_id] = archive
+        # The class's own constructor takes twice as long, and this runs for each of a million rows.
+        stored.append(tuple.__new__(StoredEntry, (checked(row[:_ARCHIVE]), *archive, bool(is_older))))
     return stored
 
 

@@ -22,6 +22,7 @@ from aioglacier.core.errors import (
     WriterClosedError,
 )
 from aioglacier.core.ranges import NO_BYTES, ByteRange, whole_range
+from aioglacier.files.reading import copy_bytes
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.download.pace import ReadingPace
 from aioglacier.transfer.download.retrieval_source import choose_piece_size, fetch_piece
@@ -113,7 +114,7 @@ class ArchiveReader:
         view = memoryview(buffer).cast("B")
 
         def copy(block: memoryview) -> int:
-            view[: len(block)] = block
+            copy_bytes(view, block)
             return len(block)
 
         return await self._give(len(view), copy) or 0

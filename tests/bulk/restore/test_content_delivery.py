@@ -240,3 +240,24 @@ async def test_members_in_memory_keep_to_one_limit(tmp_path: Path, monkeypatch: 
                 await delivery.deliver_members(cast("ArchiveReader", bundle), 0, bundle.pages(), placer)
     assert set(unwritten) == {0}
     assert len(written) == 8
+
+
+def test_a_block_is_lent_again_once_all_have_let_go_of_it() -> None:
+    """Bytes that are still read are never overwritten; a large block is not kept."""
+    blocks = content_delivery.Blocks()
+    first = blocks.lend(3)
+    first.data[:] = b"abc"
+    first.hold()
+    first.let_go()
+    second = blocks.lend(3)
+    second.data[:] = b"xyz"
+    assert bytes(first.data) == b"abc"
+    first.let_go()
+    third = blocks.lend(2)
+    assert bytes(third.data) == b"ab"
+    second.let_go()
+    third.let_go()
+    large = blocks.lend(content_delivery._BYTES_AT_ONCE + 1)
+    assert blocks._idle == []
+    large.let_go()
+    assert blocks._idle == []

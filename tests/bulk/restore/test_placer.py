@@ -186,9 +186,9 @@ def test_files_of_several_folders_are_written_together(tmp_path: Path) -> None:
     contents.append(placing.Content(file_entry(b"bad", b"right"), b"bad", b"wrong"))
     failed = placer.write_files(iter(contents))
     assert [(path, type(error)) for path, error in failed] == [
+        (b"bad", IntegrityError),  # all contents are compared before the first is written
         (b"link/x", UnsafePathError),
         (b"../x", UnsafePathError),
-        (b"bad", IntegrityError),
     ]
     left = [path for path in paths if path not in {b"link/x", b"../x"}]
     assert placer.land() == [(path, len(path), None) for path in left]
@@ -272,3 +272,9 @@ def file_entry(path: bytes, content: bytes, mode: int = 0o644) -> Entry:
     """The record of a small file."""
     size, sum_ = len(content), tree_hash(content)
     return Entry(1, path, 1, "file", size, 0, 0, 0, 0, mode, 0, 0, None, None, sum_, 1, 0, 1024, None, None)
+
+
+def test_many_hidden_names_are_those_of_each_path() -> None:
+    """A run after a kill uses up what either way has left."""
+    paths = [b"a", b"folder/name", b"\xff" * 4000]
+    assert placing.temporary_names(paths) == [placing.temporary_name(path) for path in paths]
