@@ -3,6 +3,8 @@
 The check uses each right that a move needs once, with an object beside the manifest. Otherwise a right that
 the policy of the bucket or of its KMS key does not grant would be missed only after days. For example, only
 a caller with the right to decrypt can complete an encrypted multipart upload.
+
+The object stays, since a move needs no right to delete.
 """
 
 from __future__ import annotations

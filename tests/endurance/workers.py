@@ -52,6 +52,8 @@ class Rack:
 
     def __init__(self, url: str, folder: Path, chance: random.Random) -> None:
         self.kills: Counter[str] = Counter()
+        self.owed = 0
+        self._latest = 6.0
         self._folder = folder
         self._chance = chance
         self._scheduler: subprocess.Popen[bytes] | None = None
@@ -92,13 +94,17 @@ class Rack:
             self._workers.append(self._start("distributed.cli.dask_worker", *options))
 
     def run(self, *arguments: str, kills: int = 0) -> list[dict[str, Any]]:
-        """Run the program to its good end, killing something so often; return its records."""
+        """Run the program to its good end, killing something so often; return its records.
+
+        A run may end before the moment of a kill. It is owed to the next command then.
+        """
+        self.owed += kills
         for _ in range(_MOST):
             self._stand_up()
             words = ("aioglacier", "--quiet", "--json", "--cluster", self._address, *arguments)
             process = self._start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            if kills:
-                kills -= self._kill_something(process)
+            if self.owed:
+                self.owed -= self._kill_something(process)
             output, errors = process.communicate(timeout=1800)
             if not process.returncode:
                 return [json.loads(line) for line in output.splitlines()]
@@ -107,8 +113,9 @@ class Rack:
 
     def _kill_something(self, coordinator: subprocess.Popen[bytes]) -> bool:
         """Kill the process whose turn it is at a random moment; return whether the command still ran."""
-        time.sleep(self._chance.uniform(2.0, 6.0))
+        time.sleep(self._chance.uniform(self._latest / 3, self._latest))
         if coordinator.poll() is not None:
+            self._latest *= 0.8  # sooner the next time
             return False
         kind = ("worker", "scheduler", "coordinator")[self.kills.total() % 3]
         victims = {"worker": self._workers[0], "scheduler": self._scheduler, "coordinator": coordinator}
@@ -164,7 +171,10 @@ def run_trial(mib: int, paths: int, archives: int, kills: int, seed: int, folder
 
         rack.run("vault", "create", "tree")
         rack.run("sync", str(folder / "tree"), "tree", kills=each - each // 2)
+        rack.owed += kills - 3 * each  # what is left by the divisions
         found = rack.run("verify", str(folder / "tree"), "tree", kills=each // 2)
+        while rack.owed:
+            found += rack.run("verify", str(folder / "tree"), "tree")
         if any(record["event"] == "finding" for record in found):
             faults.append("verify has findings")
         if status := glacier.status()["uploads"]:
