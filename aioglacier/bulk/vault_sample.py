@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.formats.bundle_format import member_content
+from aioglacier.bulk.sample_run import SampleSpreader
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import ConfigurationError, CostLimitError, GlacierError, IntegrityError
@@ -19,11 +20,14 @@ from aioglacier.core.treehash import HASH_SIZE, tree_hash
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.places.folder_place import Retriever
+    from aioglacier.bulk.places.folder_place import AskedBytes, Retriever
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entry_records import Entry, TreeRecord
     from aioglacier.recorded.place_context import RecordedPlace
+    from aioglacier.transfer.download.retrieval_source import JobSource
 
 
 class Leaf(NamedTuple):
@@ -32,6 +36,18 @@ class Leaf(NamedTuple):
     archive: ArchiveRecord
     byte_range: ByteRange
     leaf_hash: bytes
+
+
+class _Ready(NamedTuple):
+    """A MiB that can be fetched by other processes."""
+
+    leaf: Leaf
+    asked: AskedBytes
+    source: JobSource
+
+    @property
+    def size(self) -> int:
+        return self.source.total
 
 
 class VaultSample:
@@ -58,6 +74,13 @@ class VaultSample:
         self._findings = findings
         self._size = size
         self._identities = identities
+        runner = context.resources.runner
+        self._spreader: SampleSpreader[_Ready] | None = SampleSpreader(runner) if runner else None
+
+    @property
+    def workers(self) -> int:
+        """Tasks that other processes do at once."""
+        return self._spreader.workers if self._spreader is not None else 0
 
     async def choose(self, archives: list[ArchiveRecord], seed: int) -> list[Leaf]:
         """Return MiB of archives, each as likely as any other, in the order of archives."""
@@ -103,7 +126,8 @@ class VaultSample:
                 self._note_unavailable(leaf, error)
                 continue
             asked.append((leaf, job))
-        for leaf, job in asked:  # all jobs were started before the first is waited for
+        # All jobs were started before the first is waited for.
+        for leaf, job in await self._compare_there(asked):
             try:
                 await job.wait_for(leaf.archive.archive)
                 async with job.open_reader() as reader:
@@ -118,6 +142,40 @@ class VaultSample:
                 await self._open_members(tree, leaf, content)
             else:
                 self._find(Trouble.DAMAGED, f"{leaf.archive.archive.id} bytes {leaf.byte_range}")
+
+    async def _compare_there(
+        self, asked: Sequence[tuple[Leaf, AskedBytes]]
+    ) -> Sequence[tuple[Leaf, AskedBytes]]:
+        """Let other processes compare; return those MiB that this process has to look at."""
+        size = sum(leaf.byte_range.size for leaf, _ in asked)
+        # No secret key travels, so what is to be decrypted is fetched here.
+        if self._spreader is None or self._identities is not None or size < self._spreader.runner.smallest:
+            return asked
+        left: list[tuple[Leaf, AskedBytes]] = []
+
+        def take(ready: _Ready, actual: bytes | None) -> None:
+            if actual == ready.leaf.leaf_hash:
+                self.sampled += 1
+            else:
+                left.append((ready.leaf, ready.asked))
+
+        async def wait_for_each() -> AsyncIterator[_Ready]:
+            for leaf, job in asked:
+                try:
+                    await job.wait_for(leaf.archive.archive)
+                except CostLimitError:
+                    raise
+                except GlacierError as error:
+                    self._note_unavailable(leaf, error)
+                    continue
+                source = job.shared
+                if source is None or source.total != leaf.byte_range.size:  # a part of a larger output
+                    left.append((leaf, job))
+                else:
+                    yield _Ready(leaf, job, source)
+
+        await self._spreader.hash(wait_for_each(), take)
+        return left
 
     async def _open_members(self, tree: TreeRecord, leaf: Leaf, content: bytes) -> None:
         """Decrypt the files that lie whole in a MiB, and compare them with what was archived."""

@@ -176,7 +176,7 @@ class FolderVerify:
             self._sample.opened,
             len(counts.findings),
             self._budget.cost,
-            self._hashes.workers if self._hashes is not None else 0,
+            max(self._hashes.workers if self._hashes is not None else 0, self._sample.workers),
         )
 
     async def sample_cost(self) -> float:

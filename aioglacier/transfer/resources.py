@@ -32,7 +32,7 @@ D = TypeVar("D")
 D_co = TypeVar("D_co", covariant=True)
 
 #: Changes with the fields of tasks and answers; a worker refuses any other.
-TASK_VERSION: Final = 2
+TASK_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

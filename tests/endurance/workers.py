@@ -172,9 +172,13 @@ def run_trial(mib: int, paths: int, archives: int, kills: int, seed: int, folder
         rack.run("vault", "create", "tree")
         rack.run("sync", str(folder / "tree"), "tree", kills=each - each // 2)
         rack.owed += kills - 3 * each  # what is left by the divisions
-        found = rack.run("verify", str(folder / "tree"), "tree", kills=each // 2)
+        verify = ["verify", "--sample=70", "--tier=Expedited", "--yes", str(folder / "tree"), "tree"]
+        found = rack.run(*verify, kills=each // 2)
         while rack.owed:
-            found += rack.run("verify", str(folder / "tree"), "tree")
+            found += rack.run(*verify)
+        asked = Counter((job["archive_id"], job["byte_range"]) for job in rack.run("jobs", "list", "tree"))
+        if not asked or set(asked.values()) != {1}:
+            faults.append(f"{len(asked)} ranges of the sample have {sum(asked.values())} jobs")
         if any(record["event"] == "finding" for record in found):
             faults.append("verify has findings")
         if status := glacier.status()["uploads"]:

@@ -296,7 +296,9 @@ class ObjectRetriever:
 
 
 class ObjectBytes:
-    """An object, or a range of it; see ``AskedBytes``."""
+    """An object, or a range of it; see ``AskedBytes``. Only this process reads it."""
+
+    shared: Final = None
 
     def __init__(self, restore: Restore, byte_range: ByteRange | None, etag: str | None) -> None:
         self._restore = restore

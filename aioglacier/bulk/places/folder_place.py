@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
+    from aioglacier.transfer.download.retrieval_source import JobSource
 
 
 class AskedBytes(Protocol):
@@ -39,6 +40,11 @@ class AskedBytes(Protocol):
 
     async def prepare_download(self, path: str) -> Download:
         """Prepare to save all of it as a file, verified; a file that is there is replaced."""
+        ...
+
+    @property
+    def shared(self) -> JobSource | None:
+        """All of it as plain data for other processes, once it was waited for; ``None`` if it has none."""
         ...
 
     async def note_gone(self) -> None:

@@ -9,6 +9,7 @@ from aioglacier.core.errors import AccessDeniedError
 from aioglacier.core.limits import LEAF_SIZE, MIB
 from aioglacier.core.models import ArchiveId, JobStatus
 from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.download.retrieval_source import JobSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -163,6 +164,7 @@ class JobBytes:
     def __init__(self, job: Job, context: RecordedVault) -> None:
         self._job = job
         self._context = context
+        self.shared: JobSource | None = None
 
     async def is_ready(self) -> bool:
         """See ``AskedBytes``."""
@@ -171,6 +173,8 @@ class JobBytes:
     async def wait_for(self, archive: Archive) -> bool:
         """See ``AskedBytes``."""
         done = await self._job.wait_until_done()
+        if done.output_size is not None:
+            self.shared = JobSource(self._job.vault, self._job.id, done.output_size, done.tree_hash, True)
         return done.archive_tree_hash in {None, archive.tree_hash}
 
     def open_reader(
