@@ -229,7 +229,14 @@ class DaskRunner:
             client.subscribe_topic(client.id, self._take_early)
             self._stack.callback(self._end_early_answers)
             await self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (ValueError, TypeError, ImportError, MemoryError) as error:
+            # It takes the length of a message from whatever answers there.
+            what = "another program answers there" if isinstance(error, MemoryError) else str(error)
+            raise ClusterError(
+                f"no Dask scheduler can be reached at {self._address}: {what}. An address is "
+                "tcp://HOST:8786, or tls://HOST:8786 with the certificates in Dask's configuration"
+            ) from error
+        except (OSError, TimeoutError) as error:
             raise ClusterUnreachableError(
                 f"no Dask scheduler with workers answers at {self._address}: {error}; check the address, or "
                 "start them and run the command again"

@@ -44,15 +44,23 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
-async def test_a_scheduler_that_is_not_there_is_reported(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_scheduler_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is not opened, and the error names the address."""
     monkeypatch.setattr("aioglacier.cluster.dask_runner._PATIENCE_SECONDS", 0.3)
-    with pytest.raises(ClusterUnreachableError, match=address):
+    with pytest.raises(ClusterUnreachableError, match=r"tcp://127\.0\.0\.1:9"):
+        async with open_runner(OPTIONS, Limits(), address="tcp://127.0.0.1:9"):
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["nonsense://x", "tls://127.0.0.1:9", "that of a web server"])
+async def test_an_address_of_no_scheduler_is_refused(address: str, house: Served) -> None:
+    """It is no scheduler later either, so the error is another one than for a scheduler that is gone."""
+    address = address if "://" in address else house.server.url.replace("http://", "tcp://")
+    with pytest.raises(ClusterError, match=address) as raised:
         async with open_runner(OPTIONS, Limits(), address=address):
             pass
+    assert not isinstance(raised.value, ClusterUnreachableError)
 
 
 async def test_processes_here_are_not_started_before_there_is_work() -> None:

@@ -81,7 +81,7 @@ async def test_bytes_that_are_other_ones_on_a_worker_are_fetched_again(house: Se
 async def test_an_output_that_no_worker_gets_is_asked_for_here(
     house: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is wrong is found by this process, in its words."""
+    """This process finds what is wrong, in its words."""
 
     async def fail(*_: object) -> None:
         return None

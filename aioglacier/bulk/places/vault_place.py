@@ -173,8 +173,8 @@ class JobBytes:
     async def wait_for(self, archive: Archive) -> bool:
         """See ``AskedBytes``."""
         done = await self._job.wait_until_done()
-        if done.output_size is not None:
-            self.shared = JobSource(self._job.vault, self._job.id, done.output_size, done.tree_hash, True)
+        size = done.output_size or 0
+        self.shared = JobSource(self._job.vault, self._job.id, size, done.tree_hash, allows_unverified=True)
         return done.archive_tree_hash in {None, archive.tree_hash}
 
     def open_reader(
