@@ -167,14 +167,22 @@ async def test_an_inventory_is_used_until_there_is_a_newer_one(house: House) -> 
     assert (await house.vault.retrieve_inventory()).is_new
 
 
+async def later_inventory(house: House) -> datetime:
+    """Return the date of the newest inventory."""
+    inventoried = (await house.vault.describe()).inventoried
+    assert inventoried is not None
+    return inventoried
+
+
 async def test_a_newer_inventory_makes_no_other_job_out_of_date(house: House) -> None:
     """The job of an archive stays in use, and so does an inventory job that is not done yet."""
     archive = await house.vault.upload(b"small")
-    await house.server.run_inventory()
     job = await house.vault.retrieve(archive.id)
     await job.wait_until_done()
     await house.server.advance(3600)
+    await house.vault.upload(b"another")
     await house.server.run_inventory()
+    assert (await later_inventory(house)) > (await job.describe()).created
     assert (await house.vault.retrieve(archive.id)).id == job.id
 
 
@@ -185,7 +193,9 @@ async def test_an_inventory_job_that_goes_on_is_not_paid_twice(house: House) -> 
     await house.server.run_inventory()
     job = await house.vault.retrieve_inventory()
     await house.server.advance(600)
+    await house.vault.upload(b"another")
     await house.server.run_inventory()
+    assert (await later_inventory(house)) > (await job.describe()).created
     assert (await house.vault.retrieve_inventory()).id == job.id
 
 
