@@ -10,6 +10,7 @@ import pytest
 
 import aioglacier
 from aioglacier.bulk.path_failures import PathFailure, PathFailures
+from aioglacier.bulk.sync.compare import Comparison
 from aioglacier.bulk.sync.look import FolderLook
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.scan import ScanFailure
@@ -151,3 +152,32 @@ async def test_each_shard_names_its_own_paths_that_were_asked_for_and_are_nowher
                 assert f"{path.decode()!r} is neither in the folder nor on record" in str(error)
     assert all(sorted(each) == each for each in named)
     assert sorted(path for each in named for path in each) == asked
+
+
+async def test_shards_name_all_paths_once_whatever_keeps_them_from_being_archived(
+    place: Place, tmp_path: Path
+) -> None:
+    """Paths that cannot be read, that have a date of no catalog, and that are no files or folders."""
+    paths = [f"p{number}".encode() for number in range(8)]
+    named: list[PathFailure] = []
+    async with Catalog.open(place.catalog) as catalog:
+        for number in (1, 2):
+            look = FolderLook(str(tmp_path), SyncOptions(shard=Shard(number, 2)), catalog.entries)
+            look.scan.failures += [
+                ScanFailure(path, errno.EIO, "Input/output error") for path in (b"", *paths)
+            ]
+            look.scan.misdated += paths
+            look.comparison = Comparison(look.scan, iter(()))
+            look.comparison.skipped += [(path, "fifo") for path in paths]
+            failures = PathFailures()
+            look.list_failures(failures)
+            assert failures.count > 3
+            named += failures.kept
+    assert sorted(failure.path for failure in named) == sorted([b"", *paths, *paths, *paths])
+    words = "cannot be looked at: Input/output error", "has a date outside of 1677 to 2262", "is a FIFO"
+    for path, error in named:
+        assert isinstance(error, SourceUnreadableError)
+        assert error.path == (path.decode() or str(tmp_path))
+        assert str(error).startswith(repr(error.path))
+    counts = [sum(text in str(failure.error) for failure in named) for text in words]
+    assert counts == [9, 8, 8]
