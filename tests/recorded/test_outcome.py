@@ -208,6 +208,7 @@ async def test_an_upload_that_is_gone_is_given_up_all_the_same(house: House) -> 
     await house.vault.context.gateway.abort_multipart_upload("v", left.upload_id)
     ended = await give_up(house.vault.context.recorded(), left, "on request")
     assert (ended.state, ended.outcome) == (UploadState.ABORTED, "on request")
+    assert await find_outcome(house.vault.context.recorded(), ended) == NeverMade(ended)
 
 
 async def test_a_single_request_is_settled_by_inventories_alone(house: House) -> None:

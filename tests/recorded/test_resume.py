@@ -71,6 +71,7 @@ async def test_an_upload_that_expired_begins_anew(house: House) -> None:
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
         assert upload.history.expired is not None
         assert upload.history.expired.record.number == left.number
+        assert upload.history.expired.record.outcome == "the service has removed it"
         assert upload.history.expired.size == 5 * MIB
         assert upload.is_new
         archive = await upload.run()
