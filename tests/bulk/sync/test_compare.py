@@ -85,21 +85,33 @@ def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
 
 def test_what_could_not_be_looked_at_or_is_left_out_is_not_gone(tmp_path: Path) -> None:
     """Nor is anything below such a folder, while another path that is not there is gone."""
-    write(tmp_path, dict.fromkeys(("big", "cache/x/y", "gone", "shut/d/e", "shut-up", "odd", "odder"), b"1"))
+    paths = (
+        "big",
+        "cache/x/y",
+        "deep/er/cache/z",
+        "deep/er/gone",
+        "gone",
+        "shut/d/e",
+        "shut-up",
+        "odd",
+        "odder",
+    )
+    write(tmp_path, dict.fromkeys(paths, b"1"))
     before = [Known(*found[:10], 0, None, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
-    for path in ("big", "gone", "odd", "odder", "shut-up"):
+    for path in ("big", "deep/er/cache/z", "deep/er/gone", "gone", "odd", "odder", "shut-up"):
         (tmp_path / path).unlink()
     shutil.rmtree(tmp_path / "cache" / "x")
     shutil.rmtree(tmp_path / "shut" / "d")
+    (tmp_path / "z").touch()  # the scan goes on after the last path on record
     scan = Scan(os.fsencode(tmp_path))
-    scan.left_out |= {b"big", b"cache/"}
+    scan.left_out |= {b"big", b"cache/", b"deep/er/cache/"}
     scan.failures += [ScanFailure(path, 13, "Permission denied") for path in (b"shut/", b"odd")]
     gone = [
         change.known.path
         for change in Comparison(scan, iter(before))
         if change.found is None and change.known
     ]
-    assert gone == [b"gone", b"odder", b"shut-up"]
+    assert gone == [b"deep/er/gone", b"gone", b"odder", b"shut-up"]
     scan = Scan(os.fsencode(tmp_path))
     scan.failures.append(ScanFailure(b"", 5, "Input/output error"))  # the folder itself
     assert [change for change in Comparison(scan, iter(before)) if change.found is None] == []

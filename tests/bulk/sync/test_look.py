@@ -172,6 +172,7 @@ async def test_shards_name_all_paths_once_whatever_keeps_them_from_being_archive
             failures = PathFailures()
             look.list_failures(failures)
             assert failures.count > 3
+            assert all(Shard(number, 2).has(failure.path) for failure in failures.kept)
             named += failures.kept
     assert sorted(failure.path for failure in named) == sorted([b"", *paths, *paths, *paths])
     words = "cannot be looked at: Input/output error", "has a date outside of 1677 to 2262", "is a FIFO"
