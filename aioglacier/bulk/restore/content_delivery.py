@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _MEMBERS_AT_ONCE: Final = 500
 _BYTES_AT_ONCE: Final = 4 * MIB
 
+#: Bytes that are fetched ahead of what is read. On a busy machine the reader waits for them again and again,
+#: and took 64 MiB. This is enough for 240 MB/s at a round trip of 100 ms.
+_AHEAD: Final = 24 * MIB
+
 #: Threads that decode and write what one output gives; two keep up with the fetching.
 _WRITERS: Final = 2
 
@@ -184,6 +188,7 @@ class ContentDelivery:
         """
         give, to_write = anyio.create_memory_object_stream["_Batch"](0)
         land, to_land = anyio.create_memory_object_stream["None"](0)
+        reader.narrow(_AHEAD)
         source = _MemberSource(reader, position, self._blocks)
         unlanded = Unlanded()
         write_all = partial(self._write_all, placer, unlanded, damaged)

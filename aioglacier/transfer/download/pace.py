@@ -21,6 +21,11 @@ class ReadingPace:
         self._given = 0
         self._waited_at = 0  # how many pieces were given out at the last wait
 
+    def narrow(self, most: int) -> None:
+        """Fetch no more than so many at once from now on."""
+        self._most = min(self._most, most)
+        self.at_once = min(self.at_once, most)
+
     def note_wait(self) -> None:
         """Note that the program waits for the next piece."""
         if self._given - self._waited_at <= self.at_once:

@@ -109,6 +109,10 @@ class ArchiveReader:
             return b"".join(blocks)
         return await self._give(size, bytes) or b""
 
+    def narrow(self, size: int) -> None:
+        """Fetch at most so many bytes ahead, but two pieces; without this it is a quarter of the memory."""
+        self._ahead.narrow(size)
+
     async def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill a writable buffer as ``read()`` does, and return the number of bytes; 0 at the end."""
         view = memoryview(buffer).cast("B")
@@ -192,6 +196,10 @@ class _PiecesAhead:
         if piece.failure is not None:
             raise piece.failure
         return piece
+
+    def narrow(self, size: int) -> None:
+        """Fetch at most so many bytes ahead, but two pieces."""
+        self._pace.narrow(max(_FEWEST, size // self._piece_size))
 
     def drop_first(self) -> None:
         """Give back the buffer of the first piece."""

@@ -34,12 +34,14 @@ class Bundle:
         members: The records of the members.
         data: The bundle.
         fails_at: Where reading raises an error.
+        ahead: Bytes that may be fetched ahead.
     """
 
     def __init__(self) -> None:
         self.members: list[StoredEntry] = []
         self.data = b""
         self.fails_at = 1 << 62
+        self.ahead = 0
         self._position = 0
 
     def add(self, path: bytes, content: bytes) -> None:
@@ -53,6 +55,10 @@ class Bundle:
         facts = Entry(1, path, 1, "file", len(content), 0, 0, 0, 0, 0o644, os.geteuid(), os.getegid())
         entry = facts._replace(content_hash=tree_hash(content), position=position, stored=stored)
         self.members.append(StoredEntry(entry, None, 0, None, None, is_older=False))
+
+    def narrow(self, size: int) -> None:
+        """Note how much is to be fetched ahead."""
+        self.ahead = size
 
     async def read(self, size: int) -> bytes:
         """Return the next bytes."""
@@ -91,6 +97,7 @@ async def deliver(bundle: Bundle, target: Path) -> RestoreProgress:
         await delivery.deliver_members(cast("ArchiveReader", bundle), 0, bundle.pages(), placer)
     finally:
         placer.close()
+    assert bundle.ahead == content_delivery._AHEAD
     return progress
 
 

@@ -27,3 +27,16 @@ def test_only_waits_in_every_round_fetch_more_at_once(waits: tuple[int, ...], nu
         found.append(pace.at_once)
         pace.note_given()
     assert found == numbers
+
+
+def test_a_narrow_pace_stays_narrow() -> None:
+    """It is slower at once, and waits make it no faster again."""
+    pace = ReadingPace(8)
+    for _ in range(3):
+        pace.note_wait()
+    assert pace.at_once == 8
+    pace.narrow(3)
+    assert pace.at_once == 3
+    pace.narrow(5)
+    pace.note_wait()
+    assert pace.at_once == 3

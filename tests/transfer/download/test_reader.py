@@ -182,8 +182,12 @@ async def test_reading_ahead_stops_at_a_quarter_of_the_memory() -> None:
 
 
 @pytest.mark.slow
-async def test_more_is_read_ahead_where_the_reader_waits() -> None:
-    """Two pieces are fetched at once at first, and twice as many if the reader waits in every round."""
+@pytest.mark.parametrize("is_narrow", [False, True])
+async def test_more_is_read_ahead_where_the_reader_waits(*, is_narrow: bool) -> None:
+    """Two pieces are fetched at once at first, and twice as many if the reader waits in every round.
+
+    A reader that was narrowed keeps to its two.
+    """
     output = MemoryOutput(DATA)
     lent: list[int] = []
     async with (
@@ -196,9 +200,11 @@ async def test_more_is_read_ahead_where_the_reader_waits() -> None:
             await wait_all_tasks_blocked()
 
         output.before = held
+        if is_narrow:
+            reader.narrow(1)
         assert await reader.read() == DATA
     assert lent[0] == 2
-    assert max(lent) > 2
+    assert (max(lent) > 2) is not is_narrow
 
 
 async def test_a_buffer_is_filled() -> None:
