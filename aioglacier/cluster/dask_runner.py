@@ -182,7 +182,11 @@ class DaskRunner:
         except Exception as error:  # Dask raises what it likes for a worker that leaves meanwhile
             raise WorkerDiedError("the Dask scheduler or its workers were lost") from error
         for address, answer in answers.items():
-            if isinstance(answer, ModuleNotFoundError | AttributeError | ImportError):
+            is_missing = isinstance(answer, ModuleNotFoundError | AttributeError | ImportError)
+            # Dask often sends only the text of an error. A description fails only if it cannot be loaded.
+            if function is self._worker.describe and not isinstance(answer, OSError):
+                is_missing |= isinstance(answer, Exception)
+            if is_missing:
                 raise ClusterError(
                     f"worker {address} has not the aioglacier {self._site.version} of this process: {answer}",
                     worker=address,

@@ -123,6 +123,24 @@ async def test_another_version_is_refused(
     assert caught.value.worker.startswith("tcp://")
 
 
+async def test_a_worker_without_this_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, worker_tasks: Any, house: Served, scheduler: str
+) -> None:
+    """Dask sends only the text of the error that such a worker has."""
+    here = iter([worker_tasks.describe()])
+
+    def describe() -> object:
+        for facts in here:
+            return facts
+        raise Exception("ModuleNotFoundError: aioglacier")  # noqa: TRY002  # as Dask does
+
+    monkeypatch.setattr(worker_tasks, "describe", describe)
+    with pytest.raises(ClusterError, match=r"has not the aioglacier .*: ModuleNotFoundError") as caught:
+        async with dask_runner(house, scheduler):
+            pass
+    assert caught.value.worker is not None
+
+
 async def test_a_worker_that_cannot_see_the_upload_is_named(dask: Runner) -> None:
     """The error has the worker's address and what the service answered it."""
     await dask.open()
