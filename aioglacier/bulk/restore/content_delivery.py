@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -187,6 +187,7 @@ class ContentDelivery:
             GlacierError: The bundle cannot be read. What was read before is in its place.
         """
         give, to_write = anyio.create_memory_object_stream["_Batch"](0)
+        give_page, to_batch = anyio.create_memory_object_stream["list[StoredEntry]"](1)
         land, to_land = anyio.create_memory_object_stream["None"](0)
         reader.narrow(_AHEAD)
         source = _MemberSource(reader, position, self._blocks)
@@ -194,14 +195,15 @@ class ContentDelivery:
         write_all = partial(self._write_all, placer, unlanded, damaged)
         failure: GlacierError | None = None
         with first_cause():
-            async with anyio.create_task_group() as tasks, give:
+            async with anyio.create_task_group() as tasks, give, to_batch:
                 for _ in range(_WRITERS):
                     tasks.start_soon(write_all, to_write.clone(), land.clone())
                 to_write.close()
                 land.close()
                 tasks.start_soon(self._land_all, to_land, placer, unlanded)
+                tasks.start_soon(_read_ahead, pages, give_page)
                 try:
-                    async for start, stop, entries in _batches(pages):
+                    async for start, stop, entries in _batches(to_batch):
                         await self._read(source, start, stop, entries, give)
                 except GlacierError as error:
                     failure = error
@@ -356,6 +358,16 @@ class ContentDelivery:
             await run_in_thread(partial(placer.place_big, entry, path, folder))
         finally:
             os.close(folder)
+
+
+async def _read_ahead(
+    pages: AsyncIterator[list[StoredEntry]], give: MemoryObjectSendStream[list[StoredEntry]]
+) -> None:
+    """Read records a page ahead."""
+    async with give:
+        with suppress(anyio.BrokenResourceError):  # the bundle could not be read any further
+            async for page in pages:
+                await give.send(page)
 
 
 async def _batches(pages: AsyncIterator[list[StoredEntry]]) -> AsyncIterator[tuple[int, int, list[Entry]]]:

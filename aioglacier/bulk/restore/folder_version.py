@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
-    from aioglacier.catalog.folders.entry_records import Entry, StoredEntry, TreeRecord
+    from aioglacier.catalog.folders.entry_records import ContentPlace, Entry, StoredEntry, TreeRecord
     from aioglacier.recorded.place_context import RecordedPlace
 
 #: The key of the pages of the outline; those of members have the numbers of their uploads.
@@ -155,6 +155,10 @@ class FolderVersion:
     async def uploads(self) -> list[UploadNumber]:
         """Return the uploads whose archives have something of the folder, oldest first."""
         return await self._entries.uploads_of(self.tree)
+
+    def places(self, upload: UploadNumber) -> AsyncIterator[list[ContentPlace]]:
+        """Yield the places of what ``contents`` yields; for a selection of all paths only."""
+        return self._entries.places_in(self.tree, upload, self._run)
 
     def contents(
         self, upload: UploadNumber, *, start: int = 0, stop: int | None = None

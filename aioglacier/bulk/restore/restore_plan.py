@@ -11,7 +11,7 @@ import anyio
 
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.restore.placer import as_target_error
-from aioglacier.bulk.restore.retrieval_plan import Retrieval, needed_of, plan_retrievals
+from aioglacier.bulk.restore.retrieval_plan import Needed, Retrieval, needed_of, plan_retrievals
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.prices import HEADS
 from aioglacier.tasks.groups import first_cause
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.restore.folder_version import FolderVersion
     from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_options import RestoreOptions
-    from aioglacier.bulk.restore.retrieval_plan import Needed
-    from aioglacier.catalog.folders.entry_records import StoredEntry
+    from aioglacier.catalog.folders.entry_records import ContentPlace, StoredEntry
     from aioglacier.catalog.records import UploadNumber
     from aioglacier.core.prices import Prices
 
@@ -106,8 +105,17 @@ async def plan_restore(
         whole=retriever.whole,
     )
     retrievals: list[Retrieval] = []
+    is_all = placer is None and version.selection.selects_all
     for upload in await version.uploads():
         needed: list[Needed] = []
+        if is_all:  # no record need be read twice
+            async for places in version.places(upload):
+                needed += await run_in_thread(partial(looked.all_of, upload, places))
+                if len(needed) > _MOST_NEEDED:
+                    retrievals += plan(needed)
+                    needed.clear()
+            retrievals += plan(needed)
+            continue
         give, pages = anyio.create_memory_object_stream["list[StoredEntry]"](1)
         with first_cause():
             async with anyio.create_task_group() as tasks, pages:
@@ -181,10 +189,6 @@ class _Looked:
 
     def missing(self, page: list[StoredEntry]) -> list[Needed]:
         """Return where the contents of missing files lie; in a thread."""
-        if self._placer is None and not any(stored.entry.encryption for stored in page):
-            self.files += len(page)
-            self.size += sum(stored.entry.size for stored in page)
-            return [needed_of(stored) for stored in page]
         found = []
         for stored in page:
             entry = stored.entry
@@ -203,6 +207,30 @@ class _Looked:
             self.size += entry.size
             needed = needed_of(stored)
             if entry.encryption is not None and needed.is_whole:
-                self.largest_sealed = heapq.nlargest(FETCHERS, (*self.largest_sealed, stored.archive_size))
+                self._note_sealed(stored.archive_size)
             found.append(needed)
         return found
+
+    def all_of(self, upload: int, places: list[ContentPlace]) -> list[Needed]:
+        """Return where the contents of files lie of which none is in its place; in a thread."""
+        found = []
+        for _, size, position, stored, encryption, archive_id, archive_size in places:
+            self.size += size
+            if encryption is not None:
+                self.is_encrypted = True
+                if position is None:
+                    self._note_sealed(archive_size)
+            facts = (
+                upload,
+                archive_id,
+                archive_size,
+                position or 0,
+                stored or archive_size,
+                position is None,
+            )
+            found.append(tuple.__new__(Needed, facts))  # as the class does it, in half the time
+        self.files += len(places)
+        return found
+
+    def _note_sealed(self, archive_size: int) -> None:
+        self.largest_sealed = heapq.nlargest(FETCHERS, (*self.largest_sealed, archive_size))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from aioglacier.catalog.folders.entry_records import (
     Entry,
@@ -26,6 +26,7 @@ from aioglacier.catalog.folders.entry_rows import (
     insert_entries,
     proven,
     select_current,
+    select_places,
     select_stored,
     select_unproven,
 )
@@ -36,11 +37,14 @@ from aioglacier.catalog.storage.tables import marks
 from aioglacier.catalog.vaults import find_vault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
+    from aioglacier.catalog.folders.entry_records import ContentPlace
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import ArchiveId
+
+T = TypeVar("T")
 
 #: The first path of a range, and a path after the last.
 PathBounds: TypeAlias = "tuple[bytes, bytes]"
@@ -215,7 +219,8 @@ class Entries(Records):
         def with_others(
             tree: int, upload: int, last: tuple[StoredEntry, bool] | None, connection: Connection
         ) -> list[tuple[StoredEntry, bool]]:
-            found = _select_in(connection, upload, last[0] if last else None, "e.tree = ?", (tree,))
+            after = (last[0].entry.position, last[0].entry.path) if last is not None else None
+            found = _select_in(connection, select_stored, upload, after, "e.tree = ?", (tree,))
             return [(one, _has_other(connection, one.entry, uploads)) for one in found]
 
         for upload in sorted(uploads):
@@ -356,10 +361,23 @@ class Entries(Records):
         is_it, values = f"e.tree = ?{bounds}", (tree.number, *limits)
 
         def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
-            return _select_in(connection, upload, last, is_it, values, run, start, stop)
+            after = (last.entry.position, last.entry.path) if last is not None else None
+            return _select_in(connection, select_stored, upload, after, is_it, values, run, start, stop)
 
         async for stored in self._database.pages(page):
             yield stored
+
+    async def places_in(
+        self, tree: TreeRecord, upload: UploadNumber, run: RunNumber | None = None
+    ) -> AsyncIterator[list[ContentPlace]]:
+        """Yield the places of files with content of ``stored_in``, page by page, for a plan."""
+
+        def page(last: ContentPlace | None, connection: Connection) -> list[ContentPlace]:
+            after = (last.position, last.path) if last is not None else None
+            return _select_in(connection, select_places, upload, after, "e.tree = ?", (tree.number,), run)
+
+        async for places in self._database.pages(page):
+            yield places
 
     async def stored_at(self, tree: TreeRecord, path: bytes, run: RunNumber | None) -> StoredEntry | None:
         """Return the stored version of a path, now or at the end of a run."""
@@ -373,31 +391,32 @@ class Entries(Records):
 
 def _select_in(
     connection: Connection,
+    select: Callable[[Connection, str, Sequence[object], int | None, str], list[T]],
     upload: int,
-    last: StoredEntry | None,
+    after: tuple[int | None, bytes] | None,
     is_it: str,
     values: Sequence[object],
     run: int | None = None,
     start: int = 0,
     stop: int | None = None,
-) -> list[StoredEntry]:
+) -> list[T]:
     """Return one page of the versions of a folder in one archive, in the order of positions and paths.
 
     A statement for each of both kinds, each with a range that the index of uploads and positions finds: one
     for both would go through all members for each page.
     """
-    position, path = (last.entry.position, last.entry.path) if last else (None, b"")
+    position, path = after or (None, b"")
     if position is None and not start:  # an archive that is one file, of any number of paths
         plain = "coalesce(e.path, '')"  # or SQLite would go through all paths of the folder in their order
         of_file = f"{is_it} AND e.upload = ? AND e.position IS NULL AND {plain} > ?"
-        if found := select_stored(connection, of_file, (*values, upload, path), run, plain):
+        if found := select(connection, of_file, (*values, upload, path), run, plain):
             return found
     at, path = (start, b"") if position is None else (position, path)
     of_bundle = (
         f"{is_it} AND e.upload = ? AND e.position >= ? AND e.position < ? AND (e.position > ? OR e.path > ?)"
     )
     given = (*values, upload, at, _FARTHEST if stop is None else stop, at, path)
-    return select_stored(connection, of_bundle, given, run, "e.position, e.path")
+    return select(connection, of_bundle, given, run, "e.position, e.path")
 
 
 def _within(between: PathBounds | None) -> tuple[str, PathBounds | tuple[()]]:

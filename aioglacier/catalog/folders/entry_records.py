@@ -135,6 +135,23 @@ class StoredEntry(NamedTuple):
     is_older: bool
 
 
+class ContentPlace(NamedTuple):
+    """The place of the content of one path, in an archive that has it, as a plan needs it.
+
+    Attributes:
+        size: Bytes of the content.
+        position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
+    """
+
+    path: bytes
+    size: int
+    position: int | None
+    stored: int | None
+    encryption: str | None
+    archive_id: ArchiveId
+    archive_size: int
+
+
 class StoredContent(NamedTuple):
     """The place of content that is proven to be in a vault.
 

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog.checksums import checksum
-from aioglacier.catalog.folders.entry_records import Entry, Standing, StoredEntry
+from aioglacier.catalog.folders.entry_records import ContentPlace, Entry, Standing, StoredEntry
 from aioglacier.catalog.records import ArchiveState, UploadState
 from aioglacier.catalog.storage.columns import instant_of
 from aioglacier.catalog.storage.tables import marks
@@ -99,6 +99,11 @@ _STORED: Final = (
     f"SELECT {COLUMNS}, e.checksum, a.archive_id, a.size, a.tree_hash, a.created, {_NEWER} "  # noqa: S608
     f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')}"
 )
+_PLACES: Final = (
+    "SELECT e.path, e.size, e.position, e.stored, e.encryption, a.archive_id, a.size "  # noqa: S608
+    f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')} "
+    "AND e.kind = 'file' AND e.size > 0"
+)
 _BARE: Final = f"(e.kind <> 'file' OR e.size = 0 OR {_NEWER})"
 _UNPROVEN: Final = (
     f"SELECT {COLUMNS}, e.checksum FROM entries AS e "  # noqa: S608
@@ -175,6 +180,20 @@ def select_stored(
         # The class's own constructor takes twice as long, and this runs for each of a million rows.
         stored.append(tuple.__new__(StoredEntry, (checked(row[:_ARCHIVE]), *archive, bool(is_older))))
     return stored
+
+
+def select_places(
+    connection: Connection, condition: str, values: Sequence[object], run: int | None, order: str
+) -> list[ContentPlace]:
+    """Return the places of one page of what ``select_stored`` returns, for files with content only.
+
+    It takes a third of the time: no record is compared with its checksum.
+    """
+    at = _NOW - 1 if run is None else run
+    rows = connection.rows(
+        f"{_PLACES} AND {_COUNTS} AND {condition} ORDER BY {order} LIMIT {PAGE}", (*[at] * 6, *values)
+    )
+    return [tuple.__new__(ContentPlace, row) for row in rows]
 
 
 def select_unproven(

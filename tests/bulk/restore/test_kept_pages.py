@@ -9,6 +9,7 @@ import pytest
 
 from aioglacier.bulk.restore import kept_pages
 from aioglacier.bulk.restore.kept_pages import KeptPages
+from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog.folders import entry_rows
 from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
 from aioglacier.core.models import ArchiveId
@@ -78,11 +79,14 @@ async def test_a_list_that_was_not_read_to_its_end_is_not_kept() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("most", "times"), [(kept_pages.MOST_KEPT, 1), (0, 2)])
+@pytest.mark.parametrize(
+    ("most", "exclude", "times"),
+    [(kept_pages.MOST_KEPT, ["none"], 1), (0, ["none"], 2), (kept_pages.MOST_KEPT, [], 1), (0, [], 1)],
+)
 async def test_a_restore_reads_each_member_once(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, times: int
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, exclude: list[str], times: int
 ) -> None:
-    """If the records do not fit, it reads them again, and brings the same back."""
+    """If the records do not fit, it reads them again, and brings the same back. A plan of all reads none."""
     monkeypatch.setattr(kept_pages, "MOST_KEPT", most)
     monkeypatch.setattr(entry_rows, "PAGE", 7)
     tree = make_tree(tmp_path / "tree")
@@ -96,6 +100,6 @@ async def test_a_restore_reads_each_member_once(
         return found
 
     monkeypatch.setattr("aioglacier.catalog.folders.entries.select_stored", note)
-    await place.restore(tmp_path / "back")
+    await place.restore(tmp_path / "back", selection=SelectionOptions(exclude=exclude))
     assert picture(tmp_path / "back") == picture(tree)
     assert len(read) == times

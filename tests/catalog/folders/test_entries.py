@@ -69,6 +69,53 @@ async def test_the_paths_of_an_archive_that_is_one_file_are_found(
     assert not [page async for page in folder.catalog.entries.stored_in(folder.tree, upload.number, start=1)]
 
 
+async def test_places_are_those_of_the_files_that_are_stored(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each archive, now and as of each run, in the same order, without folders and empty files."""
+    monkeypatch.setattr(entry_rows, "PAGE", 2)
+    entries = folder.catalog.entries
+    first, old = await folder.sync(b"a", b"d/a", b"e")
+    second, new = await folder.sync(b"a", b"d/a", b"d/b")
+    file, failed = await folder.upload(), await folder.upload()
+    third = await folder.run()
+    of_file = {"position": None, "stored": None, "encryption": "age"}
+    await entries.add([version(folder.tree, third, path, file, **of_file) for path in (b"a", b"f", b"g")])
+    await entries.add([version(folder.tree, third, b"empty", new, size=0, position=1024)])
+    await entries.add([version(folder.tree, third, b"h", new, position=512)])
+    await entries.add(
+        [version(folder.tree, third, b"folder/", None), version(folder.tree, third, b"x", failed)]
+    )
+    await folder.complete(file)
+    await folder.catalog.uploads.record_failed(failed, "refused")
+    count = 0
+    for upload in (old, new, file, failed):
+        for run in (None, first, second, third):
+            stored = [
+                one
+                async for page in entries.stored_in(folder.tree, upload.number, run)
+                for one in page
+                if one.entry.kind == "file" and one.entry.size
+            ]
+            places = [
+                place async for page in entries.places_in(folder.tree, upload.number, run) for place in page
+            ]
+            assert places == [
+                (
+                    one.entry.path,
+                    one.entry.size,
+                    one.entry.position,
+                    one.entry.stored,
+                    one.entry.encryption,
+                    one.archive_id,
+                    one.archive_size,
+                )
+                for one in stored
+            ]
+            count += len(places)
+    assert count > 10
+
+
 async def test_an_outline_leaves_out_files_with_content(folder: Folder) -> None:
     """Folders, links, empty files, and files of which a newer version is not proven."""
     run, upload = await folder.run(), await folder.upload()
