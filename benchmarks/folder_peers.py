@@ -3,8 +3,8 @@
 Each program runs as a whole command, in turns, on a copy of the same folder. ``aioglacier`` talks to a local
 Glacier in a process of its own, whose CPU is reported apart; restic and borg write to a repository on the
 same disk and encrypt, compress or deduplicate as they do by default (borg: lz4, no encryption). "tar" is the
-floor of a backup: tar through both hashes to a socket that discards. A program that is not installed is left
-out, with a word on standard error.
+floor of a backup: tar through both hashes to a socket that discards, and of a comparison: one thread that
+reads and hashes each file once. A program that is not installed is left out, with a word on standard error.
 
     python -m benchmarks folder_peers                       this machine's /usr/share/doc, five rounds
     python -m benchmarks folder_peers --tree files:100000:4096   so many synthetic files of so many bytes
@@ -38,6 +38,23 @@ if TYPE_CHECKING:
 _A_FOLDER: Final = 1000  #: files in one folder of a synthetic tree
 _CHANGED: Final = 100  #: one file in so many changes before the third run
 _SECRET: Final = "benchmark"
+
+#: Reads and hashes each regular file of the current folder once.
+_HASH_PASS: Final = """
+import hashlib, os
+room = bytearray(1 << 20)
+view = memoryview(room)
+for folder, _, names in os.walk("."):
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.islink(path):
+            continue
+        hasher, file = hashlib.sha256(), os.open(path, os.O_RDONLY)
+        while count := os.readv(file, [room]):
+            hasher.update(view[:count])
+        os.close(file)
+        hasher.digest()
+"""
 
 
 @dataclass(frozen=True)
@@ -178,7 +195,13 @@ def tar(_folder: Path, files: Path) -> Iterator[Tool]:
             [sys.executable, "-m", "benchmarks.clients", "floor+native", json.dumps(asdict(task))]
         )
         environment = {"PYTHONPATH": str(Path(__file__).parents[1])}
-        yield Tool("tar", ["sh", "-c", f"tar -cf - . | {send}"], environment=environment, folder=files)
+        yield Tool(
+            "tar",
+            ["sh", "-c", f"tar -cf - . | {send}"],
+            verify=[sys.executable, "-c", _HASH_PASS],
+            environment=environment,
+            folder=files,
+        )
 
 
 PROGRAMS: Final = {"aioglacier": aioglacier, "restic": restic, "borg": borg, "tar": tar}
