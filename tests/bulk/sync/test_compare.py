@@ -131,6 +131,20 @@ async def test_a_disk_whose_number_has_changed_is_mounted(place: Place, tmp_path
         assert (sync.held_back, sync.unmounted) == (0, [])
 
 
+async def test_a_disk_that_has_files_is_mounted(place: Place, tmp_path: Path) -> None:
+    """Whatever its number is: only an empty folder may be a mount point without its disk."""
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "disk/c": b"3", "disk/d": b"4"})
+    await place.sync(tree)
+    with closing(sqlite3.connect(place.catalog)) as connection:
+        connection.execute("UPDATE entries SET device = device + 1 WHERE length(path) > 4")
+        connection.commit()
+    (tree / "disk" / "d").unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        assert (await sync.run()).removed == 1
+        assert sync.unmounted == []
+
+
 async def test_a_disk_that_is_not_mounted_in_a_folder_removes_nothing(place: Place, tmp_path: Path) -> None:
     """Its mount point is empty and on the folder's own device; an empty folder of that device is empty."""
     tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3", "mnt/disk/d/e": b"4", "plain/f": b"5"})
