@@ -300,3 +300,63 @@ def test_the_kept_bytes_of_a_download_need_no_room_again(small_disk: Path, suffi
     with pytest.raises(TargetError) as caught:
         landing.check_download_room(target, 1 << 20, suffix)
     assert caught.value.path == target
+
+
+@pytest.mark.usefixtures("way")
+def test_a_file_with_the_same_bytes_is_the_target(target: Path) -> None:
+    """It may be what a killed run has written; one with other bytes, or a link to the same, is not."""
+    content = NEW * 800  # more than is compared at once
+
+    def write() -> None:
+        with landing.writing(str(target), overwrite=False, may_be_there=True) as file:
+            landing.write_all(file, content)
+
+    target.write_bytes(content)
+    before = target.stat().st_ino
+    write()
+    assert target.stat().st_ino == before
+    for other in (content[:-1] + b"x", b"x" + content[1:], content + b"x", content[:-1]):
+        target.write_bytes(other)
+        with pytest.raises(TargetError, match="exists with other bytes"):
+            write()
+        assert target.read_bytes() == other
+    target.write_bytes(content)
+    target.rename(target.with_name("linked"))
+    target.symlink_to("linked")
+    with pytest.raises(TargetError):
+        write()
+    assert target.is_symlink()
+    assert sorted(path.name for path in target.parent.iterdir()) == [target.name, "linked"]
+
+
+@pytest.mark.usefixtures("way")
+def test_names_in_open_folders_are_names_in_these_folders(tmp_path: Path) -> None:
+    """A name is given in the new folder, taken from the old one, and looked at where it is."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    fds = [os.open(folder, os.O_RDONLY) for folder in (one, two)]
+
+    def rename(new: str, *, overwrite: bool = False) -> None:
+        landing.rename("old", new, overwrite=overwrite, old_fd=fds[0], new_fd=fds[1])
+
+    try:
+        (one / "old").write_bytes(NEW)
+        rename("new")
+        assert ((two / "new").read_bytes(), list(one.iterdir())) == (NEW, [])
+        (one / "old").write_bytes(OLD)
+        with pytest.raises(FileExistsError):
+            rename("new")
+        os.mkfifo(two / "pipe")
+        with pytest.raises(TargetError, match="pipe"):
+            rename("pipe", overwrite=True)
+        assert (two / "pipe").is_fifo()
+        assert ((two / "new").read_bytes(), (one / "old").read_bytes()) == (NEW, OLD)
+        rename("new", overwrite=True)
+        assert ((two / "new").read_bytes(), list(one.iterdir())) == (OLD, [])
+        (one / "old").symlink_to("nowhere")  # a link is renamed, and not what it points to
+        rename("link")
+        assert (two / "link").is_symlink()
+    finally:
+        for fd in fds:
+            os.close(fd)
