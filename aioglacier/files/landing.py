@@ -16,6 +16,7 @@ import shutil
 import stat
 import sys
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aioglacier.core.errors import TargetError
@@ -41,6 +42,9 @@ WRITTEN: Final = ".aioglacier-part"
 #: The longest name of common file systems, in bytes, and the room left in it for suffixes.
 _LONGEST_NAME: Final = 255
 _SUFFIXES: Final = 32
+
+#: Hexadecimal digits that tell names apart which are cut.
+_MARK: Final = 16
 
 #: Bytes compared at a time.
 _BLOCK: Final = 1024 * 1024
@@ -69,10 +73,13 @@ _SPECIAL: Final = {
 
 
 def hidden_name(target: Name, suffix: str) -> str:
-    """Return the hidden name beside a target, cut so that a suffix always fits."""
+    """Return the hidden name beside a target, cut so that a suffix always fits; no two targets share one."""
     folder, name = os.path.split(os.path.abspath(os.fsdecode(target)))  # of any bytes
-    stem = os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - _SUFFIXES])
-    return os.path.join(folder, f".{stem}{suffix}")
+    stem, longest = os.fsencode(name), _LONGEST_NAME - _SUFFIXES
+    if len(stem) > longest:
+        mark = sha256(stem).hexdigest()[:_MARK].encode()
+        stem = stem[: longest - _MARK] + mark
+    return os.path.join(folder, f".{os.fsdecode(stem)}{suffix}")
 
 
 def check_target(target: str, *, overwrite: bool) -> None:

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,19 @@ def test_a_target_that_cannot_work_is_refused_early(target: Path) -> None:
     for refused in (target.parent, target.parent / "none" / "file", target):
         with pytest.raises(TargetError):
             landing.check_target(str(refused), overwrite=False)
+
+
+def test_two_targets_have_two_hidden_names(tmp_path: Path) -> None:
+    """Also if only the ends of long names differ, so both can be written at once."""
+    names = [*"ab", "x" * 254 + "1", "x" * 254 + "2", "x" * 253, "\u00fc" * 120 + "1", "\u00fc" * 120 + "2"]
+    assert landing.hidden_name(str(tmp_path / "a"), ".part") == str(tmp_path / ".a.part")
+    with ExitStack() as stack:
+        for name in names:
+            file = stack.enter_context(landing.writing(str(tmp_path / name), overwrite=False))
+            landing.write_all(file, name.encode())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        name: name.encode() for name in names
+    }
 
 
 def test_a_failure_leaves_the_target_as_it_was(target: Path) -> None:

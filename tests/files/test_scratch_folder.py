@@ -32,6 +32,9 @@ async def test_two_files_are_there_at_most_and_a_later_run_removes_them(tmp_path
     await folder.forget(0)
     await folder.add(16)
     (tmp_path / ".aioglacier-other-0").touch()
+    ScratchFolder(tmp_path, "other").clear()
+    assert len(names(tmp_path)) == 2
+    (tmp_path / ".aioglacier-other-0").touch()
     ScratchFolder(tmp_path, "t").clear()
     assert names(tmp_path) == [".aioglacier-other-0"]
 
