@@ -132,7 +132,7 @@ async def test_a_disk_whose_number_has_changed_is_mounted(place: Place, tmp_path
 
 
 async def test_a_disk_that_has_files_is_mounted(place: Place, tmp_path: Path) -> None:
-    """Whatever its number is: only an empty folder may be a mount point without its disk."""
+    """Only an empty folder can be a mount point without its disk, also if the disk has another number."""
     tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "disk/c": b"3", "disk/d": b"4"})
     await place.sync(tree)
     with closing(sqlite3.connect(place.catalog)) as connection:
