@@ -13,7 +13,7 @@ from aioglacier.core.models import Archive, ArchiveId, UploadId
 from aioglacier.recorded.upload_records import UploadRecords, unknown_outcome
 from aioglacier.transfer.upload.writer import UploadOptions
 from tests.cli.conftest import MIB
-from tests.recorded.conftest import until
+from tests.recorded.conftest import SIZE, until
 
 if TYPE_CHECKING:
     from tests.recorded.conftest import House
@@ -24,6 +24,7 @@ async def test_an_upload_of_another_vault_cannot_go_on_here(house: House) -> Non
     left = await house.left_behind()
     assert left.upload_id is not None
     assert await house.records.uploads.find(left.upload_id) == left
+    assert left.size == SIZE  # of a file it is known before the first part
     elsewhere = UploadRecords(house.catalog, replace(house.records.key, vault="other"))
     with pytest.raises(ResumeMismatchError, match="name that vault"):
         await elsewhere.find(left.upload_id)

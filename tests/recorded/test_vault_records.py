@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,39 @@ async def test_a_job_whose_answer_was_lost_is_known_by_its_nonce(house: House) -
     job = await house.vault.retrieve(archive.id)
     assert [each.id async for each in house.vault.jobs()] == [job.id]
     assert await house.catalog.jobs.find(house.records.key, job.id)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+async def test_a_job_completes_the_intent_that_has_its_nonce(house: House, *, is_here: bool) -> None:
+    """It stays one record with the range of the intent; an intent for another vault is another job."""
+    archive = await house.vault.upload(data(2 * MIB))
+    key = house.records.key if is_here else replace(house.records.key, vault="other")
+    part = ByteRange(0, MIB)
+    intent = await house.catalog.jobs.record_intent(
+        key, JobAction.ARCHIVE_RETRIEVAL, archive_id=archive.id, byte_range=part, tier=aioglacier.Tier.BULK
+    )
+    job_id = await house.vault.context.gateway.initiate_archive_retrieval(
+        "v", archive.id, tier=aioglacier.Tier.BULK, byte_range=part, description=f"aioglacier {intent.nonce}"
+    )
+    await house.records.note_job(await house.vault.job(job_id).describe())
+    found = await house.catalog.jobs.find(house.records.key, job_id)
+    assert found is not None
+    assert (found.number == intent.number) is is_here
+    assert (found.action, found.byte_range, found.tier) == (intent.action, part, aioglacier.Tier.BULK)
+    assert ((await house.catalog.jobs.get(intent)).job_id == job_id) is is_here
+
+
+async def test_a_suspect_archive_whose_deletion_is_refused_stays_suspect(house: House) -> None:
+    """A refusal proves nothing about an archive that an inventory lacks."""
+    archive = await house.vault.upload(b"small")
+    key = house.records.key
+    await house.catalog.archives.record_state(key, archive.id, ArchiveState.SUSPECT)
+    house.server.faults.add(Fault("DeleteArchive", status=403, code="AccessDeniedException"))
+    with pytest.raises(aioglacier.AccessDeniedError):
+        await house.vault.delete_archive(archive.id)
+    found = await house.catalog.archives.get(key, archive.id)
+    assert found is not None
+    assert found.state is ArchiveState.SUSPECT
 
 
 async def test_a_deletion_is_on_record(house: House) -> None:
