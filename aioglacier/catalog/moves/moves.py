@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import ArchiveRecord, VaultKey
     from aioglacier.catalog.storage.backend import Connection
 
+#: Names asked for by one statement, whose values databases limit.
+_NAMES: Final = 500
+
 _LAST_JOB: Final = (
     "SELECT m.requested, j.tier FROM moved AS m LEFT JOIN jobs AS j ON j.job_id = m.job_id "
     "WHERE m.move = ? AND m.state = 'requested' ORDER BY m.requested DESC LIMIT 1"
@@ -360,16 +363,20 @@ def _known(
 ) -> Mapping[int, MoveState]:
     if not archives:
         return {}
-    statement = "SELECT archive, state FROM moved WHERE move = ? AND archive = ?"
-    rows = connection.rows_of_each(statement, [(move.number, archive.number) for archive in archives])
+    statement = f"SELECT archive, state FROM moved WHERE move = ? AND archive IN ({marks(len(archives))})"  # noqa: S608
+    rows = connection.rows(statement, (move.number, *(archive.number for archive in archives)))
     return {number: MoveState(state) for number, state in rows}
 
 
 def _taken(connection: Connection, move: MoveRecord, names: Sequence[str], has_folders: bool) -> set[str]:
     """Return which of these names, and of the folders in them, other archives have."""
     asked = list(dict.fromkeys(way for name in names for way in _ways(name, has_folders)))
-    statement = "SELECT name FROM moved WHERE move = ? AND name = ?"
-    return {name for (name,) in connection.rows_of_each(statement, [(move.number, name) for name in asked])}
+    taken: set[str] = set()
+    for at in range(0, len(asked), _NAMES):
+        some = asked[at : at + _NAMES]
+        statement = f"SELECT name FROM moved WHERE move = ? AND name IN ({marks(len(some))})"  # noqa: S608
+        taken.update(name for (name,) in connection.rows(statement, (move.number, *some)))
+    return taken
 
 
 def _folders(connection: Connection, move: MoveRecord, names: Sequence[str]) -> set[str]:
