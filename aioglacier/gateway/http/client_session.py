@@ -21,6 +21,7 @@ import aiohttp
 from yarl import URL
 
 from aioglacier.core.errors import ConfigurationError
+from aioglacier.gateway.http.payload import limit_unsent
 
 if TYPE_CHECKING:
     from aioglacier.gateway.contract.options import GatewayOptions
@@ -30,10 +31,6 @@ Connector: TypeAlias = aiohttp.BaseConnector
 
 #: What a caller may bring along: a TLS context, or a connector, which has its own.
 OwnTransport: TypeAlias = ssl.SSLContext | Connector | None
-
-#: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, and on a slow
-#: line nothing seems to move for minutes. At the size of a slice the limit costs nothing measurable.
-_UNSENT_LIMIT: Final = 256 * 1024
 
 #: Bytes read ahead of the reader of a job's output; aiohttp pauses the connection at twice as many.
 _READ_AHEAD: Final = 256 * 1024
@@ -74,8 +71,7 @@ def _new_socket(throttle: Throttle | None, address: aiohttp.AddrInfoType) -> soc
     if throttle is not None and (read_ahead := throttle.read_ahead) is not None:
         new.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_ahead)
         throttle.note(2 * read_ahead)  # this and aiohttp's buffer fill before the first byte is counted
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
+    limit_unsent(new)
     return new
 
 

@@ -18,6 +18,7 @@ A body may be sent again from its start; the progress of the first attempt is su
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -37,12 +38,17 @@ if TYPE_CHECKING:
 
 #: Slices grow from the smallest to the largest while they go fast. Small ones show progress: on a line of 64
 #: KB/s shared by sixteen parts one of 32 KiB takes 8 s, one of 256 KiB would take a minute and look stalled.
-#: Large ones are cheap: measured 0.19 CPU s/GiB in slices of 512 KiB, 0.31 of 256 KiB, 0.29 of 768 KiB, and
-#: 0.15 to 0.17 by a blocking ``sendall``. A slice that the kernel does not take whole is expensive: Python
-#: 3.11 copies the rest. Over TLS it is 0.50 for any size from 128 KiB to 512 KiB, and 0.56 by ``sendall``:
-#: encryption takes nearly all of it.
+#: Large ones are cheap, if the kernel takes them whole: of the rest Python 3.11 makes a copy. So the largest
+#: have a connection whose kernel holds as much.
 SMALLEST_SLICE: Final = 32 * 1024
-LARGEST_SLICE: Final = 512 * 1024
+LARGEST_SLICE: Final = 1024 * 1024
+
+#: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, and on a slow
+#: line nothing seems to move for minutes.
+_UNSENT_LIMIT: Final = 256 * 1024
+
+#: The same while the largest slices go fast.
+_FAST_UNSENT_LIMIT: Final = LARGEST_SLICE
 
 #: Bytes handed to the kernel before other tasks run; they take a tenth of a millisecond.
 _LONGEST_STRETCH: Final = 256 * 1024
@@ -53,6 +59,13 @@ _SLOW_SECONDS: Final = 1.0
 #: If the previous body went fast, slices from the second on have the size that took this long. On a line that
 #: has become a hundred times slower since, one such slice takes 10 s, and the smallest follow it.
 _STRIDE_SECONDS: Final = 0.1
+
+
+def limit_unsent(connection: socket.socket, *, is_fast: bool = False) -> None:
+    """Set how much a connection's kernel takes before it is sent, where the system has such a limit."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        size = _FAST_UNSENT_LIMIT if is_fast else _UNSENT_LIMIT
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 class Sent:
@@ -134,6 +147,7 @@ class SlicePayload(Payload):
         stride = self._stride
         largest = LARGEST_SLICE if self._bandwidth is None else self._bandwidth.largest_take
         is_encrypted = transport.get_extra_info("sslcontext") is not None
+        adapts = self._bandwidth is None and sent.size > _UNSENT_LIMIT
         # Only encryption keeps the loop for long, and one small slice does not.
         turns = self._turns if is_encrypted and sent.size > SMALLEST_SLICE else None
         try:
@@ -145,6 +159,7 @@ class SlicePayload(Payload):
                 writer.send_headers()
             size = SMALLEST_SLICE
             rested_at = 0
+            is_fast: bool | None = None
             while sent.count < sent.size:
                 if turns is not None:
                     await turns.take()
@@ -158,6 +173,9 @@ class SlicePayload(Payload):
                 except Exception as error:  # noqa: BLE001  # aiohttp would call it a lost connection
                     sent.failure = error
                     raise ClientConnectionResetError("the rest of the body cannot be sent") from None
+                if adapts and (size == LARGEST_SLICE) is not is_fast:
+                    is_fast = size == LARGEST_SLICE
+                    limit_unsent(transport.get_extra_info("socket"), is_fast=is_fast)
                 # aiohttp writes the request's head and the first slice together.
                 took = await self._send(writer, slice_)
                 if took > _SLOW_SECONDS:

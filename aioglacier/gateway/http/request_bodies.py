@@ -9,8 +9,8 @@ and cost no more than a copy. Where they are not, the loop must not wait for the
   everything where the file's filesystem or the operating system does not know the flag.
 
 A body with a trailer has its checksum behind it, computed of each slice just before that is sent. So a range
-of a file is read once, and each byte is in the CPU's cache when it is sent. CRC-64/NVME of a slice of 512 KiB
-keeps the loop for 60 microseconds.
+of a file is read once, and each byte is in the CPU's cache when it is sent. CRC-64/NVME of a slice of 1 MiB
+keeps the loop for 120 microseconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Body, Progress
 
 #: The largest slice of a file, as large as any that ``payload`` sends.
-_BLOCK_SIZE: Final = 512 * 1024
+_BLOCK_SIZE: Final = 1024 * 1024
 
 #: Bytes that the disk is asked to fetch ahead: 8 MiB take a fast one 10 ms.
 _READ_AHEAD: Final = 8 * 1024 * 1024

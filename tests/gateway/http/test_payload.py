@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import socket
 import ssl
 import sys
 import time
@@ -21,6 +23,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.http.client_session import tls_context
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
 from tests.gateway.faulty import PATIENT, Exchange, FaultyServer, answers, faulty_server, options_for
 
@@ -245,15 +248,39 @@ async def test_slices_grow_with_what_is_known_of_the_path(server: FaultyServer) 
     first: dict[float, list[int]] = {}
     for rate in (0.0, 1000.0, 1e9):
         moved: list[int] = []
-        payload = SlicePayload(memoryview(bytes(2 * MIB)), progress=moved.append, rate=rate)
+        payload = SlicePayload(memoryview(bytes(3 * MIB)), progress=moved.append, rate=rate)
         async with aiohttp.ClientSession() as session:
             server.then(answers(204))
             async with session.put(server.url, data=payload):
                 pass
-        assert sum(moved) == 2 * MIB
+        assert sum(moved) == 3 * MIB
         first[rate] = moved[:3]
     assert first[0.0] == first[1000.0] == [SMALLEST_SLICE] * 3
     assert first[1e9] == [SMALLEST_SLICE, LARGEST_SLICE, LARGEST_SLICE]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the system has no such limit")
+async def test_the_kernel_takes_more_of_a_fast_path(either: FaultyServer) -> None:
+    """A connection that was fast takes less again for a body whose path is not known to be fast."""
+    limits: list[int] = []
+    made: list[socket.socket] = []
+
+    def make(address: aiohttp.AddrInfoType) -> socket.socket:
+        made.append(socket.socket(address[0], address[1], address[2]))
+        return made[-1]
+
+    context = tls_context(os.environ["AWS_CA_BUNDLE"]) if either.url.startswith("https") else True
+    connector = aiohttp.TCPConnector(ssl=context, socket_factory=make)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        for rate in (0.0, 1e9, 0.0):
+            payload = SlicePayload(memoryview(bytes(2 * MIB)), rate=rate)
+            either.then(answers(204))
+            async with session.put(either.url, data=payload):
+                pass
+            limits.append(made[-1].getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+    assert len(made) == 1
+    slow, fast, slow_again = limits
+    assert slow == slow_again < fast == LARGEST_SLICE
 
 
 async def test_what_a_body_was_like_is_known_until_one_fails(
